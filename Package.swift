@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// A library target of our own, with the house's settings.
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)")
+}
+
+/// The tests of one module; `also` names what they use beside it.
+func tests(_ name: String, _ also: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, path: "Tests/\(name)Tests")
+}
+
+let package = Package(
+  name: "celltop",
+  products: [
+    .executable(name: "celltop", targets: ["celltop"]),
+    .executable(name: "celltop-gate", targets: ["celltop-gate"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    // C, without logic: what Swift cannot see of a library's header.
+    .target(name: "CNcurses", path: "Sources/CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
+    .target(name: "CZeroMQ", path: "Sources/CZeroMQ", linkerSettings: [.linkedLibrary("zmq")]),
+    .target(name: "CLinux", path: "Sources/CLinux"),
+
+    // The core: values and decisions, no clock, no input or output.
+    module("Domain"),
+    module("Engine", ["Domain"]),
+    module("Policies", ["Domain", "Engine"]),
+    module("Forecast", ["Domain"]),
+    module("Metrics", ["Domain"]),
+    module("Traces", ["Domain"]),
+    module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
+
+    // The world: the database, the node, the kernels.
+    module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    module("NodeControl", ["Domain", "CLinux"]),
+    module("JupyterWire"),
+    module("GateLink", ["Domain"]),
+    module("KernelGate", ["Domain", "GateLink", "JupyterWire", "NodeControl", "CLinux", "CZeroMQ"]),
+
+    // The screen.
+    module("Projections", ["Domain"]),
+    module("Canvas"),
+    module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
+    module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
+
+    // One stream of entries, its drivers, and the tool.
+    module(
+      "Session",
+      [
+        "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
+        "GateLink", "Projections", "CLinux",
+      ]),
+    .executableTarget(
+      name: "celltop",
+      dependencies: [
+        "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
+        "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/celltop"),
+    .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
+
+    tests("Domain"),
+    tests("Engine", ["Domain", "Policies"]),
+    tests("Policies", ["Domain", "Engine"]),
+    tests("Forecast", ["Domain"]),
+    tests("Metrics", ["Domain"]),
+    tests("Traces", ["Domain"]),
+    tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
+    tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("NodeControl", ["Domain", "CLinux"]),
+    tests("JupyterWire"),
+    tests("GateLink", ["Domain"]),
+    tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
+    tests("Projections", ["Domain"]),
+    tests("Canvas"),
+    tests("Console", ["Domain", "Projections", "Canvas"]),
+    tests("Terminal", ["Canvas", "CLinux"]),
+    tests("Session", ["Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console", "GateLink"]),
+    .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["Domain", "History", "CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
+      path: "Tests/EndToEndTests"),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+@main struct CelltopGate { static func main() {} }

@@ -1,0 +1,1 @@
+@main struct Celltop { static func main() {} }
