@@ -1,0 +1,107 @@
+/// What a cell asks for.
+///
+/// CPU cells are malleable: they run on any number of cores from `coresLeast` to `coresMost`.
+@frozen public struct Demand: Hashable, Sendable, Codable {
+  /// Cores without which the cell does not start.
+  public var coresLeast: Int32
+  /// Cores beyond which the cell gains nothing.
+  public var coresMost: Int32
+  /// Whole GPUs, all needed to start.
+  public var gpus: Int32
+  /// Memory in use while it runs; 0 where unknown.
+  public var memory: Bytes
+  /// Memory on each of its GPUs; 0 where unknown.
+  public var gpuMemory: Bytes
+
+  @inlinable public init(
+    coresLeast: Int32 = 1, coresMost: Int32 = 1, gpus: Int32 = 0, memory: Bytes = .zero, gpuMemory: Bytes = .zero
+  ) {
+    self.coresLeast = coresLeast
+    self.coresMost = max(coresLeast, coresMost)
+    self.gpus = gpus
+    self.memory = memory
+    self.gpuMemory = gpuMemory
+  }
+
+  /// One core, for a cell about which nothing is known.
+  public static let oneCore = Demand()
+}
+
+/// What an author wrote about a cell's needs in a comment on its first lines; nil fields were not written.
+public struct DemandComment: Hashable, Sendable, Codable {
+  public var coresLeast: Int32?
+  public var coresMost: Int32?
+  public var gpus: Int32?
+  public var memory: Bytes?
+  public var gpuMemory: Bytes?
+
+  public init() {}
+
+  /// `base` with what was written put over it.
+  public func over(_ base: Demand) -> Demand {
+    Demand(
+      coresLeast: coresLeast ?? base.coresLeast, coresMost: coresMost ?? coresLeast ?? base.coresMost,
+      gpus: gpus ?? base.gpus, memory: memory ?? base.memory, gpuMemory: gpuMemory ?? base.gpuMemory)
+  }
+
+  /// Reads `#celltop: cores=4 gpus=1 memory=8G` from a cell's first lines, any language's comment sign before it.
+  ///
+  /// Only the first `linesMost` lines are looked at, and only lines that begin with a comment sign. `cores=1-4` gives a
+  /// range. What cannot be read is left out and told in `problems`, because an author's typing error must never keep a
+  /// cell from running.
+  public static func reading(code: String, linesMost: Int = 5) -> (comment: DemandComment?, problems: [ParseError]) {
+    var comment = DemandComment()
+    var found = false
+    var problems: [ParseError] = []
+    for line in code.utf8.prefix(4096).split(separator: UInt8(ascii: "\n"), maxSplits: linesMost).prefix(linesMost) {
+      guard let text = String(Substring(decoding: line, as: UTF8.self).trimmed()).afterMarker() else { continue }
+      found = true
+      for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "," || $0 == "\r" }) {
+        do throws(ParseError) { try comment.read(word: String(word)) } catch { problems.append(error) }
+      }
+    }
+    return (found ? comment : nil, problems)
+  }
+
+  private mutating func read(word: String) throws(ParseError) {
+    func fail(_ why: String) -> ParseError {
+      ParseError(reading: "the demand", text: word, because: why, mend: "cores=4 gpus=1 memory=8G")
+    }
+    let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2 else { throw fail("it is not name=value") }
+    switch parts[0] {
+    case "cores":
+      let ends = parts[1].split(separator: "-", omittingEmptySubsequences: false)
+      guard ends.count <= 2, let least = Int32(ends[0]), let most = Int32(ends.last ?? ""), least >= 1, most >= least,
+        most <= 4096
+      else { throw fail("'\(parts[1])' is not a number of cores from 1 to 4096, or a range of them") }
+      (coresLeast, coresMost) = (least, most)
+    case "gpus":
+      guard let count = Int32(parts[1]), (0...4096).contains(count) else {
+        throw fail("'\(parts[1])' is not a number of GPUs from 0 to 4096")
+      }
+      gpus = count
+    case "memory": memory = try Bytes(parsing: parts[1])
+    case "gpuMemory", "gpu-memory": gpuMemory = try Bytes(parsing: parts[1])
+    default: throw fail("there is no demand named '\(parts[0])'; there are cores, gpus, memory and gpuMemory")
+    }
+  }
+}
+
+extension Substring {
+  fileprivate func trimmed() -> Substring {
+    drop { $0 == " " || $0 == "\t" }
+  }
+}
+
+extension String {
+  /// What follows `celltop:` where the text is a comment that begins with it; nil otherwise.
+  fileprivate func afterMarker() -> String? {
+    for sign in ["#", "//", "--", "%", ";", "*"] where hasPrefix(sign) {
+      let body = drop { sign.contains($0) || $0 == " " || $0 == "|" }
+      guard body.hasPrefix("celltop:") else { return nil }
+      return String(body.dropFirst("celltop:".count))
+    }
+    return nil
+  }
+}

@@ -1,0 +1,61 @@
+import FoundationEssentials
+
+/// Turns messages into lines of JSON and back.
+///
+/// A line is at most `lineBytesMost` long; what comes over a socket is hostile until it has been parsed.
+public enum LineCodec {
+  /// The longest line that is read; a longer one ends the connection.
+  public static let lineBytesMost = 65_536
+
+  /// One line with its newline.
+  public static func line(_ message: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Our own messages hold integers, finite numbers and text alone, which always encode.
+    guard let data = try? encoder.encode(message) else { return [] }
+    return Array(data) + [UInt8(ascii: "\n")]
+  }
+
+  /// - Throws: `LinkError.malformed` with what was wrong.
+  public static func read<Message: Decodable>(_ type: Message.Type, from line: some Sequence<UInt8>) throws(LinkError)
+    -> Message
+  {
+    do {
+      return try JSONDecoder().decode(type, from: Data(line))
+    } catch {
+      throw .malformed("\(error)")
+    }
+  }
+}
+
+/// What can go wrong between a gate and the engine.
+public enum LinkError: Error, Equatable, Sendable {
+  /// A line that is not a message, and why.
+  case malformed(String)
+  /// A line longer than `LineCodec.lineBytesMost`.
+  case lineTooLong
+}
+
+/// Cuts arriving bytes into lines.
+public struct LineBuffer: Sendable {
+  private var bytes: [UInt8] = []
+
+  public init() {}
+
+  /// Adds bytes as they came and gives the complete lines, without their newlines, in order.
+  ///
+  /// - Throws: `LinkError.lineTooLong` once more than `LineCodec.lineBytesMost` bytes stand without a newline.
+  public mutating func add(_ more: some Sequence<UInt8>) throws(LinkError) -> [[UInt8]] {
+    var lines: [[UInt8]] = []
+    for byte in more {
+      if byte == UInt8(ascii: "\n") {
+        if !bytes.isEmpty { lines.append(bytes) }
+        bytes.removeAll(keepingCapacity: true)
+      } else {
+        bytes.append(byte)
+        if bytes.count > LineCodec.lineBytesMost { throw .lineTooLong }
+      }
+    }
+    return lines
+  }
+}

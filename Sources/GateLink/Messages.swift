@@ -1,0 +1,127 @@
+import Domain
+
+/// The version of the protocol between a gate and the engine; both say theirs first, and differing ones part.
+public let gateProtocolVersion = 1
+
+/// What a gate tells the engine, one JSON object a line: `{"submitted":{"key":7,…}}`.
+///
+/// `key` numbers the gate's cells from 1 in the order in which they reach the head of its queue; it never repeats in a
+/// gate's life, so a message repeated after a reconnection names the same cell.
+public enum GateMessage: Codable, Hashable, Sendable {
+  /// The first message of a connection.
+  case hello(Hello)
+  /// A cell reached the head of the kernel's queue and waits for a grant.
+  case submitted(Submission)
+  /// A granted (or adopted) cell's kernel has replied and gone idle.
+  case ended(key: UInt64, outcome: CellOutcome)
+  /// A cell that was waiting for a grant will not run: its client aborted or interrupted it.
+  case withdrawn(key: UInt64, outcome: CellOutcome)
+  /// How many cells wait in the gate behind the head, as Run All sends them.
+  case backlog(count: Int)
+  /// The kernel process changed: started, answered for the first time, or ended.
+  case kernel(state: KernelState, pid: Int32)
+  /// The engine's effect `sequence` was carried out; `cores` are those really set.
+  case applied(sequence: Int64, cores: CoreSet)
+  /// An effect could not be carried out, and why; the cell runs all the same.
+  case failed(sequence: Int64, why: String)
+  case pong
+}
+
+/// Who a gate is, and what runs behind it already.
+public struct Hello: Codable, Hashable, Sendable {
+  public var version: Int
+  /// The gate's process.
+  public var pid: Int32
+  /// The kernel's process; 0 before it is started.
+  public var kernelPid: Int32
+  /// Names this gate for its whole life, over reconnections: 16 random bytes in hexadecimal.
+  public var gate: String
+  /// The notebook's absolute path where the server told it; else nil.
+  public var path: String?
+  /// The kernelspec's language, where known.
+  public var language: String?
+  /// The last part of the connection file's name, for people.
+  public var connection: String
+  /// A cell that runs ungoverned now (granted by an earlier engine, or released because there was none).
+  public var running: RunningCell?
+  /// The head cell that waits now.
+  public var waiting: Submission?
+  public var backlog: Int
+
+  public init(
+    pid: Int32, kernelPid: Int32, gate: String, path: String?, language: String?, connection: String,
+    running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0
+  ) {
+    version = gateProtocolVersion
+    self.pid = pid
+    self.kernelPid = kernelPid
+    self.gate = gate
+    self.path = path
+    self.language = language
+    self.connection = connection
+    self.running = running
+    self.waiting = waiting
+    self.backlog = backlog
+  }
+}
+
+/// A cell that already runs when a gate connects.
+public struct RunningCell: Codable, Hashable, Sendable {
+  public var submission: Submission
+  /// Seconds since it started.
+  public var ranSeconds: Double
+  /// The cores it was granted; nil where it runs with no grant.
+  public var cores: CoreSet?
+  public var suspended: Bool
+
+  public init(submission: Submission, ranSeconds: Double, cores: CoreSet?, suspended: Bool) {
+    self.submission = submission
+    self.ranSeconds = ranSeconds
+    self.cores = cores
+    self.suspended = suspended
+  }
+}
+
+/// A cell at the head of its kernel's queue.
+public struct Submission: Codable, Hashable, Sendable {
+  public var key: UInt64
+  /// Jupyter's cell id (`metadata.cellId`), where the client sends it.
+  public var cell: String?
+  /// A 64-bit hash of the code; the code itself never leaves the gate.
+  public var codeHash: UInt64
+  /// What the author wrote on the cell's first lines.
+  public var demand: DemandComment?
+  /// Seconds it has waited at the head already (after a reconnection).
+  public var waitedSeconds: Double
+
+  public init(key: UInt64, cell: String?, codeHash: UInt64, demand: DemandComment?, waitedSeconds: Double = 0) {
+    self.key = key
+    self.cell = cell
+    self.codeHash = codeHash
+    self.demand = demand
+    self.waitedSeconds = waitedSeconds
+  }
+}
+
+/// What the engine tells a gate. `sequence` is that of the entry that the effect belongs to: repeating it is harmless.
+public enum EngineMessage: Codable, Hashable, Sendable {
+  /// The answer to `hello`.
+  case welcome(version: Int, session: Int64, notebook: Int32)
+  /// The gate is not wanted, and why (another version, say); it goes on without an engine.
+  case unwelcome(why: String)
+  /// Run the cell, on these cores and GPUs.
+  case grant(sequence: Int64, key: UInt64, cores: CoreSet, gpus: [String])
+  /// The running cell's cores are now these.
+  case resize(sequence: Int64, key: UInt64, cores: CoreSet)
+  case suspend(sequence: Int64, key: UInt64)
+  case resume(sequence: Int64, key: UInt64, cores: CoreSet)
+  case interrupt(sequence: Int64, key: UInt64)
+  /// The cell can never run here, and why; the client is told in the cell's error.
+  case refuse(sequence: Int64, key: UInt64, why: String)
+  case ping
+}
+
+/// What a kernel process is doing.
+public enum KernelState: String, Codable, Hashable, Sendable {
+  case starting, ready, dead
+}
