@@ -1,0 +1,35 @@
+/// What a driver must do in the world because of an entry. It carries the entry's sequence: doing it twice is harmless.
+public struct Effect: Hashable, Sendable {
+  public enum Act: Hashable, Sendable {
+    case grant(CellID, Allotment)
+    case refuse(key: UInt64, why: String)
+    case resize(CellID, Allotment)
+    case suspend(CellID)
+    case resume(CellID, Allotment)
+    case interrupt(CellID)
+  }
+
+  public var sequence: Int64
+  public var notebook: NotebookID
+  public var act: Act
+
+  /// The effect of an entry; nil where it has none.
+  public init?(of entry: Entry) {
+    sequence = entry.sequence
+    switch entry.event {
+    case .cellStarted(let cell, let id, let allotment, _): (notebook, act) = (id, .grant(cell, allotment))
+    case .cellAdopted(let cell, _, let allotment): (notebook, act) = (cell.notebook, .resize(cell.id, allotment))
+    case .cellRefused(let cell, let refusal):
+      (notebook, act) = (cell.notebook, .refuse(key: cell.source.key, why: refusal.text))
+    case .cellResized(let cell, let id, let allotment, _): (notebook, act) = (id, .resize(cell, allotment))
+    case .cellSuspended(let cell, let id, _): (notebook, act) = (id, .suspend(cell))
+    case .cellResumed(let cell, let id, let allotment, _): (notebook, act) = (id, .resume(cell, allotment))
+    case .interruptRequested(let cell, let id): (notebook, act) = (id, .interrupt(cell))
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+      .backlogChanged, .cellQueued, .cellWaits, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
+      .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
+      .usageSampled, .invariantBroken:
+      return nil
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/// One thing that happened, with its place in the one order of the session.
+@frozen public struct Entry: Hashable, Sendable {
+  /// 1 for the session's first entry, then without gaps.
+  public var sequence: Int64
+  /// Never earlier than that of the entry before it.
+  public var at: Instant
+  public var event: Event
+
+  @inlinable public init(sequence: Int64, at: Instant, event: Event) {
+    self.sequence = sequence
+    self.at = at
+    self.event = event
+  }
+}
+
+/// What happened. Folding a session's events gives its state; no policy is needed to read them.
+public enum Event: Hashable, Sendable {
+  case policyChanged(String)
+  case nodeAdded(Node)
+  /// All cores and GPUs of the node that are drained from now on.
+  case drainChanged(NodeID, CoreSet, GPUSet)
+
+  case notebookOpened(Notebook)
+  case kernelReady(NotebookID)
+  case kernelDied(NotebookID)
+  case notebookClosed(NotebookID)
+  case backlogChanged(NotebookID, Int32)
+
+  case cellQueued(Cell)
+  /// No node could ever hold it.
+  case cellRefused(Cell, Refusal)
+  /// Why it waits has changed.
+  case cellWaits(CellID, NotebookID, Wait)
+  case cellStarted(CellID, NotebookID, Allotment, Reason)
+  /// A cell that ran already was taken into the books; `started` may lie before the session.
+  case cellAdopted(Cell, started: Instant, Allotment)
+  case cellResized(CellID, NotebookID, Allotment, Reason)
+  case cellSuspended(CellID, NotebookID, Reason)
+  case cellResumed(CellID, NotebookID, Allotment, Reason)
+  case interruptRequested(CellID, NotebookID)
+  case cellEnded(CellID, NotebookID, CellOutcome)
+
+  case priorityChanged(NotebookID, Int32)
+  case pinned(NotebookID, Pin)
+  case unpinned(NotebookID)
+  case held(NotebookID)
+  case released(NotebookID)
+  case resumeOrdered(NotebookID, CellID)
+  case demandOverridden(NotebookID, Demand?)
+
+  case commandAccepted(Command)
+  case commandRefused(Command, Refusal)
+  /// The policy decided something that the state does not allow: a fault of ours, recorded, never obeyed.
+  case decisionRefused(Refusal)
+  case effectFailed(NotebookID, sequence: Int64, why: String)
+  case usageSampled(NotebookID, Usage)
+  /// A check of the books failed: a fault of ours, told to the operator.
+  case invariantBroken(String)
+
+  /// The notebook that it is about; nil where it is about the node or the session.
+  public var notebook: NotebookID? {
+    switch self {
+    case .policyChanged, .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken: nil
+    case .notebookOpened(let notebook): notebook.id
+    case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
+      .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
+      .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _):
+      id
+    case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
+    case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
+      .cellSuspended(_, let id, _), .cellResumed(_, let id, _, _), .interruptRequested(_, let id),
+      .cellEnded(_, let id, _):
+      id
+    case .commandAccepted(let command), .commandRefused(let command, _): command.verb.notebook
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/// A machine that cells run on: what of it this session may use.
+public struct Node: Hashable, Sendable {
+  public var id: NodeID
+  /// The host's name.
+  public var name: String
+  /// The logical cores that may be allotted: the process's affinity mask within its control group's limit, less those
+  /// that an operator reserves for the system.
+  public var cores: CoreSet
+  /// The GPUs, in the order of their numbers.
+  public var gpus: [GPU]
+  public var memory: Bytes
+
+  public init(id: NodeID, name: String, cores: CoreSet, gpus: [GPU] = [], memory: Bytes = .zero) {
+    self.id = id
+    self.name = name
+    self.cores = cores
+    self.gpus = gpus
+    self.memory = memory
+  }
+
+  /// Every GPU of the node.
+  public var gpuSet: GPUSet { GPUSet(0..<gpus.count) }
+
+  /// Why no idle node like this one could ever hold `demand`; nil where it could.
+  public func refusal(of demand: Demand) -> Refusal? {
+    if Int(demand.coresLeast) > cores.count {
+      return Refusal(.demandTooLarge, "asks for \(demand.coresLeast) cores, and \(name) has \(cores.count)")
+    }
+    if Int(demand.gpus) > gpus.count {
+      return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has \(gpus.count)")
+    }
+    if memory > .zero, demand.memory > memory {
+      return Refusal(
+        .demandTooLarge, "asks for \(demand.memory.count) bytes of memory, and \(name) has \(memory.count)")
+    }
+    if demand.gpus > 0, let most = gpus.map(\.memory).max(), most > .zero, demand.gpuMemory > most {
+      return Refusal(
+        .demandTooLarge, "asks for \(demand.gpuMemory.count) bytes on a GPU, and the largest of \(name) has \(most.count)")
+    }
+    return nil
+  }
+}
+
+/// One GPU of a node.
+public struct GPU: Hashable, Sendable {
+  /// The name that drivers and environment variables know it by.
+  public var uuid: String
+  public var model: String
+  public var memory: Bytes
+
+  public init(uuid: String, model: String = "", memory: Bytes = .zero) {
+    self.uuid = uuid
+    self.model = model
+    self.memory = memory
+  }
+}
+
+/// What a cell holds while it runs.
+@frozen public struct Allotment: Hashable, Sendable {
+  public var node: NodeID
+  public var cores: CoreSet
+  public var gpus: GPUSet
+  public var memory: Bytes
+  /// True where the policy lets others use the same cores and GPUs at the same time.
+  public var shared: Bool
+
+  @inlinable public init(
+    node: NodeID, cores: CoreSet, gpus: GPUSet = GPUSet(), memory: Bytes = .zero, shared: Bool = false
+  ) {
+    self.node = node
+    self.cores = cores
+    self.gpus = gpus
+    self.memory = memory
+    self.shared = shared
+  }
+}
+
+/// The cores and GPUs to which an operator bound a notebook.
+@frozen public struct Pin: Hashable, Sendable {
+  public var node: NodeID
+  /// Empty leaves the cores free to choose.
+  public var cores: CoreSet
+  /// Empty leaves the GPUs free to choose.
+  public var gpus: GPUSet
+  /// Whether others are kept off them, even while the notebook thinks.
+  public var reserves: Bool
+
+  @inlinable public init(node: NodeID, cores: CoreSet, gpus: GPUSet = GPUSet(), reserves: Bool = false) {
+    self.node = node
+    self.cores = cores
+    self.gpus = gpus
+    self.reserves = reserves
+  }
+}

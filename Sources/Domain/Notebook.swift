@@ -1,0 +1,172 @@
+/// One kernel behind one gate, and the document that it runs.
+public struct Notebook: Hashable, Sendable {
+  public var id: NotebookID
+  public var node: NodeID
+  /// The login name of the kernel's owner, by the socket's peer credentials.
+  public var user: String
+  /// The document's path, or the connection's name where no document is known.
+  public var path: String
+  /// The kernel's language or kernelspec.
+  public var kernel: String
+  /// Higher goes first; 0 is normal.
+  public var priority: Int32
+  /// Names the gate over reconnections.
+  public var gate: String
+
+  public init(
+    id: NotebookID, node: NodeID, user: String, path: String, kernel: String = "python", priority: Int32 = 0,
+    gate: String = ""
+  ) {
+    self.id = id
+    self.node = node
+    self.user = user
+    self.path = path
+    self.kernel = kernel
+    self.priority = priority
+    self.gate = gate
+  }
+
+  /// The document's name without its folder and its ending, for tables.
+  public var name: String {
+    let last = path.split(separator: "/").last.map(String.init) ?? path
+    return last.hasSuffix(".ipynb") ? String(last.dropLast(6)) : last
+  }
+}
+
+/// One non-silent `execute_request`.
+@frozen public struct Cell: Hashable, Sendable {
+  public var id: CellID
+  public var notebook: NotebookID
+  /// When it reached the head of its kernel's queue: from then on only the node's resources can make it wait.
+  public var submitted: Instant
+  public var demand: Demand
+  public var source: CellSource
+  /// What was foreseen when it was submitted; nil where nothing was.
+  public var forecast: CellForecast?
+
+  @inlinable public init(
+    id: CellID, notebook: NotebookID, submitted: Instant, demand: Demand, source: CellSource = CellSource(),
+    forecast: CellForecast? = nil
+  ) {
+    self.id = id
+    self.notebook = notebook
+    self.submitted = submitted
+    self.demand = demand
+    self.source = source
+    self.forecast = forecast
+  }
+}
+
+/// Which code a cell is, without the code.
+@frozen public struct CellSource: Hashable, Sendable {
+  /// The cell's id in its notebook (`metadata.cellId`), where the client sends it.
+  public var jupyterCell: String?
+  /// A 64-bit hash of the code; 0 where unknown.
+  public var codeHash: UInt64
+  /// The number by which the notebook's gate knows the cell.
+  public var key: UInt64
+
+  @inlinable public init(jupyterCell: String? = nil, codeHash: UInt64 = 0, key: UInt64 = 0) {
+    self.jupyterCell = jupyterCell
+    self.codeHash = codeHash
+    self.key = key
+  }
+}
+
+/// A distribution by five of its quantiles.
+@frozen public struct Quantiles: Hashable, Sendable {
+  public var p05: Span
+  public var p25: Span
+  public var p50: Span
+  public var p75: Span
+  public var p95: Span
+
+  @inlinable public init(p05: Span, p25: Span, p50: Span, p75: Span, p95: Span) {
+    self.p05 = p05
+    self.p25 = p25
+    self.p50 = p50
+    self.p75 = p75
+    self.p95 = p95
+  }
+
+  /// A value known for certain.
+  @inlinable public init(certain span: Span) { self.init(p05: span, p25: span, p50: span, p75: span, p95: span) }
+}
+
+/// What is foreseen for a cell about to run.
+@frozen public struct CellForecast: Hashable, Sendable {
+  /// The run time alone on the node with all that it asks for.
+  public var run: Quantiles
+  /// What the forecast rests on.
+  public var basis: ForecastBasis
+  /// The run time, alone, that the notebook has left, this cell included; nil where only the cell is foreseen.
+  public var notebookRemaining: Span?
+  /// The run time, alone, of the whole notebook; nil as above.
+  public var notebookTotal: Span?
+  /// The share of the cell's work that runs in parallel (Amdahl), in thousandths; 1,000 where nothing is known.
+  public var parallelThousandths: Int32
+
+  @inlinable public init(
+    run: Quantiles, basis: ForecastBasis, notebookRemaining: Span? = nil, notebookTotal: Span? = nil,
+    parallelThousandths: Int32 = 1000
+  ) {
+    self.run = run
+    self.basis = basis
+    self.notebookRemaining = notebookRemaining
+    self.notebookTotal = notebookTotal
+    self.parallelThousandths = parallelThousandths
+  }
+}
+
+/// What a forecast rests on, best first.
+public enum ForecastBasis: UInt8, Hashable, Sendable, CaseIterable {
+  /// An offline trace says it.
+  case oracle = 0
+  /// Earlier runs of the same code.
+  case code = 1
+  /// Other cells of the same notebook.
+  case notebook = 2
+  /// Other cells of the same user.
+  case user = 3
+  /// Every cell seen.
+  case everyone = 4
+}
+
+/// What a notebook is doing.
+public enum NotebookState: UInt8, Hashable, Sendable, CaseIterable {
+  /// The kernel has not answered yet.
+  case starting = 0
+  /// Nothing to run: its author thinks.
+  case thinking = 1
+  /// A cell waits for resources.
+  case queued = 2
+  case running = 3
+  case suspended = 4
+  /// The kernel has ended.
+  case gone = 5
+
+  /// One word, for tables.
+  public var word: String {
+    switch self {
+    case .starting: "starting"
+    case .thinking: "thinking"
+    case .queued: "queued"
+    case .running: "running"
+    case .suspended: "suspended"
+    case .gone: "gone"
+    }
+  }
+}
+
+/// What a notebook's process tree really used, between two samples.
+@frozen public struct Usage: Hashable, Sendable {
+  /// Processor time per wall time, in thousandths of a core.
+  public var millicores: Int32
+  /// Resident memory of the tree.
+  public var memory: Bytes
+
+  @inlinable public init(millicores: Int32, memory: Bytes) {
+    self.millicores = millicores
+    self.memory = memory
+  }
+}

@@ -1,0 +1,282 @@
+extension String: Packable {
+  public func pack(into sink: inout some PackSink) { sink.put(self) }
+  public init(from source: inout PackSource) throws(PackError) { self = try source.text() }
+}
+
+extension Instant: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(microseconds) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(microseconds: try source.signed()) }
+}
+
+extension Span: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(microseconds) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(microseconds: try source.signed()) }
+}
+
+extension Bytes: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(count) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(try source.signed()) }
+}
+
+extension NodeID: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(number) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(try source.int32()) }
+}
+
+extension NotebookID: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(number) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(try source.int32()) }
+}
+
+extension CellID: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(number) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(try source.signed()) }
+}
+
+extension CommandID: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) { sink.put(number) }
+  public init(from source: inout PackSource) throws(PackError) { self.init(try source.number()) }
+}
+
+extension ResourceSet: Packable {
+  /// How many words follow, then the words.
+  @inlinable public func pack(into sink: inout some PackSink) {
+    var used = words
+    while used > 0 && word(used - 1) == 0 { used -= 1 }
+    sink.put(UInt64(used))
+    for index in 0..<used { sink.put(word(index)) }
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init()
+    let used = try source.number()
+    guard used <= UInt64(Self.greatest / 64 + 1) else { throw PackError("a set is too large") }
+    for index in 0..<Int(used) { setWord(index, try source.number()) }
+  }
+}
+
+extension Demand: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(coresLeast)
+    sink.put(coresMost)
+    sink.put(gpus)
+    sink.put(memory)
+    sink.put(gpuMemory)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      coresLeast: try source.int32(), coresMost: try source.int32(), gpus: try source.int32(),
+      memory: try source.value(), gpuMemory: try source.value())
+  }
+}
+
+extension Allotment: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(node)
+    sink.put(cores)
+    sink.put(gpus)
+    sink.put(memory)
+    sink.put(shared)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      node: try source.value(), cores: try source.value(), gpus: try source.value(), memory: try source.value(),
+      shared: try source.bool())
+  }
+}
+
+extension Pin: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(node)
+    sink.put(cores)
+    sink.put(gpus)
+    sink.put(reserves)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      node: try source.value(), cores: try source.value(), gpus: try source.value(), reserves: try source.bool())
+  }
+}
+
+extension GPU: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(uuid)
+    sink.put(model)
+    sink.put(memory)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(uuid: try source.text(), model: try source.text(), memory: try source.value())
+  }
+}
+
+extension Node: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(id)
+    sink.put(name)
+    sink.put(cores)
+    sink.put(gpus)
+    sink.put(memory)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      id: try source.value(), name: try source.text(), cores: try source.value(), gpus: try source.list(),
+      memory: try source.value())
+  }
+}
+
+extension Notebook: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(id)
+    sink.put(node)
+    sink.put(user)
+    sink.put(path)
+    sink.put(kernel)
+    sink.put(priority)
+    sink.put(gate)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      id: try source.value(), node: try source.value(), user: try source.text(), path: try source.text(),
+      kernel: try source.text(), priority: try source.int32(), gate: try source.text())
+  }
+}
+
+extension CellSource: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(jupyterCell)
+    sink.put(codeHash)
+    sink.put(key)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(jupyterCell: try source.optional(), codeHash: try source.number(), key: try source.number())
+  }
+}
+
+extension Quantiles: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(p05)
+    sink.put(p25)
+    sink.put(p50)
+    sink.put(p75)
+    sink.put(p95)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      p05: try source.value(), p25: try source.value(), p50: try source.value(), p75: try source.value(),
+      p95: try source.value())
+  }
+}
+
+extension CellForecast: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(run)
+    sink.put(UInt64(basis.rawValue))
+    sink.put(notebookRemaining)
+    sink.put(notebookTotal)
+    sink.put(parallelThousandths)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      run: try source.value(), basis: try source.choice(), notebookRemaining: try source.optional(),
+      notebookTotal: try source.optional(), parallelThousandths: try source.int32())
+  }
+}
+
+extension Cell: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(id)
+    sink.put(notebook)
+    sink.put(submitted)
+    sink.put(demand)
+    sink.put(source)
+    sink.put(forecast)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      id: try source.value(), notebook: try source.value(), submitted: try source.value(), demand: try source.value(),
+      source: try source.value(), forecast: try source.optional())
+  }
+}
+
+extension Reason: Packable {
+  @inlinable public func pack(into sink: inout some PackSink) {
+    sink.put(UInt64(rule.rawValue))
+    sink.put(other)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(try source.choice(), for: try source.optional())
+  }
+}
+
+extension ExpectedStart: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(early)
+    sink.put(median)
+    sink.put(late)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(early: try source.value(), median: try source.value(), late: try source.value())
+  }
+}
+
+extension Wait: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(UInt64(cause.rawValue))
+    sink.put(lacking)
+    sink.put(holders)
+    sink.put(place)
+    sink.put(expected)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      cause: try source.choice(), lacking: try source.int32(), holders: try source.list(), place: try source.int32(),
+      expected: try source.optional())
+  }
+}
+
+extension Refusal: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(UInt64(cause.rawValue))
+    sink.put(text)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(try source.choice(), try source.text())
+  }
+}
+
+extension Usage: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(millicores)
+    sink.put(memory)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(millicores: try source.int32(), memory: try source.value())
+  }
+}
+
+extension PackSource {
+  /// One case of an enumeration by its number.
+  mutating func choice<Choice: RawRepresentable>(_: Choice.Type = Choice.self) throws(PackError) -> Choice
+  where Choice.RawValue == UInt8 {
+    let number = try number()
+    guard let raw = UInt8(exactly: number), let choice = Choice(rawValue: raw) else {
+      throw PackError("\(Choice.self) has no case \(number)")
+    }
+    return choice
+  }
+}

@@ -1,0 +1,47 @@
+import Domain
+
+extension SchedulerState {
+  /// The books' own checks; each broken one in words, none where all is well.
+  ///
+  /// They are: no core or GPU allotted twice unless shared; idle + allotted = capacity; queued + running + suspended +
+  /// ended = accepted; the queue holds the waiting cells in order of acceptance.
+  public func brokenInvariants() -> [String] {
+    var broken: [String] = []
+    for (index, slot) in nodes.enumerated() {
+      var cores = slot.idleCores
+      var gpus = slot.idleGPUs
+      for notebook in notebooks
+      where notebook.state == .running && !notebook.allotment.shared && notebook.allotment.node.number == Int32(index) {
+        if !cores.isDisjoint(with: notebook.allotment.cores) || !gpus.isDisjoint(with: notebook.allotment.gpus) {
+          broken.append("\(slot.node.name): cores \(notebook.allotment.cores) are allotted twice or called idle")
+        }
+        cores.formUnion(notebook.allotment.cores)
+        gpus.formUnion(notebook.allotment.gpus)
+      }
+      if cores != slot.node.cores { broken.append("\(slot.node.name): idle and allotted cores are not its capacity") }
+      if gpus != slot.node.gpuSet { broken.append("\(slot.node.name): idle and allotted GPUs are not its capacity") }
+    }
+    var counts = (queued: 0, running: 0, suspended: 0)
+    for notebook in notebooks {
+      switch notebook.state {
+      case .queued: counts.queued += 1
+      case .running: counts.running += 1
+      case .suspended: counts.suspended += 1
+      case .starting, .thinking, .gone: break
+      }
+    }
+    if counts != (queuedCount, runningCount, suspendedCount) { broken.append("the counts by state are wrong") }
+    if Int64(queuedCount + runningCount + suspendedCount) + ended != accepted {
+      broken.append("queued, running, suspended and ended cells do not add up to the accepted ones")
+    }
+    var linked = 0
+    var last = CellID(-1)
+    for id in queue {
+      if self[id].cell.id <= last { broken.append("the queue is out of order at cell \(self[id].cell.id.number)") }
+      last = self[id].cell.id
+      linked += 1
+    }
+    if linked != queuedCount + suspendedCount { broken.append("the queue does not hold every waiting cell") }
+    return broken
+  }
+}

@@ -1,0 +1,118 @@
+import Domain
+
+/// The books: the state, and the entries that the present input has brought so far. A policy reads and acts through it.
+public struct Ledger: Sendable {
+  public internal(set) var state = SchedulerState()
+  /// The entries of the present input, in order.
+  public internal(set) var entries: [Entry] = []
+  /// When the policy wants to be asked again though nothing else happens.
+  public internal(set) var wakeAt = Instant.never
+  /// Whether waits are explained: they are where people watch, and are not in bulk simulation.
+  public internal(set) var explainsWaits = true
+  /// The instant of the present input.
+  public internal(set) var now = Instant.zero
+  /// The digest of all entries so far.
+  public internal(set) var digest = Digest()
+
+  public init() {}
+
+  mutating func emit(_ event: Event) {
+    let entry = Entry(sequence: state.sequence + 1, at: now, event: event)
+    state.apply(entry)
+    digest.absorb(entry)
+    entries.append(entry)
+  }
+}
+
+// What a policy may decide. Each act is checked, applied at once and recorded with its reason.
+extension Ledger {
+  /// Starts a queued cell, or resumes a suspended one, on `allotment`; false (and a recorded refusal) where it may not.
+  @discardableResult
+  public mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason) -> Bool {
+    if let refusal = refusalOfStart(id, on: allotment) { return refuse(refusal) }
+    let slot = state[id]
+    if slot.state == .suspended {
+      emit(.cellResumed(slot.cell.id, id, allotment, reason))
+    } else {
+      emit(.cellStarted(slot.cell.id, id, allotment, reason))
+    }
+    return true
+  }
+
+  /// Gives a running cell other cores; its GPUs stay.
+  @discardableResult
+  public mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason) -> Bool {
+    guard state.contains(id), state[id].state == .running else {
+      return refuse(Refusal(.wrongState, "resizing a cell that does not run"))
+    }
+    let slot = state[id]
+    var allotment = slot.allotment
+    let free = state[allotment.node].idleCores.union(allotment.shared ? CoreSet() : allotment.cores)
+    guard !cores.isEmpty, cores.isSubset(of: free) else {
+      return refuse(Refusal(.alreadyTaken, "resizing to cores \(cores), of which not all are idle"))
+    }
+    guard allotment.cores != cores || allotment.shared else { return true }
+    allotment.cores = cores
+    allotment.shared = false
+    emit(.cellResized(slot.cell.id, id, allotment, reason))
+    return true
+  }
+
+  /// Takes a running cell's cores and GPUs away until it is started again.
+  @discardableResult
+  public mutating func suspend(_ id: NotebookID, because reason: Reason) -> Bool {
+    guard state.contains(id), state[id].state == .running else {
+      return refuse(Refusal(.wrongState, "suspending a cell that does not run"))
+    }
+    emit(.cellSuspended(state[id].cell.id, id, reason))
+    return true
+  }
+
+  /// Says why a cell waits; recorded where it is news.
+  public mutating func explain(_ id: NotebookID, _ wait: Wait) {
+    guard explainsWaits, state.contains(id), state[id].hasCell, state[id].state != .running else { return }
+    if let last = state[id].wait, !wait.isNews(after: last, at: now) { return }
+    emit(.cellWaits(state[id].cell.id, id, wait))
+  }
+
+  /// Asks for another decision at `instant`, though nothing else may happen by then.
+  public mutating func wake(at instant: Instant) { wakeAt = min(wakeAt, instant) }
+
+  private func refusalOfStart(_ id: NotebookID, on allotment: Allotment) -> Refusal? {
+    guard state.contains(id) else { return Refusal(.unknownNotebook, "starting a cell of an unknown notebook") }
+    guard state.contains(allotment.node) else { return Refusal(.unknownNode, "starting a cell on an unknown node") }
+    let slot = state[id]
+    guard slot.state == .queued || slot.state == .suspended, !slot.isOperatorSuspended, !slot.isHeld else {
+      return Refusal(.wrongState, "starting a cell that may not start")
+    }
+    guard allotment.node == slot.node else {
+      return Refusal(.outOfRange, "starting a cell on a node where its kernel is not")
+    }
+    let node = state[allotment.node]
+    guard !allotment.cores.isEmpty, allotment.cores.isSubset(of: node.node.cores),
+      allotment.gpus.isSubset(of: node.node.gpuSet)
+    else { return Refusal(.outOfRange, "starting a cell on cores or GPUs that the node has not") }
+    guard
+      allotment.shared
+        || (allotment.cores.isSubset(of: node.idleCores) && allotment.gpus.isSubset(of: node.idleGPUs))
+    else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
+    return nil
+  }
+
+  private mutating func refuse(_ refusal: Refusal) -> Bool {
+    emit(.decisionRefused(refusal))
+    return false
+  }
+}
+
+extension Wait {
+  /// Whether an operator would want to hear of the change: another cause, other holders, another place, or a start
+  /// expected at a noticeably other time (by more than 2 s and a quarter of what is left).
+  func isNews(after last: Wait, at now: Instant) -> Bool {
+    guard cause == last.cause, lacking == last.lacking, holders == last.holders, place == last.place else { return true }
+    guard let expected, let before = last.expected else { return (expected == nil) != (last.expected == nil) }
+    let shift = abs((expected.median - before.median).microseconds)
+    let left = max((before.median - now).microseconds, 0)
+    return shift > 2_000_000 && shift > left / 4
+  }
+}

@@ -1,0 +1,69 @@
+import Domain
+
+/// When the cells of a line may be expected to start, if they start in that order and the forecasts hold.
+///
+/// The line is run ahead three times on the counts of idle cores and GPUs: with every run time at its lower quartile, at
+/// its median and at its upper quartile. A cell that has outlived the quantile is taken to need a tenth of the time that
+/// it has run already.
+public struct Outlook: Sendable {
+  /// How many cells of the line are looked at; the rest get nil.
+  public static let lengthMost = 64
+
+  /// The expected start of each cell of the line; nil where a forecast is missing on the way.
+  public private(set) var starts: [ExpectedStart?]
+
+  public init(of state: SchedulerState, startingInOrder line: [NotebookID], at now: Instant) {
+    starts = Array(repeating: nil, count: line.count)
+    let movable = line.prefix(Self.lengthMost).enumerated().filter {
+      !state[$0.element].isHeld && !state[$0.element].isOperatorSuspended
+    }
+    let runs = [\Quantiles.p25, \.p50, \.p75].map { Self.run(state, movable.map(\.element), $0, at: now) }
+    for (place, item) in movable.enumerated() {
+      guard let early = runs[0][place], let median = runs[1][place], let late = runs[2][place] else { break }
+      starts[item.offset] = ExpectedStart(early: min(early, median), median: median, late: max(median, late))
+    }
+  }
+
+  private static func remaining(_ slot: NotebookSlot, _ quantile: KeyPath<Quantiles, Span>, at now: Instant) -> Span? {
+    guard let forecast = slot.cell.forecast else { return nil }
+    let ran = slot.ran(at: now)
+    return max(forecast.run[keyPath: quantile] - ran, Span(microseconds: max(ran.microseconds / 10, 1)))
+  }
+
+  private static func run(
+    _ state: SchedulerState, _ line: [NotebookID], _ quantile: KeyPath<Quantiles, Span>, at now: Instant
+  ) -> [Instant?] {
+    var idle = state.nodes.map {
+      (
+        cores: $0.idleCores.subtracting($0.drainedCores).count, gpus: $0.idleGPUs.subtracting($0.drainedGPUs).count
+      )
+    }
+    var ends: [(at: Instant, node: Int, cores: Int, gpus: Int)] = []
+    for slot in state.notebooks where slot.state == .running && !slot.allotment.shared {
+      guard let left = remaining(slot, quantile, at: now) else { continue }
+      ends.append((now + left, Int(slot.node.number), slot.allotment.cores.count, slot.allotment.gpus.count))
+    }
+    ends.sort { $0.at > $1.at }
+    var clock = now
+    var result = [Instant?](repeating: nil, count: line.count)
+    for (place, id) in line.enumerated() {
+      let demand = state.demand(of: id)
+      let node = Int(state[id].node.number)
+      while idle[node].cores < Int(demand.coresLeast) || idle[node].gpus < Int(demand.gpus) {
+        guard let next = ends.popLast() else { return result }
+        clock = max(clock, next.at)
+        idle[next.node].cores += next.cores
+        idle[next.node].gpus += next.gpus
+      }
+      result[place] = clock
+      guard let left = remaining(state[id], quantile, at: now) else { return result }
+      let cores = min(idle[node].cores, Int(demand.coresMost))
+      idle[node].cores -= cores
+      idle[node].gpus -= Int(demand.gpus)
+      let end = (clock + left, node, cores, Int(demand.gpus))
+      let at = ends.firstIndex { $0.at < end.0 } ?? ends.endIndex
+      ends.insert(end, at: at)
+    }
+    return result
+  }
+}

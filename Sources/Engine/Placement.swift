@@ -1,0 +1,91 @@
+import Domain
+
+extension SchedulerState {
+  /// The cores and GPUs that a notebook's cell may be given now, if nothing else is decided first.
+  public struct Room: Sendable, Hashable {
+    public var cores: CoreSet
+    public var gpus: GPUSet
+
+    public init(cores: CoreSet, gpus: GPUSet) {
+      self.cores = cores
+      self.gpus = gpus
+    }
+  }
+
+  /// What is idle for `id`: not drained, not reserved by another's pin, within its own pin.
+  public func room(for id: NotebookID) -> Room {
+    let slot = self[id]
+    let node = self[slot.node]
+    var room = Room(
+      cores: node.idleCores.subtracting(node.drainedCores), gpus: node.idleGPUs.subtracting(node.drainedGPUs))
+    for other in reserving where other != id {
+      guard let pin = self[other].pin, pin.node == slot.node else { continue }
+      room.cores.subtract(pin.cores)
+      room.gpus.subtract(pin.gpus)
+    }
+    if let pin = slot.pin {
+      if !pin.cores.isEmpty { room.cores = room.cores.intersection(pin.cores) }
+      if !pin.gpus.isEmpty { room.gpus = room.gpus.intersection(pin.gpus) }
+    }
+    return room
+  }
+
+  /// What the notebook's cell asks for, with the operator's override and within its pin.
+  public func demand(of id: NotebookID) -> Demand {
+    let slot = self[id]
+    var demand = slot.cell.demand
+    if let pin = slot.pin, !pin.cores.isEmpty {
+      let most = Int32(pin.cores.count)
+      demand.coresLeast = min(demand.coresLeast, most)
+      demand.coresMost = min(demand.coresMost, most)
+    }
+    return demand
+  }
+
+  /// The allotment that the cell would get from `room`: as many cores as it can use, all of its GPUs; nil where it does
+  /// not fit.
+  public func placement(of id: NotebookID, in room: Room) -> Allotment? {
+    let demand = demand(of: id)
+    guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus) else { return nil }
+    return Allotment(
+      node: self[id].node, cores: room.cores.smallest(Int(demand.coresMost)), gpus: room.gpus.smallest(Int(demand.gpus)),
+      memory: demand.memory)
+  }
+
+  /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.
+  public func shortage(of id: NotebookID, in room: Room, place: Int32) -> Wait {
+    let slot = self[id]
+    if slot.isHeld { return Wait(cause: .held, place: place) }
+    if slot.isOperatorSuspended { return Wait(cause: .operatorSuspended, place: place) }
+    let demand = demand(of: id)
+    let lackingCores = demand.coresLeast - Int32(room.cores.count)
+    let lackingGPUs = demand.gpus - Int32(room.gpus.count)
+    if lackingGPUs > 0 {
+      return Wait(
+        cause: slot.pin.map { !$0.gpus.isEmpty } == true ? .pin : .gpus, lacking: lackingGPUs,
+        holders: holders(on: slot.node, besides: id) { $0.gpus.count }, place: place)
+    }
+    if lackingCores > 0 {
+      let wanted = slot.pin.flatMap { $0.cores.isEmpty ? nil : $0.cores }
+      let holders = holders(on: slot.node, besides: id) {
+        wanted.map { [cores = $0.cores] in $0.intersection(cores).count } ?? $0.cores.count
+      }
+      let node = self[slot.node]
+      if holders.isEmpty, !node.drainedCores.isEmpty { return Wait(cause: .drain, lacking: lackingCores, place: place) }
+      return Wait(cause: wanted == nil ? .cores : .pin, lacking: lackingCores, holders: holders, place: place)
+    }
+    return Wait(cause: .turn, place: place)
+  }
+
+  /// The notebooks that run on `node` and hold most of what `measure` counts, most first, four at the most.
+  private func holders(on node: NodeID, besides id: NotebookID, measure: (Allotment) -> Int) -> [NotebookID] {
+    var found: [(id: NotebookID, amount: Int)] = []
+    for (index, slot) in notebooks.enumerated() where slot.state == .running && slot.allotment.node == node {
+      let other = NotebookID(Int32(index))
+      let amount = measure(slot.allotment)
+      if other != id, amount > 0 { found.append((other, amount)) }
+    }
+    found.sort { ($1.amount, $0.id) < ($0.amount, $1.id) }
+    return found.prefix(4).map(\.id)
+  }
+}
