@@ -1,0 +1,115 @@
+import Domain
+
+/// All that the screens show of a session, folded from its entries: the same for a live, a simulated and a replayed one.
+///
+/// It consults no policy and no clock. The views take the board and an instant.
+public struct Board: Sendable, Hashable {
+  /// The last entry folded in; 0 before the first.
+  public private(set) var sequence: Int64 = 0
+  /// The instant of the last entry.
+  public private(set) var now = Instant.zero
+  public private(set) var policy = ""
+  public private(set) var nodes: [NodeFacts] = []
+  /// By number; a notebook that is gone stays.
+  public private(set) var notebooks: [NotebookFacts] = []
+  /// The last entries that a person would want to read, oldest first, `eventsMost` at the most.
+  public private(set) var events: [Entry] = []
+  /// Operators' actions and other moments to jump to, oldest first, `markersMost` at the most.
+  public private(set) var markers: [Marker] = []
+  /// Faults of ours that the operator must hear of.
+  public private(set) var faults = 0
+
+  public static let eventsMost = 400
+  public static let markersMost = 4096
+
+  public init() {}
+
+  public subscript(id: NotebookID) -> NotebookFacts? {
+    id.number >= 0 && Int(id.number) < notebooks.count ? notebooks[Int(id.number)] : nil
+  }
+
+  /// A notebook's name for people, made unlike the others of the same name by its number.
+  public func name(of id: NotebookID) -> String { self[id]?.name ?? "notebook \(id.number)" }
+
+  /// Folds one entry in.
+  public mutating func apply(_ entry: Entry) {
+    sequence = entry.sequence
+    now = entry.at
+    if entry.event.isForPeople { keep(entry) }
+    applyToSession(entry)
+    if let id = entry.event.notebook, id.number >= 0, Int(id.number) < notebooks.count {
+      notebooks[Int(id.number)].apply(entry)
+    }
+  }
+
+  private mutating func applyToSession(_ entry: Entry) {
+    switch entry.event {
+    case .policyChanged(let name): policy = name
+    case .nodeAdded(let node): nodes.append(NodeFacts(node))
+    case .drainChanged(let id, let cores, let gpus):
+      guard id.number >= 0, Int(id.number) < nodes.count else { return }
+      nodes[Int(id.number)].drainedCores = cores
+      nodes[Int(id.number)].drainedGPUs = gpus
+    case .notebookOpened(let notebook):
+      guard Int(notebook.id.number) == notebooks.count else { return }
+      let twins = notebooks.filter { $0.notebook.name == notebook.name && $0.state != .gone }.count
+      notebooks.append(NotebookFacts(notebook, opened: entry.at, twin: twins))
+    case .commandAccepted(let command): mark(.action, command.verb.notebook, entry)
+    case .cellSuspended(_, let id, let reason): if reason.rule == .preempted { mark(.preemption, id, entry) }
+    case .cellEnded(_, let id, let outcome): if outcome == .error || outcome == .lost { mark(.error, id, entry) }
+    case .decisionRefused, .invariantBroken: faults += 1
+    case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
+      .cellStarted, .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
+      .held, .released, .resumeOrdered, .demandOverridden, .commandRefused, .effectFailed, .usageSampled:
+      break
+    }
+  }
+
+  private mutating func keep(_ entry: Entry) {
+    if events.count >= Self.eventsMost { events.removeFirst(Self.eventsMost / 4) }
+    events.append(entry)
+  }
+
+  private mutating func mark(_ kind: Marker.Kind, _ id: NotebookID?, _ entry: Entry) {
+    if markers.count >= Self.markersMost { markers.removeFirst(Self.markersMost / 4) }
+    markers.append(Marker(at: entry.at, sequence: entry.sequence, kind: kind, notebook: id))
+  }
+}
+
+/// A moment worth jumping to.
+public struct Marker: Sendable, Hashable {
+  public enum Kind: UInt8, Sendable, Hashable {
+    /// Somebody gave an order.
+    case action
+    case preemption
+    case error
+  }
+
+  public var at: Instant
+  public var sequence: Int64
+  public var kind: Kind
+  public var notebook: NotebookID?
+}
+
+/// What the screens show of a node.
+public struct NodeFacts: Sendable, Hashable {
+  public var node: Node
+  public internal(set) var drainedCores = CoreSet()
+  public internal(set) var drainedGPUs = GPUSet()
+
+  init(_ node: Node) { self.node = node }
+}
+
+extension Event {
+  /// Whether the event belongs into the tail that people read.
+  var isForPeople: Bool {
+    switch self {
+    case .cellWaits, .usageSampled, .backlogChanged: false
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+      .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
+      .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
+      true
+    }
+  }
+}

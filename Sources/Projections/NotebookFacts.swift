@@ -1,0 +1,151 @@
+import Domain
+
+/// What the screens show of a notebook.
+public struct NotebookFacts: Sendable, Hashable {
+  public var notebook: Notebook
+  /// The notebook's name, with `·2` and so on behind it where others of the same name were open already.
+  public var name: String
+  public private(set) var state: NotebookState = .starting
+  /// Since when it has been in its state.
+  public private(set) var since: Instant
+  public private(set) var priority: Int32
+  public private(set) var isHeld = false
+  public private(set) var pin: Pin?
+  public private(set) var backlog: Int32 = 0
+  /// The cell in the books; nil while it thinks.
+  public private(set) var cell: CellFacts?
+  public private(set) var usage: Usage?
+  /// Cells that ended, and how many of them not with `ok`.
+  public private(set) var cellsEnded = 0
+  public private(set) var cellsFailed = 0
+  /// Sums over the cells that ended.
+  public private(set) var waited = Span.zero
+  public private(set) var ran = Span.zero
+  /// What it did when, oldest first; each segment lasts until the next one begins.
+  public private(set) var segments: [Segment]
+  /// Actions and preemptions, for the timeline.
+  public private(set) var marks: [Marker] = []
+
+  /// The longest past that is kept, in segments.
+  public static let segmentsMost = 4096
+
+  init(_ notebook: Notebook, opened: Instant, twin: Int) {
+    self.notebook = notebook
+    name = twin == 0 ? notebook.name : "\(notebook.name)·\(twin + 1)"
+    since = opened
+    priority = notebook.priority
+    segments = [Segment(state: .starting, from: opened)]
+  }
+
+  /// The state at `instant`; nil before it was opened or beyond the past that is kept.
+  public func state(at instant: Instant) -> NotebookState? {
+    var low = 0
+    var high = segments.count
+    while low < high {
+      let middle = (low + high) / 2
+      if segments[middle].from <= instant { low = middle + 1 } else { high = middle }
+    }
+    return low == 0 ? nil : segments[low - 1].state
+  }
+
+  mutating func apply(_ entry: Entry) {
+    switch entry.event {
+    case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
+      .decisionRefused, .effectFailed, .invariantBroken, .demandOverridden:
+      break
+    case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
+    case .kernelDied: if state != .gone { turn(.starting, entry.at) }
+    case .notebookClosed: turn(.gone, entry.at)
+    case .backlogChanged(_, let count): backlog = count
+    case .cellQueued(let submitted):
+      cell = CellFacts(submitted)
+      turn(.queued, entry.at)
+    case .cellAdopted(let found, let started, let allotment):
+      cell = CellFacts(found)
+      cell?.started = started
+      cell?.attained = entry.at - started
+      run(on: allotment, entry.at)
+    case .cellStarted(_, _, let allotment, _):
+      cell?.started = entry.at
+      run(on: allotment, entry.at)
+    case .cellResumed(_, _, let allotment, _): run(on: allotment, entry.at)
+    case .cellResized(_, _, let allotment, _): cell?.allotment = allotment
+    case .cellWaits(_, _, let wait): cell?.wait = wait
+    case .cellSuspended(_, _, let reason):
+      if let facts = cell { cell?.attained = facts.ran(at: entry.at) }
+      cell?.allotment = nil
+      cell?.isOperatorSuspended = reason.rule == .operatorSuspended
+      if reason.rule == .preempted { keepMark(.preemption, entry) }
+      turn(.suspended, entry.at)
+    case .resumeOrdered: cell?.isOperatorSuspended = false
+    case .cellEnded(_, _, let outcome): end(outcome, entry.at)
+    case .priorityChanged(_, let value): priority = value
+    case .pinned(_, let value): pin = value
+    case .unpinned: pin = nil
+    case .held: isHeld = true
+    case .released: isHeld = false
+    case .commandAccepted: keepMark(.action, entry)
+    case .usageSampled(_, let value): usage = value
+    }
+  }
+
+  private mutating func run(on allotment: Allotment, _ now: Instant) {
+    cell?.allotment = allotment
+    cell?.runningSince = now
+    cell?.wait = nil
+    cell?.isOperatorSuspended = false
+    turn(.running, now)
+  }
+
+  private mutating func end(_ outcome: CellOutcome, _ now: Instant) {
+    if let facts = cell {
+      cellsEnded += 1
+      if outcome != .ok { cellsFailed += 1 }
+      ran += facts.ran(at: now)
+      waited += (facts.started ?? now) - facts.cell.submitted
+    }
+    cell = nil
+    turn(.thinking, now)
+  }
+
+  private mutating func turn(_ next: NotebookState, _ now: Instant) {
+    state = next
+    since = now
+    if let last = segments.last, last.from == now { segments.removeLast() }
+    if segments.last?.state == next { return }
+    if segments.count >= Self.segmentsMost { segments.removeFirst(Self.segmentsMost / 4) }
+    segments.append(Segment(state: next, from: now))
+  }
+
+  private mutating func keepMark(_ kind: Marker.Kind, _ entry: Entry) {
+    if marks.count >= 1024 { marks.removeFirst(256) }
+    marks.append(Marker(at: entry.at, sequence: entry.sequence, kind: kind, notebook: notebook.id))
+  }
+}
+
+/// What the screens show of a cell in the books.
+public struct CellFacts: Sendable, Hashable {
+  public var cell: Cell
+  public internal(set) var started: Instant?
+  public internal(set) var runningSince: Instant?
+  /// What it holds; nil while it waits or is suspended.
+  public internal(set) var allotment: Allotment?
+  public internal(set) var wait: Wait?
+  public internal(set) var isOperatorSuspended = false
+  /// How long it ran before the present stretch.
+  public internal(set) var attained = Span.zero
+
+  init(_ cell: Cell) { self.cell = cell }
+
+  /// How long it has run until `now`.
+  public func ran(at now: Instant) -> Span {
+    guard allotment != nil, let runningSince else { return attained }
+    return attained + (now - runningSince)
+  }
+}
+
+/// A stretch of a notebook's time in one state.
+public struct Segment: Sendable, Hashable {
+  public var state: NotebookState
+  public var from: Instant
+}

@@ -1,0 +1,66 @@
+import Domain
+
+/// What each notebook did over a window of time, in buckets of one width: a bucket is one column of the screen.
+public struct Timeline: Sendable, Hashable {
+  public struct Row: Sendable, Hashable {
+    public var notebook: NotebookID
+    /// The state that took most of each bucket, oldest first; nil where there is none.
+    public var states: [NotebookState?]
+    /// The most telling marker within each bucket.
+    public var marks: [Marker.Kind?]
+  }
+
+  /// When the first bucket begins.
+  public var start: Instant
+  public var bucket: Span
+  public var rows: [Row]
+
+  /// - Parameters:
+  ///   - window: the length of time to show; rounded up to whole buckets.
+  ///   - columns: how many buckets.
+  ///   - now: the instant that the last bucket holds. The window moves by whole buckets, so that the picture stands
+  ///     still within one.
+  public init(_ board: Board, of notebooks: [NotebookID], window: Span, columns: Int, now: Instant) {
+    let columns = max(columns, 1)
+    let width = max(window.microseconds / Int64(columns), 1)
+    bucket = Span(microseconds: width)
+    let last = now.microseconds / width
+    let first = last - Int64(columns) + 1
+    start = Instant(microseconds: first * width)
+    rows = notebooks.compactMap { id in
+      board[id].map { Self.row($0, first: first, width: width, columns: columns, now: now) }
+    }
+  }
+
+  private static func row(_ facts: NotebookFacts, first: Int64, width: Int64, columns: Int, now: Instant) -> Row {
+    var row = Row(
+      notebook: facts.notebook.id, states: Array(repeating: nil, count: columns),
+      marks: Array(repeating: nil, count: columns))
+    var most = [Int64](repeating: 0, count: columns)
+    let begin = first * width
+    for (index, segment) in facts.segments.enumerated().reversed() {
+      let end = index + 1 < facts.segments.count ? facts.segments[index + 1].from.microseconds : now.microseconds + 1
+      if end <= begin { break }
+      let from = max(segment.from.microseconds, begin)
+      guard end > from else { continue }
+      let firstColumn = Int((from - begin) / width)
+      let lastColumn = min(Int((end - 1 - begin) / width), columns - 1)
+      guard firstColumn <= lastColumn else { continue }
+      for column in firstColumn...lastColumn {
+        let low = begin + Int64(column) * width
+        let share = min(end, low + width) - max(from, low)
+        if share > most[column] {
+          most[column] = share
+          row.states[column] = segment.state
+        }
+      }
+    }
+    for mark in facts.marks.reversed() {
+      let offset = mark.at.microseconds - begin
+      if offset < 0 { break }
+      let column = Int(offset / width)
+      if column < columns, row.marks[column] == nil || mark.kind == .action { row.marks[column] = mark.kind }
+    }
+    return row
+  }
+}
