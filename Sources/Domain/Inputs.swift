@@ -78,3 +78,23 @@ public enum Observation: Hashable, Sendable {
   /// An effect could not be carried out, and why.
   case effectFailed(NotebookID, sequence: Int64, why: String)
 }
+
+extension Verb {
+  /// One word, as the palette and the audit name it.
+  public var word: String {
+    switch self {
+    case .suspend: "suspend"
+    case .resume: "resume"
+    case .interrupt: "interrupt"
+    case .setPriority: "priority"
+    case .pin: "pin"
+    case .unpin: "unpin"
+    case .hold: "hold"
+    case .release: "release"
+    case .drain: "drain"
+    case .undrain: "undrain"
+    case .setPolicy: "policy"
+    case .overrideDemand: "demand"
+    }
+  }
+}

@@ -67,23 +67,3 @@ extension Allotment {
 extension Pin {
   var sentence: String { Allotment(node: node, cores: cores, gpus: gpus).sentence + (reserves ? ", reserved" : "") }
 }
-
-extension Verb {
-  /// One word, as the palette and the audit name it.
-  public var word: String {
-    switch self {
-    case .suspend: "suspend"
-    case .resume: "resume"
-    case .interrupt: "interrupt"
-    case .setPriority: "priority"
-    case .pin: "pin"
-    case .unpin: "unpin"
-    case .hold: "hold"
-    case .release: "release"
-    case .drain: "drain"
-    case .undrain: "undrain"
-    case .setPolicy: "policy"
-    case .overrideDemand: "demand"
-    }
-  }
-}
