@@ -28,6 +28,9 @@ public struct Forecaster: Sendable {
 
   public init() {}
 
+  /// Forgets the notebooks of the session before, whose numbers mean others from now on; what was learned stays.
+  public mutating func beginSession() { notebooks = [] }
+
   /// Learns from one entry.
   public mutating func learn(from entry: Entry) {
     guard let id = entry.event.notebook, id.number >= 0 else { return }

@@ -16,6 +16,8 @@ public struct Board: Sendable, Hashable {
   public private(set) var events: [Entry] = []
   /// Operators' actions and other moments to jump to, oldest first, `markersMost` at the most.
   public private(set) var markers: [Marker] = []
+  /// The answers to the last commands, oldest first, 64 at the most.
+  public private(set) var answers: [Answer] = []
   /// Faults of ours that the operator must hear of.
   public private(set) var faults = 0
 
@@ -54,13 +56,16 @@ public struct Board: Sendable, Hashable {
       guard Int(notebook.id.number) == notebooks.count else { return }
       let twins = notebooks.filter { $0.notebook.name == notebook.name && $0.state != .gone }.count
       notebooks.append(NotebookFacts(notebook, opened: entry.at, twin: twins))
-    case .commandAccepted(let command): mark(.action, command.verb.notebook, entry)
+    case .commandAccepted(let command):
+      answer(command, nil)
+      mark(.action, command.verb.notebook, entry)
+    case .commandRefused(let command, let refusal): answer(command, refusal)
     case .cellSuspended(_, let id, let reason): if reason.rule == .preempted { mark(.preemption, id, entry) }
     case .cellEnded(_, let id, let outcome): if outcome == .error || outcome == .lost { mark(.error, id, entry) }
     case .decisionRefused, .invariantBroken: faults += 1
     case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellStarted, .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .commandRefused, .effectFailed, .usageSampled:
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
       break
     }
   }
@@ -70,10 +75,22 @@ public struct Board: Sendable, Hashable {
     events.append(entry)
   }
 
+  private mutating func answer(_ command: Command, _ refusal: Refusal?) {
+    if answers.count >= 64 { answers.removeFirst(16) }
+    answers.append(Answer(command: command, refusal: refusal))
+  }
+
   private mutating func mark(_ kind: Marker.Kind, _ id: NotebookID?, _ entry: Entry) {
     if markers.count >= Self.markersMost { markers.removeFirst(Self.markersMost / 4) }
     markers.append(Marker(at: entry.at, sequence: entry.sequence, kind: kind, notebook: id))
   }
+}
+
+/// What became of a command.
+public struct Answer: Sendable, Hashable {
+  public var command: Command
+  /// Why it was not obeyed; nil where it was.
+  public var refusal: Refusal?
 }
 
 /// A moment worth jumping to.

@@ -1,0 +1,183 @@
+import Domain
+import Engine
+import Foundation
+import GateLink
+
+/// Speaks with the gates: their messages become inputs, the engine's effects become messages.
+///
+/// Knows which connection speaks for which notebook. Used from the engine's thread.
+struct GateDesk {
+  /// How long a notebook is kept for a gate whose process is alive but whose connection is gone.
+  static let graceSpan = Span(seconds: 3)
+
+  /// What a cell asks for where neither its author nor an operator said anything.
+  let defaultDemand: Demand
+  let session: Int64
+  private var connections: [NotebookID: GateConnection] = [:]
+  /// Kernel processes, for sampling what they use.
+  private(set) var kernels: [NotebookID: Int32] = [:]
+  private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
+  /// Commands that came too early to be carried out stay with the engine; a gate learns its state on hello.
+
+  init(defaultDemand: Demand, session: Int64) {
+    self.defaultDemand = defaultDemand
+    self.session = session
+  }
+
+  /// Handles one message of a gate.
+  mutating func receive(_ message: GateMessage, from connection: GateConnection, _ driver: inout EngineDriver, at now: Instant)
+  {
+    if case .hello(let hello) = message {
+      welcome(hello, connection, &driver, at: now)
+      return
+    }
+    guard let id = connection.notebook, connections[id] === connection else { return }
+    switch message {
+    case .hello, .pong: break
+    case .submitted(let submission): submit(submission, id, &driver, at: now)
+    case .ended(let key, let outcome), .withdrawn(let key, let outcome):
+      let slot = driver.state[id]
+      if slot.hasCell, slot.cell.source.key == key {
+        driver.handle(.observation(.cellEnded(id, slot.cell.id, outcome)), at: now)
+      }
+    case .backlog(let count):
+      driver.handle(.observation(.backlogChanged(id, Int32(clamping: count))), at: now)
+    case .kernel(let state, let pid):
+      kernels[id] = state == .dead ? nil : pid
+      switch state {
+      case .starting: break
+      case .ready: driver.handle(.observation(.kernelReady(id)), at: now)
+      case .dead: driver.handle(.observation(.kernelDied(id)), at: now)
+      }
+    case .applied: break
+    case .failed(let sequence, let why):
+      driver.handle(.observation(.effectFailed(id, sequence: sequence, why: why.printable(at: 200))), at: now)
+    }
+  }
+
+  private mutating func welcome(
+    _ hello: Hello, _ connection: GateConnection, _ driver: inout EngineDriver, at now: Instant
+  ) {
+    guard hello.version == gateProtocolVersion else {
+      connection.send(.unwelcome(why: "this engine speaks version \(gateProtocolVersion), the gate \(hello.version)"))
+      return
+    }
+    guard hello.pid == connection.peerPid else {
+      connection.send(.unwelcome(why: "the gate says it is process \(hello.pid), and it is \(connection.peerPid)"))
+      return
+    }
+    let id: NotebookID
+    if let known = driver.state.descriptions.first(where: {
+      $0.gate == hello.gate && $0.user == connection.peerUser && driver.state[$0.id].state != .gone
+    }) {
+      id = known.id
+      orphans.removeAll { $0.notebook == id }
+    } else {
+      id = NotebookID(Int32(driver.state.notebooks.count))
+      let notebook = Notebook(
+        id: id, node: NodeID(0), user: connection.peerUser, path: (hello.path ?? hello.connection).printable(at: 1024),
+        kernel: (hello.language ?? "unknown").printable(at: 64), gate: hello.gate.printable(at: 64))
+      driver.handle(.observation(.notebookOpened(notebook)), at: now)
+      guard driver.state.contains(id) else { return }
+    }
+    connections[id] = connection
+    connection.notebook = id
+    if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
+    connection.send(.welcome(version: gateProtocolVersion, session: session, notebook: id.number))
+    reconcile(hello, id, &driver, at: now)
+  }
+
+  /// Brings the books and what the gate says of its cells together.
+  private mutating func reconcile(_ hello: Hello, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
+    let slot = driver.state[id]
+    let known = slot.hasCell ? slot.cell.source.key : nil
+    if let known, known != hello.running?.submission.key, known != hello.waiting?.key {
+      driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
+    }
+    if let running = hello.running {
+      if slot.state == .starting { driver.handle(.observation(.kernelReady(id)), at: now) }
+      if known != running.submission.key || slot.state == .queued {
+        driver.handle(
+          .observation(
+            .cellFoundRunning(
+              id, demand(of: running.submission), source(of: running.submission),
+              ran: Span(seconds: max(0, min(running.ranSeconds, 1e9))), running.cores, suspended: running.suspended)),
+          at: now)
+      }
+    } else if let waiting = hello.waiting, known != waiting.key {
+      submit(waiting, id, &driver, at: now)
+    }
+    if hello.backlog > 0 {
+      driver.handle(.observation(.backlogChanged(id, Int32(clamping: hello.backlog))), at: now)
+    }
+  }
+
+  private func submit(_ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
+    let slot = driver.state[id]
+    if slot.hasCell, slot.cell.source.key == submission.key { return }
+    driver.handle(
+      .observation(
+        .cellSubmitted(
+          id, demand(of: submission), source(of: submission),
+          driver.forecast(codeHash: submission.codeHash, notebook: id))), at: now)
+  }
+
+  private func demand(of submission: Submission) -> Demand { submission.demand?.over(defaultDemand) ?? defaultDemand }
+
+  private func source(of submission: Submission) -> CellSource {
+    CellSource(
+      jupyterCell: submission.cell?.printable(at: 64), codeHash: submission.codeHash, key: submission.key)
+  }
+
+  /// A connection ended. Its notebook goes with its gate; a gate that lives is given `graceSpan` to come back.
+  mutating func lost(_ connection: GateConnection, _ driver: inout EngineDriver, at now: Instant) {
+    guard let id = connection.notebook, connections[id] === connection else { return }
+    connections[id] = nil
+    orphans.append((id, connection.peerPid, now + Self.graceSpan))
+    settleOrphans(&driver, at: now)
+  }
+
+  /// Closes the notebooks of gates that have ended or did not come back.
+  mutating func settleOrphans(_ driver: inout EngineDriver, at now: Instant) {
+    let gone = orphans.filter { $0.until <= now || !Self.isAlive($0.pid) }
+    orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
+    for orphan in gone {
+      kernels[orphan.notebook] = nil
+      driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
+    }
+  }
+
+  private static func isAlive(_ pid: Int32) -> Bool {
+    guard kill(pid, 0) == 0 || errno == EPERM else { return false }
+    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+    return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
+  }
+
+  /// When orphans are to be looked at again.
+  var wakeAt: Instant? { orphans.map(\.until).min() }
+  var hasOrphans: Bool { !orphans.isEmpty }
+
+  /// Carries effects out, by telling the gates.
+  func perform(_ effects: [Effect], _ state: SchedulerState) {
+    for effect in effects {
+      guard let connection = connections[effect.notebook] else { continue }
+      connection.send(message(for: effect, state))
+    }
+  }
+
+  private func message(for effect: Effect, _ state: SchedulerState) -> EngineMessage {
+    let slot = state[effect.notebook]
+    let key = slot.cell.source.key
+    let sequence = effect.sequence
+    switch effect.act {
+    case .grant(_, let allotment):
+      let gpus = allotment.gpus.map { state[allotment.node].node.gpus[$0].uuid }
+      return .grant(sequence: sequence, key: key, cores: allotment.cores, gpus: gpus)
+    case .refuse(let key, let why): return .refuse(sequence: sequence, key: key, why: why)
+    case .resize(_, let allotment): return .resize(sequence: sequence, key: key, cores: allotment.cores)
+    case .suspend: return .suspend(sequence: sequence, key: key)
+    case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)
+    case .interrupt: return .interrupt(sequence: sequence, key: key)
+    }
+  }
+}

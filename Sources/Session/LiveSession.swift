@@ -1,0 +1,192 @@
+import CLinux
+import Domain
+import Forecast
+import Foundation
+import GateLink
+import History
+import NodeControl
+import Projections
+import Synchronization
+
+/// A session on real kernels: one thread runs the engine, speaks with the gates and writes the history.
+///
+/// `@unchecked Sendable`: everything but the mailbox and the board box belongs to the engine's thread once it runs.
+public final class LiveSession: @unchecked Sendable {
+  public struct Configuration: Sendable {
+    public var node: Node
+    public var policy = "fcfs"
+    public var socketPath: String
+    /// What a cell asks for where nothing else says anything.
+    public var defaultDemand = Demand.oneCore
+    public var host: String
+    public var user: String
+    public var note = ""
+
+    public init(node: Node, socketPath: String, host: String, user: String) {
+      self.node = node
+      self.socketPath = socketPath
+      self.host = host
+      self.user = user
+    }
+  }
+
+  public let clock = SessionClock()
+  public let board = BoardBox()
+  /// The session's number in the history; 0 where nothing is recorded.
+  public let number: Int64
+
+  private struct Mailbox {
+    var commands: [Command] = []
+    var isStopping = false
+    var trouble: String?
+  }
+
+  private let mailbox = Mutex(Mailbox())
+  private let wake: Int32 = celltop_eventfd()
+  private let listener: Listener
+  private var driver: EngineDriver
+  private var desk: GateDesk
+  private var sampler: UsageSampler
+  private var connections: [GateConnection] = []
+  private var thread: Thread?
+  private let finished = DispatchSemaphore(value: 0)
+
+  /// - Parameters:
+  ///   - nodeDriver: asked what the kernels use.
+  ///   - history: nil records nothing.
+  /// - Throws: `SessionError`, `HistoryError` or `Refusal`, before anything runs.
+  public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: HistoryStore?) throws {
+    listener = try Listener(path: configuration.socketPath)
+    let writer = try history.map {
+      try SessionWriter(
+        $0, kind: "live", host: configuration.host, user: configuration.user,
+        beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+    }
+    number = writer?.session ?? 0
+    let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
+    driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
+    desk = GateDesk(defaultDemand: configuration.defaultDemand, session: number)
+    sampler = UsageSampler(node: nodeDriver)
+    driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
+    _ = driver.commit()
+  }
+
+  deinit { close(wake) }
+
+  /// Starts the engine's thread.
+  public func start() {
+    let thread = Thread { [self] in
+      run()
+      finished.signal()
+    }
+    thread.name = "engine"
+    thread.stackSize = 4 << 20
+    self.thread = thread
+    thread.start()
+  }
+
+  /// Hands an operator's command to the engine; the answer comes with the board.
+  public func submit(_ command: Command) {
+    mailbox.withLock { $0.commands.append(command) }
+    celltop_eventfd_signal(wake)
+  }
+
+  /// Why the recording is incomplete at present; nil where it is complete.
+  public var trouble: String? { mailbox.withLock { $0.trouble } }
+
+  /// Ends the session: the recording is closed, the socket is gone, gates go on without an engine.
+  public func stop() {
+    mailbox.withLock { $0.isStopping = true }
+    celltop_eventfd_signal(wake)
+    if thread != nil { finished.wait() }
+    thread = nil
+  }
+}
+
+// MARK: The engine's thread
+
+extension LiveSession {
+  private func run() {
+    while true {
+      let ready = waitForWork()
+      let now = clock.now
+      celltop_eventfd_clear(wake)
+      let (commands, isStopping) = mailbox.withLock { box in
+        defer { box.commands = [] }
+        return (box.commands, box.isStopping)
+      }
+      for command in commands { driver.handle(.command(command), at: now) }
+      if ready.isConnecting { acceptAll() }
+      for connection in ready.connections { serve(connection, at: now) }
+      if driver.wakeAt <= now { driver.handle(.timer, at: now) }
+      if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
+      sample(at: now)
+      if isStopping {
+        driver.end()
+        _ = driver.commit()
+        connections = []
+        return
+      }
+      desk.perform(driver.commit(), driver.state)
+      drop(at: now)
+      let trouble = driver.trouble
+      mailbox.withLock { $0.trouble = trouble }
+    }
+  }
+
+  private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {
+    var descriptors = [
+      pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    for connection in connections {
+      let events = POLLIN | (connection.wantsToWrite ? POLLOUT : 0)
+      descriptors.append(pollfd(fd: connection.descriptor, events: Int16(events), revents: 0))
+    }
+    let count = poll(&descriptors, nfds_t(descriptors.count), timeoutMilliseconds())
+    guard count > 0 else { return (false, []) }
+    let ready = zip(connections, descriptors.dropFirst(2)).filter { $1.revents != 0 }.map(\.0)
+    return (descriptors[1].revents != 0, ready)
+  }
+
+  /// How long nothing has to be done; -1 for as long as nothing happens.
+  private func timeoutMilliseconds() -> Int32 {
+    let now = clock.now
+    var next = driver.wakeAt
+    if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
+    if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
+    guard next < .never else { return -1 }
+    return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
+  }
+
+  private func acceptAll() {
+    while true {
+      let descriptor = celltop_accept(listener.descriptor)
+      guard descriptor >= 0 else { return }
+      if let connection = GateConnection(accepted: descriptor) { connections.append(connection) }
+    }
+  }
+
+  private func serve(_ connection: GateConnection, at now: Instant) {
+    connection.flush()
+    for message in connection.receive() { desk.receive(message, from: connection, &driver, at: now) }
+  }
+
+  private func drop(at now: Instant) {
+    guard connections.contains(where: \.isBroken) else { return }
+    for connection in connections where connection.isBroken { desk.lost(connection, &driver, at: now) }
+    connections.removeAll(where: \.isBroken)
+    desk.perform(driver.commit(), driver.state)
+  }
+
+  private func sample(at now: Instant) {
+    guard driver.state.runningCount > 0 else { return sampler.rest() }
+    guard sampler.isDue(at: now) else { return }
+    let running = driver.state.notebooks.indices.map { NotebookID(Int32($0)) }.filter {
+      driver.state[$0].state == .running
+    }
+    for (id, usage) in sampler.sample(running.compactMap { id in desk.kernels[id].map { (id, $0) } }, at: now) {
+      driver.handle(.observation(.usageSampled(id, usage)), at: now)
+    }
+  }
+}

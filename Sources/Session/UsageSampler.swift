@@ -1,0 +1,46 @@
+import Domain
+import NodeControl
+
+/// Samples what running kernels really use, at a steady pace while any runs, and tells only what changed noticeably.
+struct UsageSampler {
+  /// The time between two samples.
+  static let period = Span(seconds: 1)
+
+  private(set) var due: Instant?
+  private let node: any NodeDriver
+  private var last: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
+
+  init(node: any NodeDriver) { self.node = node }
+
+  func isDue(at now: Instant) -> Bool { due.map { $0 <= now } ?? true }
+
+  /// Nothing runs: sample no more until something does.
+  mutating func rest() {
+    due = nil
+    last = [:]
+  }
+
+  /// Samples the kernels; the usages that differ from the last told by more than a twentieth of a core or of the memory.
+  mutating func sample(_ kernels: [(NotebookID, Int32)], at now: Instant) -> [(NotebookID, Usage)] {
+    due = now + Self.period
+    var told: [(NotebookID, Usage)] = []
+    var next: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
+    for (id, pid) in kernels {
+      guard let total = node.usage(of: ProcessTree(root: pid)) else { continue }
+      let before = last[id]
+      next[id] = (total.cpu, now, before?.told)
+      guard let before, now > before.at else { continue }
+      let rate = max(0, (total.cpu - before.cpu).seconds) / (now - before.at).seconds
+      let usage = Usage(millicores: Int32(clamping: Int((rate * 1000).rounded())), memory: total.memory)
+      if let old = before.told, abs(old.millicores - usage.millicores) < 50,
+        abs(old.memory.count - usage.memory.count) < max(old.memory.count / 20, 1 << 20)
+      {
+        continue
+      }
+      next[id]?.told = usage
+      told.append((id, usage))
+    }
+    last = next
+    return told
+  }
+}
