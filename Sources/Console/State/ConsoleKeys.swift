@@ -1,0 +1,220 @@
+import Canvas
+import Domain
+import Projections
+
+extension ConsoleState {
+  /// Takes a key, a mouse event or a paste; gives what is to be done beyond the console itself.
+  public mutating func handle(_ event: KeyEvent, keys: KeyMap = .standard) -> [Intent] {
+    switch event {
+    case .key(let press): return handle(press, keys: keys)
+    case .mouse(let mouse): return handle(mouse)
+    case .paste(let text):
+      guard case .prompt(var prompt) = layer else { return [] }
+      prompt.text += text.printable(at: 200)
+      return edit(prompt)
+    }
+  }
+
+  private mutating func handle(_ press: KeyPress, keys: KeyMap) -> [Intent] {
+    switch layer {
+    case .prompt(let prompt): return type(press, into: prompt)
+    case .confirmQuit:
+      layer = nil
+      return press == KeyPress(.character("y")) ? [.quit] : []
+    case .help, .explain:
+      layer = nil
+      if keys.action(for: press) == .quit || keys.action(for: press) == .back { return [] }
+      if keys.action(for: press) == .help { return [] }
+    case nil: break
+    }
+    guard let action = keys.action(for: press) else { return [] }
+    return perform(action)
+  }
+
+  private mutating func handle(_ mouse: MouseEvent) -> [Intent] {
+    switch mouse.action {
+    case .wheelUp: return move(by: -3)
+    case .wheelDown: return move(by: 3)
+    case .press, .release, .drag: return []
+    }
+  }
+
+  /// Does what a key means.
+  mutating func perform(_ action: KeyAction) -> [Intent] {
+    switch action {
+    case .quit:
+      if session.confirmsQuit { layer = .confirmQuit } else { return [.quit] }
+    case .help: layer = .help
+    case .palette: layer = .prompt(Prompt(purpose: .command))
+    case .filter: layer = .prompt(Prompt(purpose: .filter, text: filter))
+    case .nextPane: focus = Pane(rawValue: (focus.rawValue + 1) % Pane.allCases.count) ?? .notebooks
+    case .back:
+      if isZoomed { isZoomed = false } else { filter = "" }
+    case .zoom: isZoomed.toggle()
+    case .down: return move(by: 1)
+    case .up: return move(by: -1)
+    case .first: return move(by: -10_000)
+    case .last: return move(by: 10_000)
+    case .pageDown: return move(by: 10)
+    case .pageUp: return move(by: -10)
+    case .sortNext: turnSort(by: 1)
+    case .sortPrevious: turnSort(by: -1)
+    case .sortInvert: isSortInverted.toggle()
+    case .explain: if let selected { layer = .explain(selected) }
+    case .narrower: window = max(window - 1, 0)
+    case .wider: window = min(window + 1, Self.windows.count - 1)
+    case .freeze: frozen = frozen == nil ? (board, now) : nil
+    case .toggleMouse: return [.toggleMouse]
+    case .redraw: return [.redraw]
+    case .raise, .lower:
+      let direction = action == .raise ? 1 : -1
+      return transport == nil ? changePriority(by: Int32(direction)) : [.replay(.seekMarker(direction))]
+    case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
+    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go:
+      return move(transport: action)
+    }
+    return []
+  }
+
+  private mutating func turnSort(by step: Int) {
+    let count = SortKey.allCases.count
+    sort = SortKey(rawValue: (sort.rawValue + step + count) % count) ?? .number
+    say(.good, "sorted by \(sort.title)")
+  }
+
+  private mutating func move(by count: Int) -> [Intent] {
+    let rows = rowOrder
+    guard !rows.isEmpty else { return [] }
+    let index = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
+    selected = rows[min(max(index + count, 0), rows.count - 1)]
+    return []
+  }
+
+  private mutating func move(transport action: KeyAction) -> [Intent] {
+    guard let facts = transport else {
+      say(.warning, "this session is live; '\(action.words)' is for replays (celltop replay)")
+      return []
+    }
+    switch action {
+    case .play: return [.replay(.togglePlaying)]
+    case .stepBack: return [.replay(.step(-1))]
+    case .stepForward: return [.replay(.step(1))]
+    case .slower: return [.replay(.changeSpeed(-1))]
+    case .faster: return [.replay(.changeSpeed(1))]
+    case .back5: return [.replay(.seek(now - Span(seconds: 5)))]
+    case .forward5: return [.replay(.seek(now + Span(seconds: 5)))]
+    case .backTenth: return [.replay(.seek(now - Span(microseconds: facts.end.microseconds / 10)))]
+    case .forwardTenth: return [.replay(.seek(now + Span(microseconds: facts.end.microseconds / 10)))]
+    case .go: layer = .prompt(Prompt(purpose: .seek))
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
+      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
+      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw:
+      break
+    }
+    return []
+  }
+
+  mutating func say(_ level: Flash.Level, _ text: String) { flash = Flash(level, text, until: now + Flash.span) }
+}
+
+// MARK: Prompts
+
+extension ConsoleState {
+  private mutating func type(_ press: KeyPress, into prompt: Prompt) -> [Intent] {
+    var prompt = prompt
+    switch press.key {
+    case .escape:
+      layer = nil
+      if prompt.purpose == .filter { filter = "" }
+      return []
+    case .enter:
+      layer = nil
+      return finish(prompt)
+    case .backspace:
+      if prompt.text.isEmpty {
+        layer = nil
+        return []
+      }
+      prompt.text.removeLast()
+    case .character(let character):
+      if press.modifiers == .control, character == "u" { prompt.text = "" }
+      if press.modifiers.isEmpty, prompt.text.count < 200 { prompt.text.append(character) }
+    case .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete, .tab: break
+    }
+    return edit(prompt)
+  }
+
+  private mutating func edit(_ prompt: Prompt) -> [Intent] {
+    layer = .prompt(prompt)
+    if prompt.purpose == .filter { filter = prompt.text }
+    return []
+  }
+
+  private mutating func finish(_ prompt: Prompt) -> [Intent] {
+    switch prompt.purpose {
+    case .filter:
+      filter = prompt.text
+      return []
+    case .seek: return seek(prompt.text)
+    case .command: return run(palette: prompt.text)
+    }
+  }
+
+  /// Goes to `45%`, to a time of day `13:41:07`, or to `2:30` or `150s` after the beginning.
+  mutating func seek(_ text: String) -> [Intent] {
+    guard transport != nil else {
+      say(.warning, "this session is live; only a replay can go to another time")
+      return []
+    }
+    do {
+      switch try SeekTarget(parsing: text) {
+      case .share(let share): return [.replay(.seekShare(share))]
+      case .offset(let span): return [.replay(.seek(Instant.zero + span))]
+      case .timeOfDay(let seconds):
+        let began = Int(session.beganWallMicroseconds / 1_000_000) + session.utcOffsetSeconds
+        let offset = ((seconds - began % 86_400) % 86_400 + 86_400) % 86_400
+        return [.replay(.seek(Instant(seconds: Double(offset))))]
+      }
+    } catch {
+      say(.warning, "\(error)")
+      return []
+    }
+  }
+}
+
+/// Where a replay is asked to go.
+enum SeekTarget: Equatable {
+  case share(Double)
+  case offset(Span)
+  /// Seconds after midnight.
+  case timeOfDay(Int)
+
+  init(parsing text: String) throws(ParseError) {
+    let trimmed = text.filter { $0 != " " }
+    func fail(_ why: String) -> ParseError {
+      ParseError(reading: "the time", text: text, because: why, mend: "13:41:07, 2:30, 150s or 45%")
+    }
+    if trimmed.hasSuffix("%") {
+      guard let value = Double(trimmed.dropLast()), (0...100).contains(value) else {
+        throw fail("a share is from 0% to 100%")
+      }
+      self = .share(value / 100)
+      return
+    }
+    if trimmed.hasSuffix("s"), let value = Double(trimmed.dropLast()), (0...1e9).contains(value) {
+      self = .offset(Span(seconds: value))
+      return
+    }
+    let parts = trimmed.split(separator: ":", omittingEmptySubsequences: false)
+    let numbers = parts.compactMap { Int($0) }
+    guard numbers.count == parts.count, numbers.allSatisfy({ (0...100_000).contains($0) }) else {
+      throw fail("it is neither a time nor a share")
+    }
+    switch numbers.count {
+    case 2 where numbers[1] < 60: self = .offset(Span(seconds: Double(numbers[0] * 60 + numbers[1])))
+    case 3 where numbers[0] < 24 && numbers[1] < 60 && numbers[2] < 60:
+      self = .timeOfDay(numbers[0] * 3600 + numbers[1] * 60 + numbers[2])
+    default: throw fail("it is neither a time nor a share")
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import Domain
+import Projections
+
+// Orders: bound to the identity and the cell that are on the screen, never to a row.
+extension ConsoleState {
+  /// What the keys of orders do to the selected notebook.
+  mutating func order(_ action: KeyAction) -> [Intent] {
+    if action == .undo { return undo() }
+    guard let facts = target() else { return [] }
+    let id = facts.notebook.id
+    switch action {
+    case .preempt: return preemptOrResume(facts)
+    case .pin:
+      if let pin = facts.pin { return give(.unpin(id), "\(facts.name) unpinned", undo: .pin(id, pin)) }
+      guard let allotment = facts.cell?.allotment else {
+        say(.warning, "\(facts.name) is on no core now; pin it by :pin 0-1")
+        return []
+      }
+      return give(
+        .pin(id, Pin(node: allotment.node, cores: allotment.cores)), "\(facts.name) pinned to cores \(allotment.cores)",
+        undo: .unpin(id))
+    case .hold: return give(.hold(id), "\(facts.name) held", undo: .release(id))
+    case .release: return give(.release(id), "\(facts.name) released", undo: .hold(id))
+    case .interrupt:
+      guard let cell = facts.cell, facts.state == .running || facts.state == .suspended else {
+        say(.warning, "\(facts.name) is \(facts.state.word); only a running cell can be interrupted")
+        return []
+      }
+      return give(.interrupt(id, cell: cell.cell.id), "\(facts.name)[\(cell.cell.id.number)] interrupted", undo: nil)
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
+      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .undo, .narrower, .wider, .freeze,
+      .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth,
+      .forwardTenth, .go:
+      return []
+    }
+  }
+
+  private mutating func preemptOrResume(_ facts: NotebookFacts) -> [Intent] {
+    let id = facts.notebook.id
+    guard let cell = facts.cell?.cell.id else {
+      say(.warning, "\(facts.name) is \(facts.state.word); there is no cell to suspend")
+      return []
+    }
+    switch facts.state {
+    case .running:
+      return give(
+        .suspend(id, cell: cell), "\(facts.name)[\(cell.number)] suspended", undo: .resume(id, cell: cell))
+    case .suspended:
+      return give(.resume(id, cell: cell), "\(facts.name)[\(cell.number)] may go on", undo: nil)
+    case .queued:
+      say(.warning, "\(facts.name) waits already; h holds it there")
+      return []
+    case .starting, .thinking, .gone:
+      say(.warning, "\(facts.name) is \(facts.state.word); there is no cell to suspend")
+      return []
+    }
+  }
+
+  mutating func changePriority(by step: Int32) -> [Intent] {
+    guard let facts = target() else { return [] }
+    return setPriority(facts, facts.priority + step)
+  }
+
+  mutating func setPriority(_ facts: NotebookFacts, _ priority: Int32) -> [Intent] {
+    give(
+      .setPriority(facts.notebook.id, priority), "\(facts.name): priority \(facts.priority) → \(priority)",
+      undo: .setPriority(facts.notebook.id, facts.priority))
+  }
+
+  /// The selected notebook, where orders may be given at all; else says why not.
+  mutating func target() -> NotebookFacts? {
+    guard mayOrder() else { return nil }
+    guard let selected, let facts = shown[selected] else {
+      say(.warning, "no notebook is selected")
+      return nil
+    }
+    return facts
+  }
+
+  private mutating func mayOrder() -> Bool {
+    if session.mode == .replay {
+      say(.warning, "this is a replay: what is past cannot be ordered about")
+      return false
+    }
+    if session.isReadOnly {
+      say(.warning, "this console is read-only")
+      return false
+    }
+    return true
+  }
+
+  /// Gives an order; `text` tells the operator once it is accepted.
+  mutating func give(_ verb: Verb, _ text: String, undo: Verb?, why: String = "") -> [Intent] {
+    guard mayOrder() else { return [] }
+    let id = CommandID(nextCommand)
+    nextCommand += 1
+    awaited.append(Awaited(id: id, text: text))
+    if awaited.count > 32 { awaited.removeFirst() }
+    undoable.removeAll { $0.until < now }
+    if let undo { undoable.append(Undo(id: id, verb: undo, text: text, until: now + Undo.span)) }
+    return [.order(Command(id: id, author: session.user, why: why, verb: verb))]
+  }
+
+  private mutating func undo() -> [Intent] {
+    undoable.removeAll { $0.until < now }
+    guard let last = undoable.popLast() else {
+      say(.warning, "there is nothing to undo; an order can be undone for 10 s")
+      return []
+    }
+    return give(last.verb, "undone: \(last.text)", undo: nil, why: "undo")
+  }
+}
+
+// The palette: the same orders by name.
+extension ConsoleState {
+  /// The commands of the palette with what they take.
+  static let paletteCommands: [(name: String, takes: String)] = [
+    ("suspend", ""), ("resume", ""), ("interrupt", ""), ("priority", "N"), ("pin", "CORES"), ("unpin", ""),
+    ("hold", ""), ("release", ""), ("drain", "CORES"), ("undrain", "CORES"), ("policy", "NAME"), ("seek", "TIME"),
+    ("speed", "N"), ("dump", "FILE"), ("quit", ""),
+  ]
+
+  mutating func run(palette text: String) -> [Intent] {
+    let words = text.split(separator: " ", maxSplits: 1).map(String.init)
+    guard let name = words.first else { return [] }
+    let argument = words.count > 1 ? words[1] : ""
+    do {
+      return try run(name, argument)
+    } catch {
+      say(.warning, "\(error)")
+      return []
+    }
+  }
+
+  private mutating func run(_ name: String, _ argument: String) throws(ParseError) -> [Intent] {
+    switch name {
+    case "quit", "q": return perform(.quit)
+    case "seek", "go": return seek(argument)
+    case "dump": return argument.isEmpty ? try needs("a file", name, "dump screen.txt") : [.dump(argument)]
+    case "speed":
+      guard let value = Double(argument), value > 0 else { return try needs("a number", name, "speed 8") }
+      return [.replay(.setSpeed(value))]
+    case "policy":
+      return argument.isEmpty
+        ? try needs("a name", name, "policy fcfs")
+        : give(.setPolicy(argument), "policy \(argument)", undo: .setPolicy(shown.policy))
+    case "drain", "undrain":
+      let cores = try CoreSet(parsing: argument)
+      guard !cores.isEmpty else { return try needs("cores", name, "\(name) 0-1") }
+      let node = NodeID(0)
+      return name == "drain"
+        ? give(.drain(node, cores, GPUSet()), "cores \(cores) drained", undo: .undrain(node, cores, GPUSet()))
+        : give(.undrain(node, cores, GPUSet()), "cores \(cores) undrained", undo: .drain(node, cores, GPUSet()))
+    default: return try runOnNotebook(name, argument)
+    }
+  }
+
+  private mutating func runOnNotebook(_ name: String, _ argument: String) throws(ParseError) -> [Intent] {
+    guard Self.paletteCommands.contains(where: { $0.name == name }) else {
+      throw ParseError(
+        reading: "the command", text: name, because: "there is none of that name",
+        mend: Self.paletteCommands.map(\.name).joined(separator: ", "))
+    }
+    guard let facts = target() else { return [] }
+    let id = facts.notebook.id
+    switch name {
+    case "priority":
+      guard let value = Int32(argument) else { return try needs("a number", name, "priority 5") }
+      return setPriority(facts, value)
+    case "pin":
+      let cores = try CoreSet(parsing: argument)
+      guard !cores.isEmpty else { return try needs("cores", name, "pin 0-1") }
+      let before = facts.pin.map { Verb.pin(id, $0) } ?? .unpin(id)
+      return give(
+        .pin(id, Pin(node: facts.notebook.node, cores: cores)), "\(facts.name) pinned to cores \(cores)", undo: before)
+    case "unpin": return facts.pin == nil ? give(.unpin(id), "\(facts.name) unpinned", undo: nil) : order(.pin)
+    case "suspend", "resume":
+      guard (facts.state == .suspended) == (name == "resume") else {
+        say(.warning, "\(facts.name) is \(facts.state.word): nothing to \(name)")
+        return []
+      }
+      return preemptOrResume(facts)
+    case "interrupt": return order(.interrupt)
+    case "hold": return order(.hold)
+    case "release": return order(.release)
+    default: return []
+    }
+  }
+
+  private func needs(_ what: String, _ name: String, _ example: String) throws(ParseError) -> [Intent] {
+    throw ParseError(reading: "the command", text: name, because: "it needs \(what)", mend: example)
+  }
+}

@@ -1,0 +1,259 @@
+import Canvas
+import Domain
+import Projections
+
+/// What the console shows and how: a value. Keys and new boards change it; drawing reads it.
+public struct ConsoleState: Sendable {
+  public var session: SessionFacts
+  public var board = Board()
+  /// The instant that is shown.
+  public var now = Instant.zero
+  /// Where a replay stands; nil in a live session.
+  public var transport: TransportFacts?
+  /// Why the recording is incomplete; nil where it is complete.
+  public var trouble: String?
+
+  public internal(set) var focus = Pane.notebooks
+  public internal(set) var isZoomed = false
+  /// The notebook under the cursor, by identity: a row that moves takes the cursor with it.
+  public internal(set) var selected: NotebookID?
+  public internal(set) var sort = SortKey.number
+  public internal(set) var isSortInverted = false
+  public internal(set) var filter = ""
+  /// Which of `windows` the timeline shows.
+  public internal(set) var window = 2
+  /// The board that stands still while the screen is frozen.
+  var frozen: (board: Board, now: Instant)?
+  public internal(set) var layer: Layer?
+  public internal(set) var flash: Flash?
+  /// Orders that can be taken back, newest last.
+  var undoable: [Undo] = []
+  /// Orders whose answers have not come.
+  var awaited: [Awaited] = []
+  var nextCommand: UInt64
+
+  /// The lengths of time that the timeline can show.
+  public static let windows: [Span] = [30, 60, 180, 600, 1800, 3600, 3 * 3600, 12 * 3600, 24 * 3600].map {
+    Span(seconds: Double($0))
+  }
+
+  /// - Parameter firstCommand: where the numbers of this console's commands begin; different for each console.
+  public init(session: SessionFacts, firstCommand: UInt64 = 1) {
+    self.session = session
+    nextCommand = firstCommand
+  }
+
+  /// The board to draw: the present one, or the one that was frozen.
+  var shown: Board { frozen?.board ?? board }
+  var shownNow: Instant { frozen?.now ?? now }
+
+  /// Takes in a new board; flashes the answers to this console's orders.
+  public mutating func show(_ board: Board, at now: Instant) {
+    self.board = board
+    self.now = now
+    for answer in board.answers {
+      guard let index = awaited.firstIndex(where: { $0.id == answer.command.id }) else { continue }
+      let order = awaited.remove(at: index)
+      if let refusal = answer.refusal {
+        undoable.removeAll { $0.id == order.id }
+        flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: now + Flash.span)
+      } else {
+        let undo = undoable.contains { $0.id == order.id } ? "  (z undoes)" : ""
+        flash = Flash(.good, order.text + undo, until: now + Flash.span)
+      }
+    }
+    let rows = rowOrder
+    if let selected, rows.contains(selected) { return }
+    selected = rows.first
+  }
+}
+
+/// Whose session is on the screen.
+public struct SessionFacts: Sendable, Hashable {
+  public enum Mode: Sendable, Hashable {
+    case live, simulated, replay
+  }
+
+  public var mode: Mode
+  /// The session's number in the history; 0 where none is kept.
+  public var number: Int64
+  public var user: String
+  /// Wall time of the session's beginning, in microseconds since 1970.
+  public var beganWallMicroseconds: Int64
+  /// What the place's clocks are ahead of UTC, in seconds.
+  public var utcOffsetSeconds: Int
+  /// Whether orders may be given.
+  public var isReadOnly: Bool
+  /// Whether leaving ends what others use, so that it is asked first.
+  public var confirmsQuit: Bool
+
+  public init(
+    mode: Mode, number: Int64, user: String, beganWallMicroseconds: Int64, utcOffsetSeconds: Int,
+    isReadOnly: Bool = false, confirmsQuit: Bool = false
+  ) {
+    self.mode = mode
+    self.number = number
+    self.user = user
+    self.beganWallMicroseconds = beganWallMicroseconds
+    self.utcOffsetSeconds = utcOffsetSeconds
+    self.isReadOnly = isReadOnly
+    self.confirmsQuit = confirmsQuit
+  }
+}
+
+/// Where a replay stands.
+public struct TransportFacts: Sendable, Hashable {
+  public var isPlaying: Bool
+  /// Seconds of the session a second.
+  public var speed: Double
+  public var end: Instant
+  public var markers: [Marker]
+  /// Entries applied, of how many.
+  public var entry: Int
+  public var entries: Int
+
+  public init(isPlaying: Bool, speed: Double, end: Instant, markers: [Marker], entry: Int, entries: Int) {
+    self.isPlaying = isPlaying
+    self.speed = speed
+    self.end = end
+    self.markers = markers
+    self.entry = entry
+    self.entries = entries
+  }
+}
+
+/// A part of the screen that can have the focus.
+public enum Pane: Int, Sendable, Hashable, CaseIterable {
+  case notebooks, queue, timeline, node, events
+
+  var title: String {
+    switch self {
+    case .notebooks: "NOTEBOOKS"
+    case .queue: "QUEUE"
+    case .timeline: "TIMELINE"
+    case .node: "CORES"
+    case .events: "EVENTS"
+    }
+  }
+}
+
+/// What the notebook table is sorted by.
+public enum SortKey: Int, Sendable, Hashable, CaseIterable {
+  case number, name, state, priority, cores, waited
+
+  var title: String {
+    switch self {
+    case .number: "opened"
+    case .name: "name"
+    case .state: "state"
+    case .priority: "priority"
+    case .cores: "cores"
+    case .waited: "waited"
+    }
+  }
+}
+
+/// What lies over the panes.
+public enum Layer: Sendable, Hashable {
+  case help
+  case explain(NotebookID)
+  case prompt(Prompt)
+  case confirmQuit
+}
+
+/// A line being typed.
+public struct Prompt: Sendable, Hashable {
+  public enum Purpose: Sendable, Hashable {
+    case filter, command, seek
+  }
+
+  public var purpose: Purpose
+  public var text = ""
+}
+
+/// A message that stands for a few seconds.
+public struct Flash: Sendable, Hashable {
+  public enum Level: Sendable, Hashable {
+    case good, warning
+  }
+
+  static let span = Span(seconds: 6)
+
+  public var level: Level
+  public var text: String
+  public var until: Instant
+
+  init(_ level: Level, _ text: String, until: Instant) {
+    self.level = level
+    self.text = text
+    self.until = until
+  }
+}
+
+struct Undo: Sendable, Hashable {
+  /// How long an order can be taken back.
+  static let span = Span(seconds: 10)
+
+  var id: CommandID
+  var verb: Verb
+  var text: String
+  var until: Instant
+}
+
+struct Awaited: Sendable, Hashable {
+  var id: CommandID
+  var text: String
+}
+
+/// What the console wants done by whoever drives it.
+public enum Intent: Sendable, Hashable {
+  case quit
+  case redraw
+  case order(Command)
+  case replay(ReplayOrder)
+  case toggleMouse
+  /// Write the screen as text into a file.
+  case dump(String)
+}
+
+/// What a replay shall do.
+public enum ReplayOrder: Sendable, Hashable {
+  case togglePlaying
+  case step(Int)
+  case changeSpeed(Int)
+  case setSpeed(Double)
+  case seek(Instant)
+  case seekShare(Double)
+  case seekMarker(Int)
+}
+
+extension ConsoleState {
+  /// The notebooks in the order of the table's rows, filtered.
+  var rowOrder: [NotebookID] {
+    let board = shown
+    let wanted = filter.lowercased()
+    var rows = board.notebooks.filter { facts in
+      facts.state != .gone
+        && (wanted.isEmpty || facts.name.lowercased().contains(wanted)
+          || facts.notebook.user.lowercased().contains(wanted) || facts.state.word.contains(wanted))
+    }
+    rows.sort { isBefore($0, $1) }
+    return rows.map(\.notebook.id)
+  }
+
+  private func isBefore(_ a: NotebookFacts, _ b: NotebookFacts) -> Bool {
+    func by<Value: Comparable>(_ value: (NotebookFacts) -> Value) -> Bool? {
+      value(a) == value(b) ? nil : (value(a) < value(b)) != isSortInverted
+    }
+    let first: Bool? =
+      switch sort {
+      case .number: by(\.notebook.id)
+      case .name: by(\.name)
+      case .state: by { -Int($0.state.rawValue) }
+      case .priority: by { -$0.priority }
+      case .cores: by { -($0.cell?.allotment?.cores.count ?? 0) }
+      case .waited: by { -$0.waited.microseconds }
+      }
+    return first ?? (a.notebook.id < b.notebook.id)
+  }
+}

@@ -1,0 +1,102 @@
+import Canvas
+
+/// What a key can mean.
+public enum KeyAction: String, Sendable, Hashable, CaseIterable {
+  case quit, help, palette, filter, nextPane, back, zoom
+  case down, up, first, last, pageDown, pageUp
+  case sortNext, sortPrevious, sortInvert
+  case raise, lower, preempt, pin, hold, release, interrupt, explain, undo
+  case narrower, wider, freeze, toggleMouse, redraw
+  case play, stepBack, stepForward, slower, faster, back5, forward5, backTenth, forwardTenth, go
+
+  /// A few words for the help and the key bar.
+  var words: String {
+    switch self {
+    case .quit: "quit"
+    case .help: "help"
+    case .palette: "command"
+    case .filter: "filter"
+    case .nextPane: "next pane"
+    case .back: "back, clear the filter"
+    case .zoom: "zoom the pane"
+    case .down: "down"
+    case .up: "up"
+    case .first: "first"
+    case .last: "last"
+    case .pageDown: "page down"
+    case .pageUp: "page up"
+    case .sortNext: "sort by the next column"
+    case .sortPrevious: "sort by the previous column"
+    case .sortInvert: "invert the order"
+    case .raise: "raise the priority (replay: next marker)"
+    case .lower: "lower the priority (replay: previous marker)"
+    case .preempt: "suspend the running cell, or resume it"
+    case .pin: "pin to the cores it is on, or unpin"
+    case .hold: "hold: start no more of its cells"
+    case .release: "release what is held"
+    case .interrupt: "interrupt the running cell"
+    case .explain: "explain why it waits"
+    case .undo: "undo the last order"
+    case .narrower: "timeline: less time"
+    case .wider: "timeline: more time"
+    case .freeze: "freeze the screen"
+    case .toggleMouse: "mouse on or off"
+    case .redraw: "redraw"
+    case .play: "play or pause"
+    case .stepBack: "one entry back"
+    case .stepForward: "one entry on"
+    case .slower: "half speed"
+    case .faster: "double speed"
+    case .back5: "5 s back"
+    case .forward5: "5 s on"
+    case .backTenth: "a tenth back"
+    case .forwardTenth: "a tenth on"
+    case .go: "go to a time (13:41:07, 2:30, 45%)"
+    }
+  }
+
+  /// Whether it means something in a replay only, in a live session only, or in both (nil).
+  var isForReplay: Bool? {
+    switch self {
+    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go: true
+    case .preempt, .pin, .hold, .release, .interrupt, .undo: false
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
+      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
+      .redraw:
+      nil
+    }
+  }
+}
+
+/// Which key means what. The help is made from it, so that it cannot lie.
+public struct KeyMap: Sendable {
+  private var bindings: [(key: KeyPress, action: KeyAction)] = []
+
+  /// The keys of the design.
+  public static let standard = KeyMap([
+    ("q", .quit), ("ctrl-c", .quit), ("?", .help), ("F1", .help), (":", .palette), ("/", .filter), ("F4", .filter),
+    ("tab", .nextPane), ("escape", .back), ("e", .zoom), ("enter", .zoom),
+    ("j", .down), ("down", .down), ("k", .up), ("up", .up), ("home", .first), ("G", .last), ("end", .last),
+    ("pagedown", .pageDown), ("pageup", .pageUp),
+    (">", .sortNext), ("F6", .sortNext), ("<", .sortPrevious), ("I", .sortInvert),
+    ("]", .raise), ("F7", .raise), ("[", .lower), ("F8", .lower), ("x", .preempt), ("F9", .preempt), ("P", .pin),
+    ("h", .hold), ("r", .release), ("i", .interrupt), ("w", .explain), ("z", .undo),
+    ("=", .narrower), ("+", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
+    ("space", .play), (",", .stepBack), (".", .stepForward), ("{", .slower), ("}", .faster), ("left", .back5),
+    ("right", .forward5), ("shift-left", .backTenth), ("shift-right", .forwardTenth), ("g", .go),
+  ])
+
+  private init(_ names: [(String, KeyAction)]) {
+    bindings = names.compactMap { name, action in KeyPress(named: name).map { ($0, action) } }
+  }
+
+  public func action(for key: KeyPress) -> KeyAction? { bindings.first { $0.key == key }?.action }
+
+  /// Every key of an action, in the order of the map.
+  public func keys(for action: KeyAction) -> [String] {
+    bindings.filter { $0.action == action }.map(\.key.description)
+  }
+
+  /// How many keys are bound.
+  public var count: Int { bindings.count }
+}

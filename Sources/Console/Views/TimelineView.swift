@@ -1,0 +1,69 @@
+import Canvas
+import Domain
+import Projections
+
+extension ConsoleState {
+  /// What each notebook did: a row a notebook, in the order of the table, the selected one always among them.
+  func drawTimeline(_ grid: inout Grid, _ rect: Rect) {
+    let span = Self.windows[window]
+    let inner = grid.pane(
+      rect, title: "TIMELINE -\(span.short) … now", detail: legend(grid, rect.columns), focused: focus == .timeline)
+    guard inner.rows > 0, inner.columns > 24 else { return }
+    let label = rect.columns >= 120 ? 22 : 14
+    let rows = rowOrder
+    let body = Rect(column: inner.column, row: inner.row, columns: inner.columns, rows: max(inner.rows - 1, 1))
+    let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
+    let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
+    let visible = Array(rows.dropFirst(first).prefix(body.rows))
+    let columns = inner.columns - label - 1
+    let timeline = Timeline(shown, of: visible, window: span, columns: columns, now: shownNow)
+    for (index, row) in timeline.rows.enumerated() {
+      drawTrace(&grid, body.line(index), row, label: label)
+    }
+    if inner.rows > 1 { drawAxis(&grid, inner.line(inner.rows - 1), timeline, label: label, columns: columns) }
+  }
+
+  private func drawTrace(_ grid: inout Grid, _ line: Rect, _ row: Timeline.Row, label: Int) {
+    guard let facts = shown[row.notebook] else { return }
+    let mark = row.notebook.mark
+    if row.notebook == selected {
+      grid.setGround(.tableRowSelected, in: Rect(column: line.column, row: line.row, columns: label, rows: 1))
+    }
+    grid.draw(
+      parts: [("\(mark.letter) ", mark.role), (facts.name, mark.role)],
+      at: Point(column: line.column + 1, row: line.row), columns: label - 2)
+    for (index, state) in row.states.enumerated() {
+      let at = Point(column: line.column + label + index, row: line.row)
+      if let kind = row.marks[index] {
+        switch kind {
+        case .action: grid.put(.operatorAction, at: at, role: .timelineOperator)
+        case .preemption: grid.put(.preempt, at: at, role: .timelinePreempt)
+        case .error: grid.put("x", at: at, role: .error)
+        }
+      } else if let state {
+        grid.put(state.trace.glyph, at: at, role: state.trace.role)
+      }
+    }
+  }
+
+  private func drawAxis(_ grid: inout Grid, _ line: Rect, _ timeline: Timeline, label: Int, columns: Int) {
+    let step = 12
+    guard columns > step * 2 else { return }
+    let end = line.column + label + columns
+    for tick in stride(from: 0, through: columns - step, by: max(columns / 5, step)) {
+      let back = Span(microseconds: Int64(columns - tick) * timeline.bucket.microseconds)
+      grid.draw("-\(back.short)", at: Point(column: line.column + label + tick, row: line.row), role: .timelineAxis)
+    }
+    let now = session.timeOfDay(shownNow)
+    grid.draw(now, at: Point(column: end - now.count, row: line.row), role: .timelineAxis)
+  }
+
+  private func legend(_ grid: Grid, _ columns: Int) -> String {
+    guard columns >= 100 else { return "" }
+    let parts: [(NotebookState, String)] = [
+      (.running, "run"), (.thinking, "think"), (.queued, "queued"), (.suspended, "suspended"),
+    ]
+    let states = parts.map { "\(Character(grid.glyphs[$0.0.trace.glyph])) \($0.1)" }.joined(separator: "  ")
+    return states + "  \(Character(grid.glyphs[.operatorAction])) operator  = - zoom"
+  }
+}
