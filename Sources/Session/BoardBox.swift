@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import Projections
 import Synchronization
 
@@ -9,22 +7,19 @@ import Synchronization
 /// slow drawer never holds up a decision.
 public final class BoardBox: Sendable {
   private let board = Mutex(Board())
-  /// Readable when the board has changed since `take`.
-  public let changed: Int32
+  private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
 
-  public init() { changed = celltop_eventfd() }
+  public init() {}
 
-  deinit { close(changed) }
+  /// Sets what is called after each change, on the maker's thread; it must be quick.
+  public func callOnChange(_ body: (@Sendable () -> Void)?) { onChange.withLock { $0 = body } }
 
   /// Changes the board in place and wakes the drawer.
   public func update(_ body: (inout Board) -> Void) {
     board.withLock { body(&$0) }
-    celltop_eventfd_signal(changed)
+    onChange.withLock { $0 }?()
   }
 
-  /// The board as it is now; until it changes again `changed` stays quiet.
-  public func take() -> Board {
-    celltop_eventfd_clear(changed)
-    return board.withLock { $0 }
-  }
+  /// The board as it is now.
+  public func take() -> Board { board.withLock { $0 } }
 }

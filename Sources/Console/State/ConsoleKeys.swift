@@ -114,7 +114,7 @@ extension ConsoleState {
     return []
   }
 
-  mutating func say(_ level: Flash.Level, _ text: String) { flash = Flash(level, text, until: now + Flash.span) }
+  mutating func say(_ level: Flash.Level, _ text: String) { flash = Flash(level, text, until: clock + Flash.span) }
 }
 
 // MARK: Prompts
@@ -217,4 +217,9 @@ enum SeekTarget: Equatable {
     default: throw fail("it is neither a time nor a share")
     }
   }
+}
+
+extension ConsoleState {
+  /// Goes to a time as the `go` prompt would; `flash` says what was wrong with it.
+  public mutating func go(to text: String) -> [Intent] { seek(text) }
 }

@@ -96,13 +96,13 @@ extension ConsoleState {
     nextCommand += 1
     awaited.append(Awaited(id: id, text: text))
     if awaited.count > 32 { awaited.removeFirst() }
-    undoable.removeAll { $0.until < now }
-    if let undo { undoable.append(Undo(id: id, verb: undo, text: text, until: now + Undo.span)) }
+    undoable.removeAll { $0.until < clock }
+    if let undo { undoable.append(Undo(id: id, verb: undo, text: text, until: clock + Undo.span)) }
     return [.order(Command(id: id, author: session.user, why: why, verb: verb))]
   }
 
   private mutating func undo() -> [Intent] {
-    undoable.removeAll { $0.until < now }
+    undoable.removeAll { $0.until < clock }
     guard let last = undoable.popLast() else {
       say(.warning, "there is nothing to undo; an order can be undone for 10 s")
       return []

@@ -8,6 +8,8 @@ public struct ConsoleState: Sendable {
   public var board = Board()
   /// The instant that is shown.
   public var now = Instant.zero
+  /// The person's own time, which goes on while a replay is paused: messages and undo are measured by it.
+  public var clock = Instant.zero
   /// Where a replay stands; nil in a live session.
   public var transport: TransportFacts?
   /// Why the recording is incomplete; nil where it is complete.
@@ -51,15 +53,16 @@ public struct ConsoleState: Sendable {
   public mutating func show(_ board: Board, at now: Instant) {
     self.board = board
     self.now = now
+    if let flash, flash.until < clock { self.flash = nil }
     for answer in board.answers {
       guard let index = awaited.firstIndex(where: { $0.id == answer.command.id }) else { continue }
       let order = awaited.remove(at: index)
       if let refusal = answer.refusal {
         undoable.removeAll { $0.id == order.id }
-        flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: now + Flash.span)
+        flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: clock + Flash.span)
       } else {
         let undo = undoable.contains { $0.id == order.id } ? "  (z undoes)" : ""
-        flash = Flash(.good, order.text + undo, until: now + Flash.span)
+        flash = Flash(.good, order.text + undo, until: clock + Flash.span)
       }
     }
     let rows = rowOrder
@@ -256,4 +259,9 @@ extension ConsoleState {
       }
     return first ?? (a.notebook.id < b.notebook.id)
   }
+}
+
+extension ConsoleState {
+  /// Shows a message of the driver's for a few seconds.
+  public mutating func tell(_ text: String) { flash = Flash(.good, text, until: clock + Flash.span) }
 }

@@ -77,7 +77,7 @@ extension ConsoleState {
       grid.draw(ask, at: rect.origin, role: .flashWarning, columns: rect.columns)
       return
     }
-    if let flash, flash.until >= now {
+    if let flash, flash.until >= clock {
       let role: Role = flash.level == .good ? .flashGood : .flashWarning
       let mark = flash.level == .good ? "ok: " : "!  "
       grid.draw(" " + mark + flash.text, at: rect.origin, role: role, columns: rect.columns)

@@ -1,0 +1,70 @@
+import ArgumentParser
+import CLinux
+import Domain
+import Foundation
+
+/// `celltop demo`: the console over real kernels that run the bundled notebooks.
+struct DemoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "demo", abstract: "Show the console on bundled notebooks with real kernels.",
+    discussion: """
+      Starts a player for each notebook: a real Jupyter client that runs its cells through the gate and thinks between \
+      them as people do. Leaving (q) ends the kernels, the gates and the players.
+      """)
+
+  @Option(help: "How many notebooks, each with a kernel of its own.")
+  var notebooks = 5
+
+  @Option(help: "Where the draws of think times begin; the same seed draws the same times.")
+  var seed: UInt64 = 1
+
+  @Option(help: "What think times are multiplied by; 1 is what real people were seen to need.")
+  var thinkScale = 0.5
+
+  @Option(help: "The longest think time, in seconds.")
+  var thinkMax = 30.0
+
+  @Option(help: "How many times each notebook is run (default: until you leave).")
+  var rounds: Int?
+
+  @OptionGroup var options: LiveOptions
+
+  func validate() throws {
+    guard (1...64).contains(notebooks) else { throw ValidationError("--notebooks is a number from 1 to 64") }
+    guard thinkScale >= 0, thinkScale <= 1000, thinkMax >= 0, thinkMax <= 86_400 else {
+      throw ValidationError("--think-scale is from 0 to 1000, --think-max from 0 to 86400 seconds")
+    }
+    if let rounds, rounds < 1 { throw ValidationError("--rounds is at least 1") }
+  }
+
+  func run() throws {
+    try Tool.reporting {
+      let installation = Installation()
+      let bundled = try installation.notebooks()
+      let chosen = (0..<notebooks).map { bundled[$0 % bundled.count] }
+      let python = try installation.python()
+      let gate = try installation.gate()
+      let player = try installation.player()
+      let crew = try DemoCrew(folder: Tool.runtimeFolder() + "/demo-\(getpid())")
+      try crew.writeKernelspec(python: python, gate: gate)
+      let socket = crew.folder + "/engine.sock"
+      let live: LiveRun
+      do {
+        live = try LiveRun(options, socket: socket, note: "demo")
+        try crew.start(
+          chosen, player: player, python: python, socket: socket, seed: seed, thinkScale: thinkScale,
+          thinkMax: thinkMax, rounds: rounds)
+      } catch {
+        crew.end()
+        throw error
+      }
+      let result = Result { try live.show(confirmsQuit: false) }
+      Tool.progress("ending \(chosen.count) kernels…")
+      crew.end()
+      if live.number > 0 {
+        Tool.progress("recorded as session \(live.number): watch it again with 'celltop replay \(live.number)'")
+      }
+      try result.get()
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Domain
+
+/// `celltop`: the console over this node's notebooks, with the engine in it.
+struct LiveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "live", abstract: "Open the console over this node's notebooks and schedule them (the default).",
+    discussion: """
+      Kernels whose names end in (celltop) are scheduled; 'celltop kernelspec install' makes them. Leaving the console \
+      ends the engine, and the kernels go on without it.
+      """)
+
+  @OptionGroup var options: LiveOptions
+
+  func run() throws {
+    try Tool.reporting {
+      let live = try LiveRun(options, socket: nil, note: "")
+      try live.show(confirmsQuit: true)
+    }
+  }
+}
+
+/// What every live session can be told.
+struct LiveOptions: ParsableArguments {
+  @Option(help: "The policy that decides: \(LiveRun.policies.joined(separator: ", ")).")
+  var policy = LiveRun.policies[0]
+
+  @Option(help: "Cores that the scheduler may use, such as 0-3 (default: all that this process may use).")
+  var cores: String?
+
+  @Flag(help: "Keep no history of the session.")
+  var noHistory = false
+
+  @Option(help: "The theme: a name of the folder Themes, or a file.")
+  var theme: String?
+
+  func validate() throws {
+    guard LiveRun.policies.contains(policy) else {
+      throw ValidationError(
+        "there is no policy '\(policy.printable(at: 40))'; there are \(LiveRun.policies.joined(separator: ", "))")
+    }
+    if let cores {
+      do { _ = try CoreSet(parsing: cores) } catch { throw ValidationError("\(error)") }
+    }
+  }
+}

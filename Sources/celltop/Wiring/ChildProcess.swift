@@ -1,0 +1,44 @@
+import Foundation
+
+/// Starts programs with a clean signal state, in a process group of their own, away from the terminal.
+///
+/// Foundation's `Process` hands this program's blocked signals on, so that a child could not be ended by SIGTERM.
+enum ChildProcess {
+  /// Starts `arguments[0]`; its output goes to the file `log`.
+  ///
+  /// - Returns: its process number, which is that of its group, too.
+  /// - Throws: `ToolError` with the system's reason.
+  static func spawn(_ arguments: [String], environment: [String: String], log: String) throws -> pid_t {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    var all = sigset_t()
+    sigfillset(&all)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+    posix_spawnattr_setflags(&attributes, Int16(flags))
+
+    var argv = arguments.map { strdup($0) }
+    argv.append(nil)
+    var envp = environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") }
+    envp.append(nil)
+    defer { for pointer in argv + envp { free(pointer) } }
+    var pid: pid_t = 0
+    let error = posix_spawn(&pid, arguments[0], &actions, &attributes, argv, envp)
+    guard error == 0 else {
+      throw ToolError("cannot start \(arguments[0]): \(String(cString: strerror(error)))")
+    }
+    return pid
+  }
+}

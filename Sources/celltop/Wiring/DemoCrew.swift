@@ -1,0 +1,71 @@
+import CLinux
+import Foundation
+import KernelGate
+
+/// The people of the demonstration: a player a notebook, each with a real kernel behind a gate.
+final class DemoCrew {
+  private var players: [(name: String, pid: pid_t)] = []
+  /// What belongs to this demonstration alone: kernelspec, logs, socket.
+  let folder: String
+
+  /// - Parameter folder: made anew, for this demonstration alone.
+  init(folder: String) throws {
+    self.folder = folder
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+  }
+
+  /// Writes the kernelspec that puts the gate before a Python kernel.
+  func writeKernelspec(python: String, gate: String) throws {
+    let spec = folder + "/jupyter/kernels/python3-celltop"
+    try FileManager.default.createDirectory(atPath: spec, withIntermediateDirectories: true)
+    let argv = [
+      gate, "-f", "{connection_file}", "--", python, "-m", "ipykernel_launcher", "-f", "{connection_file}",
+    ]
+    let json: [String: Any] = [
+      "argv": argv, "display_name": "Python 3 (celltop)", "language": "python", "interrupt_mode": "signal",
+    ]
+    let data = try JSONSerialization.data(withJSONObject: json, options: [.prettyPrinted, .sortedKeys])
+    try data.write(to: URL(fileURLWithPath: spec + "/kernel.json"))
+  }
+
+  /// Starts a player for each notebook.
+  func start(
+    _ notebooks: [String], player: String, python: String, socket: String, seed: UInt64, thinkScale: Double,
+    thinkMax: Double, rounds: Int?
+  ) throws {
+    var environment = ProcessInfo.processInfo.environment
+    environment["CELLTOP_SOCKET"] = socket
+    environment["JUPYTER_PATH"] = folder + "/jupyter"
+    environment["JUPYTER_RUNTIME_DIR"] = folder + "/runtime"
+    environment["PYTHONUNBUFFERED"] = "1"
+    for (index, notebook) in notebooks.enumerated() {
+      let name = ((notebook as NSString).lastPathComponent as NSString).deletingPathExtension
+      var arguments = [
+        python, player, notebook, "--kernel-name", "python3-celltop", "--seed", "\(seed + UInt64(index))",
+        "--think-scale", "\(thinkScale)", "--think-max", "\(thinkMax)", "--parent", "\(getpid())",
+      ]
+      arguments += rounds.map { ["--rounds", "\($0)"] } ?? ["--loop"]
+      let pid = try ChildProcess.spawn(arguments, environment: environment, log: "\(folder)/\(name).log")
+      players.append((name, pid))
+    }
+  }
+
+  /// Asks every player to end its kernel and itself, and waits until they have; kills those that do not within
+  /// `graceSeconds`. The folder goes too.
+  func end(graceSeconds: Double = 8) {
+    for player in players { kill(player.pid, SIGTERM) }
+    let deadline = celltop_boottime_us() + Int64(graceSeconds * 1e6)
+    var left = players.map(\.pid)
+    while !left.isEmpty, celltop_boottime_us() < deadline {
+      left.removeAll { waitpid($0, nil, WNOHANG) != 0 }
+      if !left.isEmpty { poll(nil, 0, 20) }
+    }
+    for pid in left {
+      kill(-pid, SIGKILL)
+      waitpid(pid, nil, 0)
+    }
+    players = []
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+}

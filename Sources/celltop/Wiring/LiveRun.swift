@@ -1,0 +1,62 @@
+import Canvas
+import Console
+import Domain
+import Engine
+import Foundation
+import GateLink
+import History
+import NodeControl
+import Policies
+import Session
+
+/// A live session with its console.
+final class LiveRun {
+  /// The policies there are; the first one is what is used where nothing is said.
+  static let policies = PolicyCatalogue.standard.names
+
+  private let session: LiveSession
+  private let theme: Theme
+
+  /// The session's number in the history; 0 where none is kept.
+  var number: Int64 { session.number }
+
+  /// - Parameters:
+  ///   - socket: where to listen; nil for the standard place.
+  ///   - note: what the history says of the session.
+  init(_ options: LiveOptions, socket: String?, note: String) throws {
+    Tool.prepareScreen()
+    let environment = ProcessInfo.processInfo.environment
+    let driver = LinuxNode()
+    let capacity = driver.capacity()
+    var cores = capacity.cores
+    if let named = options.cores {
+      let asked = try CoreSet(parsing: named)
+      guard !asked.isEmpty, asked.isSubset(of: cores) else {
+        throw ToolError("--cores \(named): this process may use the cores \(cores)")
+      }
+      cores = asked
+    }
+    var configuration = LiveSession.Configuration(
+      node: Node(id: NodeID(0), name: capacity.name, cores: cores, memory: capacity.memory),
+      socketPath: socket ?? SocketPath.standard(environment: environment, uid: getuid()), host: capacity.name,
+      user: NSUserName())
+    configuration.policy = options.policy
+    configuration.note = note
+    let history =
+      options.noHistory ? nil : try HistoryStore(path: HistoryStore.standardPath(environment: environment))
+    theme = try Tool.theme(options.theme)
+    session = try LiveSession(configuration, on: driver, history: history)
+    session.start()
+  }
+
+  /// Shows the console until it is left; then the session is closed.
+  func show(confirmsQuit: Bool) throws {
+    defer { session.stop() }
+    let facts = SessionFacts(
+      mode: .live, number: session.number, user: NSUserName(),
+      beganWallMicroseconds: session.clock.beganWallMicroseconds,
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(), confirmsQuit: confirmsQuit)
+    let state = ConsoleState(session: facts, firstCommand: UInt64.random(in: 1...(1 << 40)))
+    try ConsoleRunner(LiveSource(session), state: state, theme: theme, log: Tool.logPath()).run()
+  }
+}

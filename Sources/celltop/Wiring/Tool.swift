@@ -1,0 +1,91 @@
+import ArgumentParser
+import CLinux
+import Canvas
+import Console
+import Domain
+import Foundation
+import History
+import Terminal
+
+/// What the commands share: errors, progress, folders, sizes.
+enum Tool {
+  /// Runs a command's body; an error is told in one line on standard error, and the exit status is 1 (2 for wrong use).
+  static func reporting(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as ValidationError {
+      progress("celltop: \(error.message)")
+      throw ExitCode(2)
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      progress("celltop: \(error)")
+      throw ExitCode(1)
+    }
+  }
+
+  /// A line on standard error.
+  static func progress(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
+  /// A folder for sockets and the like, for this user alone: in `XDG_RUNTIME_DIR`, else in `/tmp`.
+  static func runtimeFolder() -> String {
+    let given = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"] ?? ""
+    return given.hasPrefix("/") ? given + "/celltop" : "/tmp/celltop-\(getuid())"
+  }
+
+  /// Where standard error goes while a screen is up.
+  static func logPath() -> String {
+    let environment = ProcessInfo.processInfo.environment
+    let given = environment["XDG_STATE_HOME"] ?? ""
+    let folder = (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.local/state") + "/celltop"
+    try? FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    return folder + "/celltop.log"
+  }
+
+  /// `120x40` as a size.
+  static func size(_ text: String) throws -> Size {
+    let parts = text.split(separator: "x").compactMap { Int($0) }
+    guard parts.count == 2, (1...1000).contains(parts[0]), (1...1000).contains(parts[1]) else {
+      throw ValidationError("cannot read the size '\(text.printable(at: 20))'. Write it like 120x40")
+    }
+    return Size(columns: parts[0], rows: parts[1])
+  }
+
+  static func clock(_ seconds: Int64) -> String {
+    func two(_ n: Int64) -> String { n < 10 ? "0\(n)" : "\(n)" }
+    return "\(seconds / 3600):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
+  }
+
+  /// What the console is told of a recorded session.
+  static func facts(of summary: SessionSummary) -> SessionFacts {
+    let began = Date(timeIntervalSince1970: Double(summary.beganMicroseconds) / 1e6)
+    return SessionFacts(
+      mode: .replay, number: summary.id, user: NSUserName(), beganWallMicroseconds: summary.beganMicroseconds,
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: true)
+  }
+
+  /// Makes ready for a screen, once and first: a crash must leave a usable terminal, and Swift's backtracer must not
+  /// ask questions on it, which only the environment at the start of the program can tell it.
+  static func prepareScreen() {
+    TerminalLoop.blockSignals()
+    guard getenv("SWIFT_BACKTRACE") == nil else { return }
+    setenv("SWIFT_BACKTRACE", "enable=yes,interactive=no,color=no", 1)
+    var argv = CommandLine.arguments.map { strdup($0) }
+    argv.append(nil)
+    execv("/proc/self/exe", argv)
+  }
+
+  /// Prints a screen, or writes it as a picture.
+  static func print(_ state: ConsoleState, size: Size, theme: Theme, svg: String?) throws {
+    let grid = state.screen(size: size, glyphs: theme.glyphs(for: .utf8))
+    if let svg {
+      try renderSVG(grid, theme: theme.resolved(for: .truecolor)).write(
+        toFile: svg, atomically: true, encoding: .utf8)
+    } else if isatty(1) != 0, getenv("NO_COLOR") == nil {
+      Swift.print(renderANSI(grid, theme: theme.resolved(for: .indexed256)))
+    } else {
+      Swift.print(grid.text)
+    }
+  }
+}
