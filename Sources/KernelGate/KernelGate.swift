@@ -1,1 +1,190 @@
-// KernelGate
+import CLinux
+import CZeroMQ
+import Domain
+import GateLink
+import Glibc
+import NodeControl
+
+/// The gate as a program: reads its arguments, starts the kernel, forwards until the kernel has ended.
+public enum KernelGate {
+  /// Runs the gate and ends the process as the kernel ended: with its exit status, or by the signal that killed it.
+  ///
+  /// Exit status 2 where the arguments are wrong, 1 where the gate cannot start. What the gate cannot stand in front of
+  /// (an unknown signature scheme, say) is started without it: nobody shall be without a kernel because of celltop.
+  ///
+  /// - Parameter arguments: without the program's name.
+  public static func main(_ arguments: [String]) -> Never {
+    let options: GateOptions
+    do throws(GateUsageError) {
+      options = try GateOptions(parsing: arguments)
+    } catch {
+      switch error {
+      case .help:
+        write(GateOptions.usage, to: 1)
+        exit(0)
+      case .wrong(let why):
+        write("celltop-gate: \(why)\n\n\(GateOptions.usage)", to: 2)
+        exit(2)
+      }
+    }
+    guard let bytes = PrivateFile.read(options.connectionFile) else {
+      fail(
+        "cannot read the connection file '\(options.connectionFile.printable(at: 200))': \(String(cString: strerror(errno)))"
+      )
+    }
+    do throws(ParseError) {
+      run(options, try ConnectionFile(parsing: bytes, name: options.connectionFile))
+    } catch {
+      write("celltop-gate: \(error.description); the kernel starts without a gate\n", to: 2)
+      execute(options.command(connectionFile: options.connectionFile))
+    }
+  }
+
+  private static func run(_ options: GateOptions, _ client: ConnectionFile) -> Never {
+    // Before anything that makes a thread: signals blocked, the keeper and the kernel forked.
+    celltop_mask_signals(Gate.forwarded, Int32(Gate.forwarded.count), 1)
+    let signals = celltop_signalfd(Gate.forwarded, Int32(Gate.forwarded.count))
+    guard signals >= 0 else { fail("cannot receive signals: \(String(cString: strerror(errno)))") }
+    guard let start = KernelStart(client: client, clientPath: options.connectionFile) else {
+      fail("cannot make a private directory and ports for the kernel: \(String(cString: strerror(errno)))")
+    }
+    let environment = Environment.current()
+    let keeper = Keeper(
+      command: options.command(connectionFile: start.path), environment: Environment.forKernel(environment),
+      directory: start.directory, file: start.path)
+    guard let started = keeper.start() else { fail("cannot start a process: \(String(cString: strerror(errno)))") }
+    do throws(ZeroMQError) {
+      let (status, context) = try forward(options, client, start, started, signals, environment)
+      // The sockets are closed; the last messages leave now.
+      context.terminate()
+      end(as: status)
+    } catch {
+      fail(error.description)
+    }
+  }
+
+  private static func forward(
+    _ options: GateOptions, _ client: ConnectionFile, _ start: KernelStart, _ keeper: (pid: Int32, socket: Int32),
+    _ signals: Int32, _ environment: [String: String]
+  ) throws(ZeroMQError) -> (status: Int32, context: ZeroMQContext) {
+    let gate = try Gate(
+      options: options, client: client, start: start, keeper: keeper, signals: signals,
+      parent: parentDescriptor(environment), socketPath: SocketPath.standard(environment: environment, uid: getuid()))
+    return (gate.run(), gate.context)
+  }
+
+  /// A descriptor that is readable when the parent ends, where the parent asked to be watched (`JPY_PARENT_PID`).
+  private static func parentDescriptor(_ environment: [String: String]) -> Int32 {
+    guard let text = environment["JPY_PARENT_PID"], let pid = Int32(text), pid > 1, pid == getppid() else { return -1 }
+    return celltop_pidfd_open(pid)
+  }
+
+  private static func end(as status: Int32) -> Never {
+    guard celltop_status_signalled(status) != 0 else { exit(celltop_status_exit(status)) }
+    let number = celltop_status_signal(status)
+    // The kernel has left its core file already; a second one of the gate would help nobody.
+    var none = rlimit(rlim_cur: 0, rlim_max: 0)
+    setrlimit(__rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue)), &none)
+    signal(number, SIG_DFL)
+    celltop_unmask_all_signals()
+    kill(getpid(), number)
+    exit(128 + number)
+  }
+
+  private static func execute(_ command: [String]) -> Never {
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+    arguments.append(nil)
+    arguments.withUnsafeBufferPointer { _ = celltop_execute($0.baseAddress, environ) }
+    fail("cannot start '\(command[0])': \(String(cString: strerror(errno)))", status: 127)
+  }
+
+  private static func fail(_ why: String, status: Int32 = 1) -> Never {
+    write("celltop-gate: \(why)\n", to: 2)
+    exit(status)
+  }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    _ = text.withCString { Glibc.write(descriptor, $0, strlen($0)) }
+  }
+}
+
+/// The environment, and what the kernel's differs in.
+enum Environment {
+  static func current() -> [String: String] {
+    var all: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+      let text = String(cString: entry)
+      if let equals = text.firstIndex(of: "=") {
+        all[String(text[..<equals])] = String(text[text.index(after: equals)...])
+      }
+      next += 1
+    }
+    return all
+  }
+
+  /// `NAME=value` for the kernel: the client's own, with what thread pools need where it says nothing else.
+  static func forKernel(_ client: [String: String]) -> [String] {
+    var all = client
+    all["JPY_PARENT_PID"] = nil
+    for (name, value) in ThreadPools.environment where all[name] == nil { all[name] = value }
+    return all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+  }
+}
+
+/// Where a kernel that is about to start will listen, written down in a private directory.
+struct KernelStart {
+  var directory: String
+  /// The kernel's connection file; it has the basename of the client's, by which some kernels name themselves.
+  var path: String
+  var file: ConnectionFile
+  var ports: [Channel: UInt16]
+
+  /// Nil with `errno` where there is no port or no directory to be had.
+  init?(client: ConnectionFile, clientPath: String) {
+    guard let ports = ConnectionFile.freePorts(), let directory = PrivateFile.directory() else { return nil }
+    self.ports = ports
+    self.directory = directory
+    path = directory + "/" + (clientPath.split(separator: "/").last.map(String.init) ?? "kernel.json")
+    file = client.moved(to: ports)
+    guard PrivateFile.write(file.text(), to: path) else { return nil }
+  }
+}
+
+/// Files that only their owner may read: they hold the key.
+enum PrivateFile {
+  static func read(_ path: String) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 16_384)
+    while all.count < 1 << 20 {
+      let got = Glibc.read(descriptor, &buffer, buffer.count)
+      if got < 0 { return nil }
+      if got == 0 { return all }
+      all += buffer[..<got]
+    }
+    errno = EFBIG
+    return nil
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) -> Bool {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return Glibc.write(descriptor, bytes, bytes.count) == bytes.count
+  }
+
+  /// A new directory that only this user may enter, in the user's runtime directory where there is one.
+  static func directory() -> String? {
+    let bases = [getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR")].compactMap { $0.map { String(cString: $0) } } + ["/tmp"]
+    for base in bases where base.hasPrefix("/") {
+      var template = Array((base + "/celltop-gate-XXXXXX").utf8CString)
+      if mkdtemp(&template) != nil {
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      }
+    }
+    return nil
+  }
+}

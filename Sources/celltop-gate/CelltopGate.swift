@@ -1,1 +1,7 @@
-@main struct CelltopGate { static func main() {} }
+import KernelGate
+
+@main struct CelltopGate {
+  static func main() {
+    KernelGate.main(Array(CommandLine.arguments.dropFirst()))
+  }
+}

@@ -1,2 +1,3 @@
 #pragma once
+#include "process_shims.h"
 #include "socket_shims.h"

@@ -1,0 +1,40 @@
+#pragma once
+// What Swift cannot see of Linux's process interface. No logic: each function is one call.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// fork(2): marked unavailable in Swift. Only to be called while the process has one thread.
+pid_t celltop_fork(void);
+// prctl(PR_SET_PDEATHSIG, signal).
+int celltop_set_parent_death_signal(int signal);
+// prctl(PR_SET_CHILD_SUBREAPER, 1).
+int celltop_set_subreaper(void);
+// prctl(PR_SET_NAME, name).
+int celltop_set_name(const char *name);
+// Blocks, or with blocking 0 unblocks, these signals of the calling thread.
+int celltop_mask_signals(const int *signals, int count, int blocking);
+// Unblocks every signal of the calling thread.
+int celltop_unmask_all_signals(void);
+// signalfd(2), close-on-exec and non-blocking, for these signals.
+int celltop_signalfd(const int *signals, int count);
+// The number of the next signal of a signalfd, or -1.
+int celltop_next_signal(int descriptor);
+// pidfd_open(2).
+int celltop_pidfd_open(pid_t pid);
+// sched_setaffinity(2) and sched_getaffinity(2) with a mask of any length; the kernel's own return values.
+long celltop_set_affinity(pid_t thread, const uint64_t *words, size_t bytes);
+long celltop_get_affinity(pid_t thread, uint64_t *words, size_t bytes);
+// waitid(2) for one child, leaving it a zombie: 1 ended (status as waitpid gives it), 0 not yet, -1 errno.
+int celltop_peek_exit(pid_t pid, int *status);
+// execvpe(3): returns only on failure.
+int celltop_execute(char *const arguments[], char *const environment[]);
+// A pair of connected stream sockets, close-on-exec.
+int celltop_socket_pair(int descriptors[2]);
+// A non-blocking, close-on-exec stream socket connected to a path: the descriptor, or -1.
+int celltop_connect_unix(const char *path);
+// WIFSIGNALED, WTERMSIG, WEXITSTATUS.
+int celltop_status_signalled(int status);
+int celltop_status_signal(int status);
+int celltop_status_exit(int status);

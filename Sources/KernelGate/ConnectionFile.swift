@@ -1,0 +1,133 @@
+import Domain
+import FoundationEssentials
+import Glibc
+
+/// The five sockets of a kernel, in the connection file's words.
+enum Channel: String, CaseIterable {
+  case shell, iopub, stdin, control, hb
+
+  var key: String { rawValue + "_port" }
+}
+
+/// A kernel's connection file ("Connection files", jupyter_client): where its sockets are, and the key that signs.
+///
+/// Members that are not understood are kept and handed on.
+struct ConnectionFile: Equatable {
+  private var members: [String: JSONValue]
+  private(set) var transport: String
+  private(set) var ip: String
+  private(set) var key: String
+
+  /// Reads the text of a connection file.
+  ///
+  /// - Throws: `ParseError` that says which member is missing or wrong.
+  init(parsing bytes: [UInt8], name: String) throws(ParseError) {
+    func fail(_ why: String) -> ParseError {
+      ParseError(
+        reading: "the connection file", text: name, because: why,
+        mend: #"{"transport":"tcp","ip":"127.0.0.1","shell_port":50001,…,"key":"…"}"#)
+    }
+    guard let members = try? JSONDecoder().decode([String: JSONValue].self, from: Data(bytes)) else {
+      throw fail("it is not a JSON object")
+    }
+    self.members = members
+    transport = members["transport"]?.string ?? "tcp"
+    ip = members["ip"]?.string ?? "127.0.0.1"
+    key = members["key"]?.string ?? ""
+    guard transport == "tcp" || transport == "ipc" else {
+      throw fail("the transport '\(transport)' is neither tcp nor ipc")
+    }
+    for channel in Channel.allCases {
+      guard let port = members[channel.key]?.integer, (1...65_535).contains(port) else {
+        throw fail("'\(channel.key)' is not a port from 1 to 65535")
+      }
+    }
+    let scheme = members["signature_scheme"]?.string ?? "hmac-sha256"
+    guard key.isEmpty || scheme == "hmac-sha256" else {
+      throw fail("the signature scheme '\(scheme)' is not hmac-sha256")
+    }
+  }
+
+  /// Where a channel's socket is, as ZeroMQ writes it.
+  func endpoint(_ channel: Channel) -> String {
+    let port = members[channel.key]?.integer ?? 0
+    if transport == "ipc" { return "ipc://\(ip)-\(port)" }
+    return ip.contains(":") ? "tcp://[\(ip)]:\(port)" : "tcp://\(ip):\(port)"
+  }
+
+  /// The notebook's path, where the server wrote it (`jupyter_session`).
+  var notebook: String? { members["jupyter_session"]?.string }
+
+  /// The CURVE keys (Z85) of an encrypted kernel, where the client made some.
+  var curve: (publicKey: String, secretKey: String)? {
+    guard let open = members["curve_publickey"]?.string, let secret = members["curve_secretkey"]?.string,
+      !open.isEmpty, !secret.isEmpty
+    else { return nil }
+    return (open, secret)
+  }
+
+  /// The same kernel behind these ports of this machine.
+  func moved(to ports: [Channel: UInt16]) -> ConnectionFile {
+    var moved = self
+    moved.transport = "tcp"
+    moved.ip = "127.0.0.1"
+    moved.members["transport"] = .string("tcp")
+    moved.members["ip"] = .string("127.0.0.1")
+    for (channel, port) in ports { moved.members[channel.key] = .integer(Int64(port)) }
+    return moved
+  }
+
+  /// The file's text.
+  func text() -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    // JSON values that came from JSON always encode.
+    return (try? encoder.encode(members)).map { Array($0) } ?? []
+  }
+
+  /// Ports of 127.0.0.1 that nobody listens on at this moment, all different. They can be taken before the kernel
+  /// binds them: who starts it must be ready to try again.
+  static func freePorts() -> [Channel: UInt16]? {
+    var open: [Int32] = []
+    defer { for descriptor in open { close(descriptor) } }
+    var ports: [Channel: UInt16] = [:]
+    for channel in Channel.allCases {
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      guard descriptor >= 0 else { return nil }
+      open.append(descriptor)
+      guard bound(descriptor, port: 0) else { return nil }
+      var address = sockaddr_in()
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let named = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+      }
+      guard named == 0 else { return nil }
+      ports[channel] = UInt16(bigEndian: address.sin_port)
+    }
+    return ports
+  }
+
+  /// Whether somebody listens on one of the ports; after a kernel's failed start, the reason for it.
+  static func isTaken(_ ports: [Channel: UInt16]) -> Bool {
+    ports.values.contains { port in
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      guard descriptor >= 0 else { return false }
+      defer { close(descriptor) }
+      var yes: Int32 = 1
+      setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+      return !bound(descriptor, port: port)
+    }
+  }
+
+  private static func bound(_ descriptor: Int32, port: UInt16) -> Bool {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import CLinux
+import Domain
+import GateLink
+import Glibc
+
+/// The gate's side of its connection to the engine: connects, greets, cuts lines, and knows how long the engine has been
+/// away.
+final class EngineLink {
+  private enum State {
+    case away
+    /// Connected and greeted, not yet answered.
+    case greeting(since: Instant)
+    case governed
+  }
+
+  /// How long the first engine is waited for: long enough for a local connection, shorter than a kernel's start.
+  static let firstPatience = Span(microseconds: 300_000)
+  static let retryEvery = Span(microseconds: 500_000)
+  static let unwelcomeRetryAfter = Span(microseconds: 30_000_000)
+  static let greetingPatience = Span(microseconds: 5_000_000)
+  /// An engine that pings at all must be heard this often: a stopped process keeps its sockets open, and a cell must
+  /// not wait for it for ever.
+  static let silencePatience = Span(microseconds: 5_000_000)
+  /// More than this unsent means that nobody reads.
+  private static let unsentBytesMost = 1 << 20
+
+  private let path: String
+  private let failOpenAfter: Span
+  private var state = State.away
+  private var nextTry: Instant
+  private var awaySince: Instant
+  private var everGoverned = false
+  private var pings = false
+  private var heard: Instant
+  private var lines = LineBuffer()
+  private var unsent: [UInt8] = []
+  private(set) var descriptor: Int32 = -1
+
+  init(path: String, failOpenAfter: Span, now: Instant) {
+    self.path = path
+    self.failOpenAfter = failOpenAfter
+    (nextTry, awaySince, heard) = (now, now, now)
+  }
+
+  var isConnected: Bool { descriptor >= 0 }
+
+  /// Whether an engine governs: it answered the greeting, and is still there.
+  var isGoverned: Bool {
+    if case .governed = state { return true }
+    return false
+  }
+
+  /// When cells may run without an engine; `never` while one governs.
+  var releases: Instant {
+    isGoverned ? .never : awaySince + (everGoverned ? failOpenAfter : Self.firstPatience)
+  }
+
+  var wantsToWrite: Bool { isConnected && !unsent.isEmpty }
+
+  /// When `tick` next has something to do.
+  var wake: Instant {
+    switch state {
+    case .away: nextTry
+    case .greeting(let since): since + Self.greetingPatience
+    case .governed: pings ? heard + Self.silencePatience : .never
+    }
+  }
+
+  /// Connects when it is time to, and gives up an engine that has fallen silent.
+  func tick(at now: Instant, hello: () -> Hello) {
+    guard now >= wake else { return }
+    if isConnected { lose(at: now) }
+    nextTry = now + Self.retryEvery
+    let made = celltop_connect_unix(path)
+    guard made >= 0 else { return }
+    descriptor = made
+    state = .greeting(since: now)
+    lines = LineBuffer()
+    unsent = []
+    send(.hello(hello()), at: now)
+  }
+
+  func send(_ message: GateMessage, at now: Instant) {
+    guard isConnected else { return }
+    unsent += LineCodec.line(message)
+    flush(at: now)
+  }
+
+  /// Sends what can be sent now.
+  func flush(at now: Instant) {
+    while !unsent.isEmpty {
+      let sent = unsent.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+      }
+      if sent > 0 {
+        unsent.removeFirst(sent)
+      } else if errno == EAGAIN {
+        if unsent.count > Self.unsentBytesMost { lose(at: now) }
+        return
+      } else if errno != EINTR {
+        lose(at: now)
+        return
+      }
+    }
+  }
+
+  /// Reads what has come. A malformed line or the end of the stream loses the engine; so does its refusal.
+  func receive(at now: Instant) -> [EngineMessage] {
+    var messages: [EngineMessage] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while isConnected {
+      let got = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+      if got < 0, errno == EAGAIN || errno == EINTR { break }
+      guard got > 0, let complete = try? lines.add(buffer[..<got]) else {
+        lose(at: now)
+        break
+      }
+      heard = now
+      for line in complete {
+        guard let message = try? LineCodec.read(EngineMessage.self, from: line) else {
+          lose(at: now)
+          break
+        }
+        if let message = note(message, at: now) { messages.append(message) }
+      }
+    }
+    return messages
+  }
+
+  /// Keeps what concerns the connection itself to itself.
+  private func note(_ message: EngineMessage, at now: Instant) -> EngineMessage? {
+    switch message {
+    case .welcome:
+      state = .governed
+      everGoverned = true
+      return message
+    case .unwelcome:
+      lose(at: now)
+      nextTry = now + Self.unwelcomeRetryAfter
+      return nil
+    case .ping:
+      pings = true
+      send(.pong, at: now)
+      return nil
+    case .grant, .resize, .suspend, .resume, .interrupt, .refuse: return message
+    }
+  }
+
+  private func lose(at now: Instant) {
+    guard isConnected else { return }
+    close(descriptor)
+    descriptor = -1
+    if isGoverned { awaySince = now }
+    state = .away
+    pings = false
+    nextTry = now + Self.retryEvery
+  }
+}

@@ -1,0 +1,241 @@
+import CLinux
+import CZeroMQ
+import Domain
+import GateLink
+import Glibc
+import JupyterWire
+import NodeControl
+
+/// A proxy between a Jupyter client and one kernel that holds each cell until it is granted.
+///
+/// One thread, one poll loop: everything below runs on it. The rules of what is held and when are `ShellQueue`'s; this
+/// class carries its acts out. Its parts: `GateShell` (cells), `GateOutput` (iopub), `GateEngine` (grants and their
+/// enforcement), `GateProcess` (signals, control, the kernel's end).
+final class Gate {
+  /// A request as it came, with the client to answer.
+  struct Request {
+    var peer: Peer
+    var message: Multipart
+    var header: [UInt8]
+  }
+
+  let options: GateOptions
+  /// What the kernel's own connection file says, where it lies, and its ports.
+  var kernel: ConnectionFile
+  let kernelFile: String
+  var ports: [Channel: UInt16]
+  /// Starts still allowed to a kernel whose ports were taken.
+  var restartsLeft = 3
+  let signer: MessageSigner
+  let node = LinuxNode()
+  /// The cores that the gate itself may use: a kernel without a grant has all of them.
+  let allCores: CoreSet
+  let context: ZeroMQContext
+  let front: FrontSockets
+  var output: ZeroMQSocket
+  let link: EngineLink
+  let signals: Int32
+  let keeper: (pid: Int32, socket: Int32)
+  /// Readable when the process that started the gate has ended; -1 where that is nobody's business.
+  let parent: Int32
+  let name: String
+
+  var peers: [[UInt8]: Peer] = [:]
+  var queue = ShellQueue<Request>()
+  /// Makes messages in the kernel's name; nil until the kernel has said its session.
+  var composer: Composer?
+  var kernelPid: Int32 = 0
+  var kernelSpoke = false
+  /// The exit status once the kernel has ended.
+  var exitStatus: Int32?
+  /// `language_info.name`, from the command line or the kernel.
+  var language: String?
+  /// Whether the kernel greets subscribers (JEP 65), and who waits to be greeted.
+  var kernelWelcomes = false
+  var unwelcomed: [[UInt8]] = []
+  /// Requests of the gate's own whose answers no client may see, the latest last.
+  var ownRequests: [String] = []
+  var isSuspended = false
+  /// The cores last set; nil before the first grant.
+  var cores: CoreSet?
+  /// The threads that the kernel's pools were last told; nil before the first time.
+  var pools: Int?
+  var runsGoverned = false
+  var backlogTold = 0
+  var signaturesSeen = SignatureHistory()
+  var delayed: [Delayed] = []
+
+  /// Something that waits for its moment: an interrupt just after a resume.
+  struct Delayed {
+    enum Act {
+      case signal(Int32)
+      case control(Peer, Multipart)
+    }
+    var at: Instant
+    var act: Act
+  }
+
+  init(
+    options: GateOptions, client: ConnectionFile, start: KernelStart, keeper: (pid: Int32, socket: Int32),
+    signals: Int32, parent: Int32, socketPath: String
+  ) throws(ZeroMQError) {
+    self.options = options
+    (kernel, kernelFile, ports) = (start.file, start.path, start.ports)
+    self.keeper = keeper
+    self.signals = signals
+    self.parent = parent
+    language = options.language
+    signer = MessageSigner(key: Array(client.key.utf8))
+    allCores = LinuxNode.affinity(of: 0) ?? CoreSet(0..<1)
+    name = Self.randomHex(bytes: 16)
+    context = try ZeroMQContext()
+    front = try FrontSockets(context, at: client)
+    output = try BackSockets.output(context, kernel)
+    link = EngineLink(path: socketPath, failOpenAfter: options.failOpenAfter, now: Self.now())
+    notebook = client.notebook
+  }
+
+  /// The notebook's path as the connection file has it.
+  let notebook: String?
+
+  /// The monotonic clock.
+  static func now() -> Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+  }
+
+  static func randomHex(bytes: Int) -> String {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<bytes).map { _ in
+      let byte = UInt8.random(in: .min ... .max, using: &generator)
+      return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }.joined()
+  }
+
+  /// A stamp for a message of the gate's own.
+  func stamp() -> Composer.Stamp {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    var parts = tm()
+    gmtime_r(&time.tv_sec, &parts)
+    func padded(_ value: Int, _ width: Int) -> String {
+      let digits = String(value)
+      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    let day =
+      "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"
+    let clock = "\(padded(Int(parts.tm_hour), 2)):\(padded(Int(parts.tm_min), 2)):\(padded(Int(parts.tm_sec), 2))"
+    return Composer.Stamp(
+      id: Self.randomHex(bytes: 16), date: "\(day)T\(clock).\(padded(time.tv_nsec / 1000, 6))Z")
+  }
+
+  /// Forwards until the kernel has ended; gives its exit status as waitpid(2) does.
+  func run() -> Int32 {
+    while true {
+      turn(at: Self.now())
+      if let exitStatus {
+        drainLastOutput()
+        return exitStatus
+      }
+      wait()
+    }
+  }
+
+  /// One turn: everything that has come, then everything that is due.
+  private func turn(at now: Instant) {
+    receiveSignals(at: now)
+    receiveControl(at: now)
+    receiveShell(at: now)
+    receiveStdin(at: now)
+    echoHeartbeats()
+    greetSubscribers()
+    receiveOutput(at: now)
+    receiveReplies(at: now)
+    receiveFromEngine(at: now)
+    receiveFromKeeper(at: now)
+    let later = Self.now()
+    performDelayed(at: later)
+    perform(queue.tick(at: later), at: later)
+    link.tick(at: later) { self.hello(at: later) }
+    releaseWithoutEngine(at: later)
+    tellBacklog(at: later)
+  }
+
+  /// Sleeps until something comes or something is due.
+  private func wait() {
+    var items: [zmq_pollitem_t] = []
+    func add(_ socket: ZeroMQSocket) {
+      items.append(zmq_pollitem_t(socket: socket.raw, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+    }
+    func add(_ descriptor: Int32, writing: Bool = false) {
+      guard descriptor >= 0 else { return }
+      let events = Int16(ZMQ_POLLIN) | (writing ? Int16(ZMQ_POLLOUT) : 0)
+      items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: events, revents: 0))
+    }
+    for socket in [front.control, front.shell, front.stdin, front.heartbeat, front.iopub, output] { add(socket) }
+    for peer in peers.values {
+      add(peer.shell)
+      add(peer.control)
+      add(peer.stdin)
+    }
+    add(signals)
+    add(keeper.socket)
+    if parentLives { add(parent) }
+    add(link.descriptor, writing: link.wantsToWrite)
+    let wake = nextWake()
+    let left = wake == .never ? -1 : max(0, ((wake - Self.now()).microseconds + 999) / 1000)
+    zmq_poll(&items, Int32(items.count), Int(min(left, 60_000)))
+  }
+
+  private func nextWake() -> Instant {
+    var wake = min(queue.wake, link.wake)
+    for later in delayed { wake = min(wake, later.at) }
+    if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
+    return wake
+  }
+
+  var parentLives = true
+
+  /// The client with this identity in front; made at its first message.
+  func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? {
+    let key = Array(identity)
+    if let known = peers[key] {
+      known.lastUsed = now
+      return known
+    }
+    if peers.count >= Self.peersMost, let oldest = peers.values.min(by: { $0.lastUsed < $1.lastUsed }) {
+      peers[oldest.identity] = nil
+    }
+    let made = try? Peer(context, identity: key, kernel: kernel, now: now)
+    peers[key] = made
+    return made
+  }
+
+  /// Clients come and go unseen (each reload of a page is a new one): beyond this many the one silent longest is
+  /// forgotten.
+  static let peersMost = 256
+}
+
+/// The signatures of the latest cells: a kernel drops a message whose signature it has seen, so a gate that waited for its
+/// reply would wait for ever.
+struct SignatureHistory {
+  private var ring: [[UInt8]] = []
+  private var seen: Set<[UInt8]> = []
+  private var next = 0
+  static let kept = 4096
+
+  /// False where `signature` is among the latest; an empty one is no signature, and always new.
+  mutating func isNew(_ signature: [UInt8]) -> Bool {
+    guard !signature.isEmpty else { return true }
+    guard seen.insert(signature).inserted else { return false }
+    if ring.count < Self.kept {
+      ring.append(signature)
+    } else {
+      seen.remove(ring[next])
+      ring[next] = signature
+      next = (next + 1) % Self.kept
+    }
+    return true
+  }
+}

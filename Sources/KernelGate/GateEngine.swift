@@ -1,0 +1,138 @@
+import Domain
+import GateLink
+import Glibc
+import JupyterWire
+import NodeControl
+
+/// What the engine says, and how it is enforced.
+extension Gate {
+  /// The kernel with all that descends from it; the keeper above it has adopted its orphans.
+  var tree: ProcessTree { ProcessTree(root: keeper.pid, includesRoot: false) }
+
+  func receiveFromEngine(at now: Instant) {
+    guard link.isConnected else { return }
+    link.flush(at: now)
+    for message in link.receive(at: now) {
+      switch message {
+      case .welcome, .unwelcome, .ping: continue
+      case .grant(let sequence, let key, let granted, _): grant(sequence, key, granted, at: now)
+      case .resize(let sequence, let key, let granted):
+        carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
+      case .suspend(let sequence, let key):
+        carryOut(sequence, key, at: now) { () throws(NodeError) in try suspend() }
+      case .resume(let sequence, let key, let granted):
+        carryOut(sequence, key, at: now) { () throws(NodeError) in
+          if granted != cores, !granted.isEmpty { try setCores(granted) }
+          try resume()
+        }
+      case .interrupt(let sequence, let key): interrupt(sequence, key, at: now)
+      case .refuse(let sequence, let key, let why):
+        guard let acts = queue.refuse(key, why: why, at: now) else {
+          link.send(.failed(sequence: sequence, why: "cell \(key) does not wait"), at: now)
+          continue
+        }
+        perform(acts, at: now)
+        link.send(.applied(sequence: sequence, cores: CoreSet()), at: now)
+      }
+    }
+  }
+
+  func hello(at now: Instant) -> Hello {
+    let variable = getenv("JPY_SESSION_NAME").map { String(cString: $0) }
+    let path = [variable, notebook].compactMap(\.self).first { $0.hasPrefix("/") }
+    backlogTold = queue.backlog
+    return Hello(
+      pid: getpid(), kernelPid: kernelPid, gate: name, path: path, language: language,
+      connection: String(options.connectionFile.split(separator: "/").last ?? ""),
+      running: queue.runningNow(at: now).map {
+        RunningCell(
+          submission: $0.submission, ranSeconds: $0.ran.seconds, cores: runsGoverned ? cores : nil,
+          suspended: isSuspended)
+      }, waiting: queue.waiting(at: now), backlog: queue.backlog)
+  }
+
+  private func grant(_ sequence: Int64, _ key: UInt64, _ granted: CoreSet, at now: Instant) {
+    if key == queue.runningKey {
+      return carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
+    }
+    guard key == queue.headKey else {
+      return link.send(.failed(sequence: sequence, why: "cell \(key) neither waits nor runs"), at: now)
+    }
+    // Cores first, then the cell: it must not run a moment anywhere else.
+    var failure: NodeError?
+    do throws(NodeError) {
+      if isSuspended { try resume() }
+      try setCores(granted)
+    } catch { failure = error }
+    runsGoverned = true
+    perform(queue.grant(key, at: now) ?? [], at: now)
+    link.send(
+      failure.map { .failed(sequence: sequence, why: $0.description) }
+        ?? .applied(sequence: sequence, cores: cores ?? CoreSet()), at: now)
+  }
+
+  /// Does something to the running cell's processes and tells the engine how that went.
+  private func carryOut(_ sequence: Int64, _ key: UInt64, at now: Instant, _ act: () throws(NodeError) -> Void) {
+    guard key == queue.runningKey else {
+      return link.send(.failed(sequence: sequence, why: "cell \(key) does not run"), at: now)
+    }
+    do throws(NodeError) {
+      try act()
+      link.send(.applied(sequence: sequence, cores: cores ?? allCores), at: now)
+    } catch {
+      link.send(.failed(sequence: sequence, why: error.description), at: now)
+    }
+  }
+
+  private func interrupt(_ sequence: Int64, _ key: UInt64, at now: Instant) {
+    guard key == queue.runningKey || key == queue.headKey else {
+      return link.send(.failed(sequence: sequence, why: "cell \(key) neither waits nor runs"), at: now)
+    }
+    if key == queue.runningKey { interruptKernel(at: now) }
+    perform(queue.interrupted(at: now), at: now)
+    link.send(.applied(sequence: sequence, cores: cores ?? allCores), at: now)
+  }
+
+  private func setCores(_ wanted: CoreSet) throws(NodeError) {
+    // The same cores again cost nothing: threads inherit them.
+    guard wanted != cores else { return }
+    cores = try node.setCores(wanted, of: tree)
+  }
+
+  private func suspend() throws(NodeError) {
+    isSuspended = true
+    try node.suspend(tree)
+  }
+
+  /// Lets a suspended kernel go on; nothing where it is not.
+  func resume() throws(NodeError) {
+    guard isSuspended else { return }
+    isSuspended = false
+    try node.resume(tree)
+  }
+
+  /// Without an engine for long enough, the head runs on all cores, and a suspended kernel goes on.
+  func releaseWithoutEngine(at now: Instant) {
+    guard now >= link.releases else { return }
+    if isSuspended { try? resume() }
+    guard let key = queue.headKey else { return }
+    // A kernel that no engine has bound has all cores already.
+    if cores != nil { try? setCores(allCores) }
+    runsGoverned = false
+    perform(queue.grant(key, at: now) ?? [], at: now)
+  }
+
+  /// Tells the thread pools of a Python kernel the number of its cores, when that has changed, on the connection that
+  /// the cell will take.
+  func tellPools(by peer: Peer) {
+    guard language?.lowercased() == "python" else { return }
+    let threads = (cores ?? allCores).count
+    guard threads != pools ?? allCores.count else { return }
+    pools = threads
+    let own = stamp()
+    ownRequests.append(own.id)
+    if ownRequests.count > 8 { ownRequests.removeFirst() }
+    peer.shell.send(
+      Composer(session: name, signer: signer).silentExecute(code: ThreadPools.code(threads: threads), stamp: own))
+  }
+}

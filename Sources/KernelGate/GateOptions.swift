@@ -1,0 +1,90 @@
+import Domain
+
+/// The gate's command line: `celltop-gate -f CONNECTION_FILE [options] -- ARGV…`.
+public struct GateOptions: Equatable, Sendable {
+  /// The connection file that the client made.
+  public var connectionFile = ""
+  /// How long a held cell waits for a new engine once the old one is lost.
+  public var failOpenAfter = Span(microseconds: 2_000_000)
+  /// The kernelspec's language, where the wrapping wrote it.
+  public var language: String?
+  /// The real kernel's command.
+  public var command: [String] = []
+
+  public static let usage = """
+    usage: celltop-gate -f CONNECTION_FILE [--fail-open-after SECONDS] [--language NAME] -- KERNEL ARGUMENT…
+
+    Stands between a Jupyter client and a kernel, and holds each cell until celltop's engine grants it cores. Without an
+    engine every cell runs at once. Kernelspecs use it; see 'celltop kernelspec install'.
+
+    """
+
+  public init() {}
+
+  /// Reads the arguments behind the program's name.
+  ///
+  /// - Throws: `GateUsageError` that says what is wrong; `.help` where help was asked for.
+  public init(parsing arguments: [String]) throws(GateUsageError) {
+    var rest = arguments[...]
+    while let word = rest.popFirst() {
+      func value() throws(GateUsageError) -> String {
+        guard let next = rest.popFirst() else { throw .wrong("\(word) needs a value") }
+        return next
+      }
+      switch word {
+      case "-h", "--help": throw .help
+      case "-f", "--connection-file": connectionFile = try value()
+      case "--language": language = try value()
+      case "--fail-open-after":
+        let text = try value()
+        guard let seconds = Double(text), seconds >= 0, seconds <= 86_400 else {
+          throw .wrong(
+            "cannot read --fail-open-after '\(text.printable(at: 40))': it is not a number of seconds from 0 to 86400")
+        }
+        failOpenAfter = Span(seconds: seconds)
+      case "--":
+        command = Array(rest)
+        rest = []
+      case let other:
+        throw .wrong("there is no option '\(other.printable(at: 40))'; the kernel's command stands behind --")
+      }
+    }
+    guard !connectionFile.isEmpty else { throw .wrong("the connection file is missing: -f CONNECTION_FILE") }
+    guard !command.isEmpty else { throw .wrong("the kernel's command is missing: -- KERNEL ARGUMENT…") }
+  }
+
+  /// The kernel's command with the client's connection file replaced by the kernel's own: the path, wherever it stands
+  /// in an argument, and `{connection_file}` itself, which VS Code replaces in the first argument only.
+  func command(connectionFile own: String) -> [String] {
+    command.map {
+      $0.replacing("{connection_file}", with: own).replacing(connectionFile, with: own)
+    }
+  }
+}
+
+/// Why the gate did not start.
+public enum GateUsageError: Error, Equatable, Sendable {
+  case help
+  case wrong(String)
+}
+
+extension String {
+  /// Every occurrence of `part` replaced, from left to right.
+  func replacing(_ part: String, with other: String) -> String {
+    guard !part.isEmpty else { return self }
+    var result: [UInt8] = []
+    let all = Array(utf8)
+    let wanted = Array(part.utf8)
+    var i = 0
+    while i < all.count {
+      if all.count - i >= wanted.count, all[i..<(i + wanted.count)].elementsEqual(wanted) {
+        result += Array(other.utf8)
+        i += wanted.count
+      } else {
+        result.append(all[i])
+        i += 1
+      }
+    }
+    return String(decoding: result, as: UTF8.self)
+  }
+}

@@ -1,0 +1,144 @@
+import CLinux
+import Domain
+import GateLink
+import Glibc
+import JupyterWire
+import NodeControl
+
+/// Signals, control, and the kernel's life and death.
+extension Gate {
+  /// The signals that are the kernel's, not the gate's.
+  static let forwarded = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
+  /// How long a kernel whose parent has gone may take to end by itself.
+  static let orphanGrace = Span(microseconds: 2_000_000)
+
+  func receiveSignals(at now: Instant) {
+    while case let number = celltop_next_signal(signals), number > 0 {
+      if number == SIGINT {
+        interruptKernel(at: now)
+        perform(queue.interrupted(at: now), at: now)
+      } else {
+        try? resume()
+        signalKernel(number)
+      }
+    }
+    guard parentLives, parent >= 0 else { return }
+    var wait = [pollfd(fd: parent, events: Int16(POLLIN), revents: 0)]
+    guard poll(&wait, 1, 0) > 0 else { return }
+    // Whoever started us is gone, and with them everybody who could reach this kernel.
+    parentLives = false
+    try? resume()
+    signalKernel(SIGTERM)
+    delayed.append(Delayed(at: now + Self.orphanGrace, act: .signal(SIGKILL)))
+  }
+
+  /// Sends SIGINT, a little later where the kernel had to be resumed for it.
+  func interruptKernel(at now: Instant) {
+    delayed.append(Delayed(at: afterResume(at: now), act: .signal(SIGINT)))
+    performDelayed(at: now)
+  }
+
+  /// Resumes a suspended kernel; gives the moment from which an interrupt is safe.
+  private func afterResume(at now: Instant) -> Instant {
+    let last = delayed.last?.at ?? now
+    guard isSuspended else { return max(now, last) }
+    try? resume()
+    return max(now + LinuxNode.interruptDelay, last)
+  }
+
+  /// The kernel's group, which holds what it runs as well: that is what jupyter_client signals without a gate.
+  private func signalKernel(_ number: Int32) {
+    guard kernelPid > 0, exitStatus == nil else { return }
+    if kill(-kernelPid, number) != 0 { kill(kernelPid, number) }
+  }
+
+  func performDelayed(at now: Instant) {
+    while let first = delayed.first, first.at <= now {
+      delayed.removeFirst()
+      switch first.act {
+      case .signal(let number): signalKernel(number)
+      case .control(let peer, let message): message.send(to: peer.control, from: 1)
+      }
+    }
+  }
+
+  /// Control passes at once; an interrupt or a shutdown first wakes a suspended kernel.
+  func receiveControl(at now: Instant) {
+    while true {
+      let message = Multipart()
+      guard message.receive(from: front.control) else { return }
+      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
+      var at = delayed.last?.at ?? now
+      if let layout = Layout(count: message.count, frame: { message[$0] }) {
+        let type = Header.type(of: message[layout.header])
+        if type == .interruptRequest || type == .shutdownRequest { at = afterResume(at: now) }
+        if type == .interruptRequest { perform(queue.interrupted(at: now), at: now) }
+      }
+      delayed.append(Delayed(at: at, act: .control(peer, message)))
+      performDelayed(at: now)
+    }
+  }
+
+  func receiveFromKeeper(at now: Instant) {
+    var wait = [pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0)]
+    while exitStatus == nil, poll(&wait, 1, 0) > 0 {
+      guard let message = KeeperMessage.read(from: keeper.socket) else {
+        // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left.
+        exitStatus = SIGKILL
+        break
+      }
+      switch message.kind {
+      case .started:
+        kernelPid = message.value
+        link.send(.kernel(state: .starting, pid: kernelPid), at: now)
+      case .exited: kernelExited(message.value)
+      case .startAgain, .finish: continue
+      }
+    }
+    guard exitStatus != nil else { return }
+    perform(queue.kernelDied(), at: now)
+    link.send(.kernel(state: .dead, pid: kernelPid), at: now)
+  }
+
+  /// A kernel that ended before its first word because somebody took one of its ports gets others; what else ends it
+  /// is final.
+  private func kernelExited(_ status: Int32) {
+    guard !kernelSpoke, restartsLeft > 0, status != 0, ConnectionFile.isTaken(ports),
+      let others = ConnectionFile.freePorts()
+    else {
+      exitStatus = status
+      return
+    }
+    restartsLeft -= 1
+    let moved = kernel.moved(to: others)
+    guard PrivateFile.write(moved.text(), to: kernelFile), let fresh = try? BackSockets.output(context, moved) else {
+      exitStatus = status
+      return
+    }
+    (kernel, ports, output, peers) = (moved, others, fresh, [:])
+    KeeperMessage(kind: .startAgain).write(to: keeper.socket)
+  }
+
+  /// What the kernel wrote before it ended is still on its way to us: fetch it until nothing more comes.
+  func drainLastOutput() {
+    var quiet = 0
+    let end = Self.now() + Span(microseconds: 500_000)
+    while quiet < 3, Self.now() < end {
+      let message = Multipart()
+      var any = receiveOutput(at: Self.now())
+      for peer in peers.values {
+        for (back, into) in [(peer.control, front.control), (peer.shell, front.shell)] {
+          while message.receive(from: back) {
+            any = true
+            message.send(to: into, prefix: peer.identity)
+          }
+        }
+      }
+      quiet = any ? 0 : quiet + 1
+      usleep(5000)
+    }
+    KeeperMessage(kind: .finish).write(to: keeper.socket)
+    // Its end closes the socket: what the kernel left behind is gone then.
+    _ = KeeperMessage.read(from: keeper.socket)
+  }
+}

@@ -1,0 +1,168 @@
+import Domain
+import GateLink
+import JupyterWire
+
+/// Cells: in from clients, held or forwarded, and their replies back.
+extension Gate {
+  /// Messages taken from one socket before the others have their turn.
+  static let burst = 500
+
+  func receiveShell(at now: Instant) {
+    for _ in 0..<Self.burst {
+      let message = Multipart()
+      guard message.receive(from: front.shell) else { return }
+      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
+      arrive(message, from: peer, at: now)
+    }
+  }
+
+  private func arrive(_ message: Multipart, from peer: Peer, at now: Instant) {
+    guard let layout = Layout(count: message.count, frame: { message[$0] }),
+      let header = Header(message[layout.header]),
+      header.subshell == nil
+    else {
+      // Not a message that a queue could be kept for: a subshell runs beside the main one, and what is malformed is the
+      // kernel's to judge.
+      message.send(to: peer.shell, from: 1)
+      return
+    }
+    let request = Request(peer: peer, message: message, header: Array(message[layout.header]))
+    switch header.type {
+    case .executeRequest:
+      arrive(cell: request, header, layout, at: now)
+    case .kernelInfoRequest, .completeRequest, .inspectRequest, .isCompleteRequest, .historyRequest, .commInfoRequest,
+      .connectRequest:
+      perform(queue.arrive(.reading(request), at: now), at: now)
+    case .commOpen, .commMessage, .commClose, .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
+      .status, .iopubWelcome, .other:
+      perform(queue.arrive(.ordered(request), at: now), at: now)
+    }
+  }
+
+  private func arrive(cell request: Request, _ header: Header, _ layout: Layout, at now: Instant) {
+    let message = request.message
+    let content = ExecuteRequest(message[layout.content])
+    guard !content.silent else { return perform(queue.arrive(.ordered(request), at: now), at: now) }
+    let parts = (layout.header...layout.content).map { message[$0] }
+    guard signer.verifies(message[layout.signature], of: parts), signaturesSeen.isNew(Array(message[layout.signature]))
+    else {
+      // The kernel will drop it, as it would without a gate: waiting for its reply would be waiting for ever.
+      message.send(to: request.peer.shell, from: 1)
+      return
+    }
+    let cell = ShellQueue<Request>.Cell(
+      messageID: header.id, payload: request, stopOnError: content.stopOnError,
+      cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: fnv1a(content.code),
+      demand: DemandComment.reading(code: content.code).comment)
+    perform(queue.arrive(.cell(cell), at: now), at: now)
+  }
+
+  func receiveReplies(at now: Instant) {
+    for peer in peers.values {
+      forwardReplies(of: peer, at: now)
+      let message = Multipart()
+      while message.receive(from: peer.control) { message.send(to: front.control, prefix: peer.identity) }
+      while message.receive(from: peer.stdin) { message.send(to: front.stdin, prefix: peer.identity) }
+    }
+  }
+
+  private func forwardReplies(of peer: Peer, at now: Instant) {
+    let message = Multipart()
+    while message.receive(from: peer.shell) {
+      guard let layout = Layout(count: message.count, frame: { message[$0] }),
+        let type = Header.type(of: message[layout.header])
+      else {
+        message.send(to: front.shell, prefix: peer.identity)
+        continue
+      }
+      noteKernel(header: message[layout.header], at: now)
+      guard type == .executeReply || type == .kernelInfoReply else {
+        message.send(to: front.shell, prefix: peer.identity)
+        continue
+      }
+      if type == .kernelInfoReply {
+        language = language ?? KernelInfoReply(message[layout.content]).language
+        message.send(to: front.shell, prefix: peer.identity)
+        continue
+      }
+      let request = Header.id(of: message[layout.parent]) ?? ""
+      guard !ownRequests.contains(request) else { continue }
+      let status = ReplyStatus(message[layout.content])
+      message.send(to: front.shell, prefix: peer.identity)
+      guard request == queue.runningMessageID else { continue }
+      // What the client sent before it could know of this reply is in our socket already: a failing cell aborts it too.
+      receiveShell(at: now)
+      perform(queue.replied(to: request, status, at: now), at: now)
+    }
+  }
+
+  func receiveStdin(at now: Instant) {
+    let message = Multipart()
+    while message.receive(from: front.stdin) {
+      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
+      message.send(to: peer.stdin, from: 1)
+    }
+  }
+
+  /// Carries out what the queue decided.
+  func perform(_ acts: [ShellQueue<Request>.Act], at now: Instant) {
+    for act in acts {
+      switch act {
+      case .forward(let request): request.message.send(to: request.peer.shell, from: 1)
+      case .announce(let submission): link.send(.submitted(submission), at: now)
+      case .start(let cell, _):
+        tellPools(by: cell.payload.peer)
+        cell.payload.message.send(to: cell.payload.peer.shell, from: 1)
+      case .tellBusy(let cell): publish("busy", for: cell.payload)
+      case .tellAborted(let cell, let told):
+        answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
+      case .tellRefused(let cell, let told, let why): tellRefused(cell.payload, busyTold: told, why: why)
+      case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
+      case .ended(let key, let outcome):
+        runsGoverned = false
+        link.send(.ended(key: key, outcome: outcome), at: now)
+      }
+    }
+  }
+
+  /// The composer in the kernel's name; before the kernel has spoken, in a name of our own.
+  private var voice: Composer {
+    composer ?? Composer(session: name, signer: signer)
+  }
+
+  private func publish(_ state: String, for request: Request) {
+    publish(voice.status(state, parent: request.header, stamp: stamp()), topic: "status")
+  }
+
+  private func publish(_ frames: [[UInt8]], topic: String) {
+    front.iopub.send([Array("kernel.\(voice.session).\(topic)".utf8)] + frames)
+  }
+
+  private func answer(
+    _ request: Request, busyTold: Bool, with reply: (Composer, [UInt8], Composer.Stamp) -> [[UInt8]]
+  ) {
+    if !busyTold { publish("busy", for: request) }
+    front.shell.send([request.peer.identity] + reply(voice, request.header, stamp()))
+    publish("idle", for: request)
+  }
+
+  private func tellRefused(_ request: Request, busyTold: Bool, why: String) {
+    if !busyTold { publish("busy", for: request) }
+    let name = "CellRefused"
+    publish(voice.error(name: name, value: why, parent: request.header, reply: false, stamp: stamp()), topic: "error")
+    answer(request, busyTold: true) { $0.error(name: name, value: why, parent: $1, reply: true, stamp: $2) }
+  }
+
+  func tellBacklog(at now: Instant) {
+    guard queue.backlog != backlogTold else { return }
+    backlogTold = queue.backlog
+    link.send(.backlog(count: backlogTold), at: now)
+  }
+}
+
+/// A 64-bit hash of a text (FNV-1a): the same in every process, unlike Swift's own.
+func fnv1a(_ text: String) -> UInt64 {
+  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+  for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  return hash
+}

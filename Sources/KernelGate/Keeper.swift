@@ -1,0 +1,143 @@
+import CLinux
+import Glibc
+import NodeControl
+
+/// What the gate and the keeper say to each other: eight bytes each.
+struct KeeperMessage: Equatable {
+  enum Kind: Int32 {
+    /// Keeper: the kernel runs; its process.
+    case started = 1
+    /// Keeper: the kernel has ended; its status as waitpid(2) gives it. It stays a zombie, so that its number cannot
+    /// come to mean another process, until the gate answers.
+    case exited = 2
+    /// Gate: start it again.
+    case startAgain = 3
+    /// Gate: bury it with what it left running in its session, and go.
+    case finish = 4
+  }
+
+  var kind: Kind
+  var value: Int32 = 0
+
+  func write(to descriptor: Int32) {
+    let words = [kind.rawValue, value]
+    // Eight bytes fit into an empty socket's buffer whole; a reader that is gone is noticed by reading.
+    _ = words.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+  }
+
+  /// The next message; nil at the end.
+  static func read(from descriptor: Int32) -> KeeperMessage? {
+    var words: [Int32] = [0, 0]
+    let got = words.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, Int32(MSG_WAITALL)) }
+    guard got == 8, let kind = Kind(rawValue: words[0]) else { return nil }
+    return KeeperMessage(kind: kind, value: words[1])
+  }
+}
+
+/// A tiny process between the gate and the kernel, so that the kernel and all that descends from it die with the gate,
+/// even when the gate is killed by SIGKILL.
+///
+/// It adopts the kernel's orphans (PR_SET_CHILD_SUBREAPER), so nothing escapes it by a double fork; it stands in a
+/// session of its own, so that a signal to the gate's process group, which is how jupyter_client kills, misses it. When
+/// its end of the socket closes, the gate is dead.
+struct Keeper {
+  var command: [String]
+  /// `NAME=value`, without `JPY_PARENT_PID`: that one is the keeper's own number, which only it knows.
+  var environment: [String]
+  /// Removed at the end: the private directory and the one file in it.
+  var directory: String
+  var file: String
+
+  /// Forks the keeper, which starts the kernel. Must be called while this process has one thread.
+  ///
+  /// - Returns: the keeper's process and this side of the socket; nil with `errno` where the system refused.
+  func start() -> (pid: Int32, socket: Int32)? {
+    var ends: [Int32] = [-1, -1]
+    guard celltop_socket_pair(&ends) == 0 else { return nil }
+    let pid = celltop_fork()
+    if pid == 0 {
+      close(ends[0])
+      keep(ends[1])
+    }
+    close(ends[1])
+    guard pid > 0 else { return nil }
+    return (pid, ends[0])
+  }
+
+  private func keep(_ gate: Int32) -> Never {
+    setsid()
+    celltop_set_name("celltop-keeper")
+    celltop_set_subreaper()
+    // Whoever signals the gate's group means the gate; this process ends by the socket alone.
+    let masked = (1...31).map { Int32($0) }.filter { $0 != SIGKILL && $0 != SIGSTOP }
+    celltop_mask_signals(masked, Int32(masked.count), 1)
+    let signals = celltop_signalfd([SIGCHLD], 1)
+    var kernel = startKernel()
+    KeeperMessage(kind: .started, value: kernel).write(to: gate)
+    var told = false
+    while true {
+      var waits = [
+        pollfd(fd: gate, events: Int16(POLLIN), revents: 0), pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+      ]
+      _ = poll(&waits, 2, -1)
+      while celltop_next_signal(signals) >= 0 {}
+      told = bury(except: kernel, told: told, gate: gate)
+      guard waits[0].revents != 0 else { continue }
+      switch KeeperMessage.read(from: gate)?.kind {
+      case .startAgain?:
+        waitpid(kernel, nil, 0)
+        kernel = startKernel()
+        told = false
+        KeeperMessage(kind: .started, value: kernel).write(to: gate)
+      case .finish?: end(killing: { ProcessRecord.now($0)?.session == kernel })
+      case .started?, .exited?, nil: end(killing: { _ in true })
+      }
+    }
+  }
+
+  /// Reaps orphans that have ended; tells the gate once that the kernel has.
+  private func bury(except kernel: Int32, told: Bool, gate: Int32) -> Bool {
+    for pid in ProcessTree(root: getpid(), includesRoot: false).members() where pid != kernel {
+      waitpid(pid, nil, WNOHANG)
+    }
+    var status: Int32 = 0
+    guard !told, celltop_peek_exit(kernel, &status) == 1 else { return told }
+    KeeperMessage(kind: .exited, value: status).write(to: gate)
+    return true
+  }
+
+  /// Kills the descendants that `dies` is true for until none is left, removes the private directory, and goes.
+  private func end(killing dies: (Int32) -> Bool) -> Never {
+    let tree = ProcessTree(root: getpid(), includesRoot: false)
+    for _ in 0..<200 {
+      let left = tree.members().filter { ProcessRecord.now($0)?.isZombie == false && dies($0) }
+      for pid in left { kill(pid, SIGKILL) }
+      while waitpid(-1, nil, WNOHANG) > 0 {}
+      if left.isEmpty { break }
+      usleep(1000)
+    }
+    unlink(file)
+    rmdir(directory)
+    _exit(0)
+  }
+
+  /// Forks and executes the kernel: a session of its own, no signal blocked, killed when the keeper dies.
+  private func startKernel() -> Int32 {
+    let keeper = getpid()
+    let pid = celltop_fork()
+    guard pid == 0 else { return pid }
+    setsid()
+    celltop_set_parent_death_signal(SIGKILL)
+    if getppid() != keeper { _exit(1) }
+    celltop_unmask_all_signals()
+    signal(SIGPIPE, SIG_DFL)
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+    arguments.append(nil)
+    var variables: [UnsafeMutablePointer<CChar>?] = (environment + ["JPY_PARENT_PID=\(keeper)"]).map { strdup($0) }
+    variables.append(nil)
+    celltop_execute(arguments, variables)
+    let why = "celltop-gate: cannot start '\(command[0])': \(String(cString: strerror(errno)))\n"
+    _ = why.withCString { write(2, $0, strlen($0)) }
+    _exit(127)
+  }
+}

@@ -1,0 +1,196 @@
+import CLinux
+import Domain
+import Glibc
+
+/// Reads the small files of `/proc` and `/sys`.
+enum ProcFiles {
+  /// A file's bytes up to `most`; nil where it cannot be read, as when its process has just gone.
+  static func bytes(_ path: String, most: Int = 1 << 20) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var all: [UInt8] = []
+    let failed = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { buffer in
+      while all.count < most {
+        let got = read(descriptor, buffer.baseAddress, buffer.count)
+        if got < 0 { return true }
+        if got == 0 { return false }
+        all.append(contentsOf: buffer[..<got])
+      }
+      return false
+    }
+    return failed ? nil : all
+  }
+
+  static func text(_ path: String) -> String? {
+    bytes(path).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The numbers among the names in a directory: processes in `/proc`, threads in `task`. Nil where it is gone.
+  static func numbers(in path: String) -> [Int32]? {
+    guard let directory = opendir(path) else { return nil }
+    defer { closedir(directory) }
+    var numbers: [Int32] = []
+    while let entry = readdir(directory) {
+      var value: Int32 = 0
+      let isNumber = withUnsafePointer(to: &entry.pointee.d_name) { name in
+        name.withMemoryRebound(to: UInt8.self, capacity: 256) { byte in
+          var i = 0
+          while i < 10, (0x30...0x39).contains(byte[i]) {
+            let (product, over) = value.multipliedReportingOverflow(by: 10)
+            if over { return false }
+            value = product &+ Int32(byte[i] - 0x30)
+            i += 1
+          }
+          return i > 0 && byte[i] == 0 && value > 0
+        }
+      }
+      if isNumber { numbers.append(value) }
+    }
+    return numbers
+  }
+}
+
+/// One line of `/proc/PID/stat` (proc(5)).
+public struct ProcessRecord: Hashable, Sendable {
+  public var pid: Int32
+  public var state: UInt8
+  public var parent: Int32
+  public var group: Int32
+  public var session: Int32
+  /// Clock ticks, its ended and awaited children included.
+  public var ticks: UInt64
+  public var threads: Int
+  /// Ticks after the machine's start; tells a process from a later one with its number.
+  public var started: UInt64
+  public var residentPages: Int
+
+  /// Reads a `stat` line; the name in it may hold blanks, brackets and anything else.
+  init?(_ bytes: [UInt8]) {
+    guard let close = bytes.lastIndex(of: UInt8(ascii: ")")), let open = bytes.firstIndex(of: UInt8(ascii: "(")),
+      let pid = Int32(String(decoding: bytes[..<open], as: UTF8.self).prefix { $0 != " " })
+    else { return nil }
+    let fields = bytes[(close + 1)...].split(whereSeparator: { $0 == 0x20 || $0 == 0x0a })
+    guard fields.count >= 22, let state = fields[0].first else { return nil }
+    func number(_ field: Int) -> Int64 {
+      // proc(5) counts fields from 1; the third is the first behind the name.
+      Int64(String(decoding: fields[field - 3], as: UTF8.self)) ?? 0
+    }
+    self.pid = pid
+    self.state = state
+    parent = Int32(truncatingIfNeeded: number(4))
+    group = Int32(truncatingIfNeeded: number(5))
+    session = Int32(truncatingIfNeeded: number(6))
+    ticks = [14, 15, 16, 17].reduce(0) { $0 &+ UInt64(clamping: number($1)) }
+    threads = Int(number(20))
+    started = UInt64(clamping: number(22))
+    residentPages = Int(number(24))
+  }
+
+  /// Reads a process's line now; nil where it has gone.
+  public static func now(_ pid: Int32) -> ProcessRecord? {
+    ProcFiles.bytes("/proc/\(pid)/stat").flatMap(ProcessRecord.init)
+  }
+
+  /// Whether it has ended and waits for its parent to notice.
+  public var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+}
+
+extension ProcessTree {
+  /// The processes of the tree that live now, the top first; a child that appears meanwhile may be missed, so those
+  /// who must reach all of them ask until nothing new comes.
+  ///
+  /// Where the top is included, members of its session that no longer descend from it belong to the tree too: a
+  /// kernel's background jobs whose parent has ended.
+  public func members() -> [Int32] {
+    guard let first = ProcessRecord.now(root), !first.isZombie else { return [] }
+    var found = includesRoot ? [root] : []
+    var seen: Set<Int32> = [root]
+    var open = [root]
+    var complete = true
+    while let pid = open.popLast() {
+      guard let children = Self.children(of: pid) else {
+        complete = complete && kill(pid, 0) != 0
+        continue
+      }
+      for child in children where seen.insert(child).inserted {
+        found.append(child)
+        open.append(child)
+      }
+    }
+    return complete ? found : ProcessTable.now().members(of: self)
+  }
+
+  /// The children of every thread of a process; nil where it has gone or the system does not keep the list
+  /// (`CONFIG_PROC_CHILDREN`).
+  private static func children(of pid: Int32) -> [Int32]? {
+    guard let threads = ProcFiles.numbers(in: "/proc/\(pid)/task") else { return nil }
+    var all: [Int32] = []
+    for thread in threads {
+      guard let bytes = ProcFiles.bytes("/proc/\(pid)/task/\(thread)/children") else {
+        if thread == pid { return nil }
+        continue
+      }
+      all += bytes.split(separator: 0x20).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+    return all
+  }
+}
+
+/// All processes of the node at one moment: one reading of `/proc` serves any number of trees.
+public struct ProcessTable: Sendable {
+  private var records: [Int32: ProcessRecord] = [:]
+  private var children: [Int32: [Int32]] = [:]
+  private var sessions: [Int32: [Int32]] = [:]
+
+  init(_ all: [ProcessRecord]) {
+    for record in all.sorted(by: { $0.pid < $1.pid }) {
+      records[record.pid] = record
+      children[record.parent, default: []].append(record.pid)
+      sessions[record.session, default: []].append(record.pid)
+    }
+  }
+
+  /// Reads all of `/proc`: about 15 µs a process.
+  public static func now() -> ProcessTable {
+    ProcessTable((ProcFiles.numbers(in: "/proc") ?? []).compactMap(ProcessRecord.now))
+  }
+
+  public subscript(pid: Int32) -> ProcessRecord? { records[pid] }
+
+  /// The tree's processes, the top first: descendants, and where the top is included the members of its session with
+  /// their own descendants.
+  public func members(of tree: ProcessTree) -> [Int32] {
+    guard let top = records[tree.root], !top.isZombie else { return [] }
+    var found = tree.includesRoot ? [tree.root] : []
+    var seen: Set<Int32> = [tree.root]
+    var open = [tree.root]
+    if tree.includesRoot, top.session == tree.root {
+      for member in sessions[tree.root] ?? [] where seen.insert(member).inserted {
+        found.append(member)
+        open.append(member)
+      }
+    }
+    while let pid = open.popLast() {
+      for child in children[pid] ?? [] where seen.insert(child).inserted {
+        found.append(child)
+        open.append(child)
+      }
+    }
+    return found
+  }
+
+  /// What the tree used and holds at the table's moment; nil where it was gone.
+  public func usage(of tree: ProcessTree) -> UsageSample? {
+    let all = members(of: tree).compactMap { records[$0] }
+    guard !all.isEmpty || (!tree.includesRoot && records[tree.root] != nil) else { return nil }
+    // The top's own time counts even where it is a keeper: the time of the orphans that it has buried is in there.
+    let counted = tree.includesRoot ? all : all + [records[tree.root]].compactMap(\.self)
+    let ticks = counted.reduce(0 as UInt64) { $0 &+ $1.ticks }
+    let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
+    return UsageSample(
+      cpu: .init(microseconds: Int64(ticks) * 1_000_000 / Int64(max(1, sysconf(Int32(_SC_CLK_TCK))))),
+      memory: Bytes(all.reduce(0) { $0 + Int64($1.residentPages) } * pageBytes), processes: all.count,
+      threads: all.reduce(0) { $0 + $1.threads })
+  }
+}

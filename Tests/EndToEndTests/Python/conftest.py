@@ -1,0 +1,219 @@
+"""What every test of the gate needs: a gated kernelspec, a kernel behind it, and a small engine that one can order about.
+
+`CELLTOP_GATE` names the gate's binary; kernels run on the interpreter that runs pytest."""
+
+import json
+import os
+import pathlib
+import queue
+import socket
+import sys
+import threading
+import time
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+GATE = os.environ.get("CELLTOP_GATE", ".build/debug/celltop-gate")
+PATIENCE = 30.0
+
+
+def until(condition, seconds=PATIENCE, what="the condition"):
+    """Polls until `condition` gives something true, and gives that."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+class Engine:
+    """A fake engine: takes connections of gates, keeps what they say, and says what it is told to.
+
+    With `auto` a core list, every cell is granted these cores at once."""
+
+    def __init__(self, path, auto=None):
+        self.path, self.auto = path, auto
+        self.said = []
+        self.sequence = 0
+        self.lock = threading.Lock()
+        self.connection = None
+        self.mute = False
+        pathlib.Path(path).unlink(missing_ok=True)
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.server.bind(path)
+        self.server.listen(8)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            self.connection = connection
+            threading.Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection):
+        try:
+            for line in connection.makefile("rb"):
+                message = json.loads(line)
+                with self.lock:
+                    self.said.append((time.monotonic(), message))
+                self._answer(message)
+        except (OSError, ValueError):
+            pass
+
+    def _answer(self, message):
+        if self.mute:
+            return
+        if "hello" in message:
+            self.send({"welcome": {"version": 1, "session": 1, "notebook": 0}})
+            waiting = message["hello"]["_0"].get("waiting")
+            if waiting and self.auto is not None:
+                self.grant(waiting["key"], self.auto)
+        if "submitted" in message and self.auto is not None:
+            self.grant(message["submitted"]["_0"]["key"], self.auto)
+
+    def send(self, message):
+        try:
+            self.connection.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass
+
+    def next(self):
+        self.sequence += 1
+        return self.sequence
+
+    def grant(self, key, cores):
+        self.send({"grant": {"sequence": self.next(), "key": key, "cores": cores, "gpus": []}})
+
+    def order(self, name, key, **more):
+        self.send({name: {"sequence": self.next(), "key": key, **more}})
+        return self.sequence
+
+    def heard(self, kind):
+        with self.lock:
+            return [list(message.values())[0] for _, message in self.said if kind in message]
+
+    def submitted(self, count=1):
+        return until(lambda: len(self.heard("submitted")) >= count and self.heard("submitted"), what="submitted")[
+            count - 1
+        ]["_0"]
+
+    def ended(self, key):
+        return until(lambda: [e for e in self.heard("ended") if e["key"] == key], what=f"end of {key}")[0]["outcome"]
+
+    def applied(self, sequence):
+        return until(lambda: [a for a in self.heard("applied") if a["sequence"] == sequence], what="applied")[0]
+
+    def close(self):
+        self.server.close()
+        if self.connection:
+            try:
+                self.connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            self.connection.close()
+        pathlib.Path(self.path).unlink(missing_ok=True)
+
+
+class Kernel:
+    """A kernel behind a gate (or direct), with one client."""
+
+    def __init__(self, name="gated", **environment):
+        self.manager = KernelManager(kernel_name=name)
+        self.manager.start_kernel(env={**os.environ, **environment}, stderr=None)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    @property
+    def gate_pid(self):
+        return self.manager.provisioner.process.pid
+
+    @property
+    def pid(self):
+        """The kernel itself, by asking it."""
+        return int(self.run("import os; print(os.getpid())")[1].strip())
+
+    def run(self, code, **options):
+        """Executes to the end; gives the reply's status and the text on stdout."""
+        text = []
+
+        def show(message):
+            if message["msg_type"] == "stream":
+                text.append(message["content"]["text"])
+
+        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=show, **options)
+        return reply["content"]["status"], "".join(text)
+
+    def reply(self, message_id, seconds=PATIENCE):
+        """The reply to one request; others that come before it are kept for later calls."""
+        kept = self.__dict__.setdefault("kept", {})
+
+        def got():
+            try:
+                message = self.client.get_shell_msg(timeout=0.02)
+                kept[message["parent_header"].get("msg_id")] = message
+            except queue.Empty:
+                pass
+            return kept.get(message_id)
+
+        return until(got, seconds, what="a reply")
+
+    def close(self):
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+
+
+def alive(pid):
+    """Whether a process lives (a zombie does not)."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def threads_affinity(pid):
+    """The affinity of each thread of a process, as a set of tuples."""
+    return {tuple(sorted(os.sched_getaffinity(int(t)))) for t in os.listdir(f"/proc/{pid}/task")}
+
+
+@pytest.fixture
+def spec_directory(tmp_path, monkeypatch):
+    """A directory of kernelspecs: `gated`, and `direct` with the same argv."""
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    gate = [os.path.abspath(GATE), "-f", "{connection_file}", "--fail-open-after", "0.5", "--"]
+    for name, command in (("gated", gate + argv), ("direct", argv)):
+        directory = tmp_path / "kernels" / name
+        directory.mkdir(parents=True)
+        spec = {"argv": command, "display_name": name, "language": "python", "metadata": {"debugger": True}}
+        (directory / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("CELLTOP_SOCKET", str(tmp_path / "engine.sock"))
+    return tmp_path
+
+
+@pytest.fixture
+def engine(spec_directory):
+    made = Engine(str(spec_directory / "engine.sock"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kernels(spec_directory):
+    """Starts kernels, and ends them with the test."""
+    started = []
+
+    def start(name="gated", **environment):
+        started.append(Kernel(name, **environment))
+        return started[-1]
+
+    yield start
+    for kernel in started:
+        kernel.close()
