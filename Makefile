@@ -1,0 +1,41 @@
+# The commands of this project. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SOURCES := Sources Tests Package.swift
+# The Python of the demo's kernels and of the tests.
+export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
+
+.PHONY: help setup build run test bench format lint clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## set up what is missing, build, and open the console on real kernels
+	@exec .build/release/celltop demo
+
+setup: ## install what is missing: system packages and the Python environment
+	@.ci/setup
+
+build: setup ## build the tool and the gate in release
+	swift build -c release --product celltop
+	swift build -c release --product celltop-gate
+
+test: setup ## build, lint and run every test
+	swift build --build-tests --explicit-target-dependency-import-check error
+	swift format lint --strict -r $(SOURCES)
+	swift test
+
+bench: build ## measure the same notebooks on real kernels under several policies
+	.build/release/celltop bench
+
+format: ## rewrite the sources in the house's format
+	swift format --in-place -r $(SOURCES)
+
+lint: ## say where the format or a lint rule is broken
+	swift format lint --strict -r $(SOURCES)
+
+clean: ## remove what was built; the Python environment stays
+	swift package clean
