@@ -57,10 +57,11 @@ public final class LiveSession: @unchecked Sendable {
   /// - Throws: `SessionError`, `HistoryError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: HistoryStore?) throws {
     listener = try Listener(path: configuration.socketPath)
+    let began = clock.beganWallMicroseconds
     let writer = try history.map {
       try SessionWriter(
-        $0, kind: "live", host: configuration.host, user: configuration.user,
-        beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+        $0, kind: "live", host: configuration.host, user: configuration.user, beganMicroseconds: began,
+        note: configuration.note)
     }
     number = writer?.session ?? 0
     let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
