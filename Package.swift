@@ -85,7 +85,7 @@ let package = Package(
     tests("Canvas"),
     tests("Console", ["Domain", "Projections", "Canvas"]),
     tests("Terminal", ["Canvas", "CLinux"]),
-    tests("Session", ["Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console", "GateLink"]),
+    tests("Session", ["CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console", "GateLink"]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(
       name: "EndToEndTests",

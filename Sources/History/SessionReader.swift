@@ -20,6 +20,8 @@ public struct SessionSummary: Sendable, Hashable, Codable {
   public var lengthMicroseconds: Int64
   /// How many operators' actions it holds.
   public var actions: Int64
+  /// The digest of its entries, in hexadecimal; nil where the session was cut short or goes on.
+  public var digest: String?
 }
 
 extension HistoryStore {
@@ -34,13 +36,13 @@ extension HistoryStore {
           SELECT s.id, s.kind, s.host, s.user, s.began_us, s.ended_us, s.note,
             (SELECT sequence FROM entry WHERE session = s.id ORDER BY sequence DESC LIMIT 1),
             (SELECT at_us FROM entry WHERE session = s.id ORDER BY sequence DESC LIMIT 1),
-            (SELECT count(*) FROM action WHERE session = s.id)
+            (SELECT count(*) FROM action WHERE session = s.id), s.digest
           FROM session s ORDER BY s.id DESC
           """
       ).map { row in
         SessionSummary(
           id: row[0], kind: row[1], host: row[2], user: row[3], beganMicroseconds: row[4], endedMicroseconds: row[5],
-          note: row[6], entries: row[7] ?? 0, lengthMicroseconds: row[8] ?? 0, actions: row[9])
+          note: row[6], entries: row[7] ?? 0, lengthMicroseconds: row[8] ?? 0, actions: row[9], digest: row[10])
       }
     }
   }

@@ -11,8 +11,7 @@ struct Celltop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, KernelspecCommand.self,
-      GateCommand.self,
+      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 }

@@ -12,11 +12,12 @@ extension Span {
     return "\(seconds / 86_400)d \(seconds / 3600 % 24)h"
   }
 
-  /// `30s`, `10m`, `3h`: for axes.
+  /// `30s`, `2m`, `1:30`, `3h`: for axes, exact to the second.
   var short: String {
     let seconds = microseconds / 1_000_000
-    if seconds < 120 { return "\(seconds)s" }
-    return seconds < 7200 ? "\(seconds / 60)m" : "\(seconds / 3600)h"
+    if seconds < 60 { return "\(seconds)s" }
+    if seconds % 3600 == 0 { return "\(seconds / 3600)h" }
+    return seconds % 60 == 0 && seconds < 7200 ? "\(seconds / 60)m" : clock
   }
 }
 

@@ -8,7 +8,8 @@ extension ConsoleState {
     let overview = Overview(shown)
     grid.setGround(.status, in: rect)
     let isNarrow = rect.columns < 100
-    var parts: [(String, Role)] = [(" \(overview.nodeName.printable(at: isNarrow ? 12 : 24)) ", .textStrong)]
+    var parts: [(String, Role)] = []
+    if rect.columns >= 40 { parts.append((" \(overview.nodeName.printable(at: isNarrow ? 12 : 24)) ", .textStrong)) }
     parts += modeParts(isNarrow)
     parts.append((" \(session.timeOfDay(shownNow)) ", .text))
     parts.append(("│ cpu ", .statusLabel))
@@ -29,8 +30,9 @@ extension ConsoleState {
     if trouble != nil { parts.append((" NOT RECORDED ", .error)) }
     let right = accessText + " [?] "
     let rightWidth = cellWidth(of: right)
-    grid.draw(parts: parts, at: rect.origin, columns: max(rect.columns - rightWidth, 0))
-    if rect.columns > rightWidth + 40 {
+    let hasRoom = rect.columns > rightWidth + 56
+    grid.draw(parts: parts, at: rect.origin, columns: hasRoom ? rect.columns - rightWidth : rect.columns)
+    if hasRoom {
       grid.draw(
         right, at: Point(column: rect.endColumn - rightWidth, row: rect.row),
         role: session.isReadOnly || session.mode == .replay ? .statusReadonly : .statusLabel)

@@ -24,8 +24,9 @@ extension ConsoleState {
       rect, title: title, detail: filter.isEmpty ? "" : "/" + filter, focused: focus == .notebooks)
     guard inner.rows > 0 else { return }
     let columns = Self.columns(width: inner.columns)
-    drawTableHeader(&grid, inner.line(0), columns)
-    let body = inner.droppingRows(1)
+    let hasHeader = inner.rows > 1
+    if hasHeader { drawTableHeader(&grid, inner.line(0), columns) }
+    let body = inner.droppingRows(hasHeader ? 1 : 0)
     guard !rows.isEmpty else {
       let text =
         total > 0

@@ -67,11 +67,11 @@ extension ConsoleState {
     let count = rowOrder.count
     let node = min(nodeRows(columns: body.columns), max(body.rows / 4, 2))
     let rest = body.rows - node
-    let table = min(max(count + 2, 6), max(rest / 2, 6))
+    let table = min(max(count + 2, 12), max(rest / 2, 6))
     let timeline = min(max(count + 2, 5), max((rest - table) * 2 / 3, 4))
     let rows = body.splitRows([.fixed(node), .fixed(table), .fixed(timeline), .share(1)])
     layout.node = rows[0]
-    let queueWidth = max(body.columns * 2 / 5, 50)
+    let queueWidth = max(body.columns * 9 / 20, 50)
     let columns = rows[1].splitColumns([.share(1), .fixed(1), .fixed(queueWidth)])
     layout.notebooks = columns[0]
     layout.queue = columns[2]

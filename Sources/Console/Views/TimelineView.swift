@@ -46,15 +46,21 @@ extension ConsoleState {
     }
   }
 
+  /// Ticks at whole steps back from now: five or so.
   private func drawAxis(_ grid: inout Grid, _ line: Rect, _ timeline: Timeline, label: Int, columns: Int) {
-    let step = 12
-    guard columns > step * 2 else { return }
+    guard columns >= 24 else { return }
+    let bucket = max(timeline.bucket.microseconds, 1)
+    let window = bucket * Int64(columns) / 1_000_000
+    let steps: [Int64] = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600]
+    let step = steps.first { window / $0 <= Int64(max(min(columns / 14, 6), 2)) } ?? 21_600
     let end = line.column + label + columns
-    for tick in stride(from: 0, through: columns - step, by: max(columns / 5, step)) {
-      let back = Span(microseconds: Int64(columns - tick) * timeline.bucket.microseconds)
-      grid.draw("-\(back.short)", at: Point(column: line.column + label + tick, row: line.row), role: .timelineAxis)
-    }
     let now = session.timeOfDay(shownNow)
+    for back in stride(from: step, through: window, by: Int(step)) {
+      let tick = end - Int(back * 1_000_000 / bucket) - 1
+      let text = "-" + Span(seconds: Double(back)).short
+      guard tick >= line.column + label, tick + text.count + 2 < end - now.count else { continue }
+      grid.draw(text, at: Point(column: tick, row: line.row), role: .timelineAxis)
+    }
     grid.draw(now, at: Point(column: end - now.count, row: line.row), role: .timelineAxis)
   }
 

@@ -1,6 +1,5 @@
 import CLinux
 import Foundation
-import KernelGate
 
 /// The people of the demonstration: a player a notebook, each with a real kernel behind a gate.
 final class DemoCrew {
@@ -20,7 +19,8 @@ final class DemoCrew {
     let spec = folder + "/jupyter/kernels/python3-celltop"
     try FileManager.default.createDirectory(atPath: spec, withIntermediateDirectories: true)
     let argv = [
-      gate, "-f", "{connection_file}", "--", python, "-m", "ipykernel_launcher", "-f", "{connection_file}",
+      gate, "-f", "{connection_file}", "--language", "python", "--", python, "-m", "ipykernel_launcher", "-f",
+      "{connection_file}",
     ]
     let json: [String: Any] = [
       "argv": argv, "display_name": "Python 3 (celltop)", "language": "python", "interrupt_mode": "signal",

@@ -49,7 +49,7 @@ struct Installation {
     }
     if let own = try? find(".build/python/bin/python", installed: "python/bin/python", what: "Python") { return own }
     for folder in (environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":") {
-      let path = folder + "/python3"
+      let path = String(folder) + "/python3"
       if FileManager.default.isExecutableFile(atPath: path) { return path }
     }
     throw ToolError("no Python was found for the kernels. Run 'make setup', or set CELLTOP_PYTHON")

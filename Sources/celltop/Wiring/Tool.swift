@@ -80,10 +80,10 @@ enum Tool {
   static func print(_ state: ConsoleState, size: Size, theme: Theme, svg: String?) throws {
     let grid = state.screen(size: size, glyphs: theme.glyphs(for: .utf8))
     if let svg {
-      try renderSVG(grid, theme: theme.resolved(for: .truecolor)).write(
+      try renderSVG(grid, theme: theme.resolved(for: .trueColor)).write(
         toFile: svg, atomically: true, encoding: .utf8)
     } else if isatty(1) != 0, getenv("NO_COLOR") == nil {
-      Swift.print(renderANSI(grid, theme: theme.resolved(for: .indexed256)))
+      Swift.print(renderANSI(grid, theme: theme.resolved(for: .palette256)))
     } else {
       Swift.print(grid.text)
     }
