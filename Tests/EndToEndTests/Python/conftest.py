@@ -14,7 +14,8 @@ import time
 import pytest
 from jupyter_client.manager import KernelManager
 
-GATE = os.environ.get("CELLTOP_GATE", ".build/debug/celltop-gate")
+ROOT = pathlib.Path(__file__).parents[3]
+GATE = os.path.abspath(os.environ.get("CELLTOP_GATE", ROOT / ".build/debug/celltop-gate"))
 PATIENCE = 30.0
 
 
@@ -150,19 +151,31 @@ class Kernel:
         reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=show, **options)
         return reply["content"]["status"], "".join(text)
 
-    def reply(self, message_id, seconds=PATIENCE):
-        """The reply to one request; others that come before it are kept for later calls."""
+    def begin(self, code, mark):
+        """Executes a cell and returns its request once it runs, which the file `mark` shows.
+
+        A kernel aborts what comes within moments of a failed cell, without a gate too (ipykernel's abort window): such a
+        cell is sent again."""
+        mark.unlink(missing_ok=True)
+        while True:
+            request = self.client.execute(f"open({str(mark)!r}, 'w').close()\n{code}")
+            if until(lambda: mark.exists() and "runs" or self.replied(request), what="the cell's start") == "runs":
+                return request
+            assert self.reply(request)["content"]["status"] == "aborted"
+
+    def replied(self, message_id):
+        """The reply to one request if it is here; others are kept for later calls."""
         kept = self.__dict__.setdefault("kept", {})
+        try:
+            message = self.client.get_shell_msg(timeout=0)
+            kept[message["parent_header"].get("msg_id")] = message
+        except queue.Empty:
+            pass
+        return kept.get(message_id)
 
-        def got():
-            try:
-                message = self.client.get_shell_msg(timeout=0.02)
-                kept[message["parent_header"].get("msg_id")] = message
-            except queue.Empty:
-                pass
-            return kept.get(message_id)
-
-        return until(got, seconds, what="a reply")
+    def reply(self, message_id, seconds=PATIENCE):
+        """The reply to one request."""
+        return until(lambda: self.replied(message_id), seconds, what="a reply")
 
     def close(self):
         self.client.stop_channels()
@@ -187,7 +200,7 @@ def threads_affinity(pid):
 def spec_directory(tmp_path, monkeypatch):
     """A directory of kernelspecs: `gated`, and `direct` with the same argv."""
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    gate = [os.path.abspath(GATE), "-f", "{connection_file}", "--fail-open-after", "0.5", "--"]
+    gate = [GATE, "-f", "{connection_file}", "--fail-open-after", "0.5", "--"]
     for name, command in (("gated", gate + argv), ("direct", argv)):
         directory = tmp_path / "kernels" / name
         directory.mkdir(parents=True)

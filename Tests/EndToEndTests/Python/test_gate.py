@@ -66,20 +66,18 @@ class TestWithoutEngine:
         requests = [kernel.client.execute(code, stop_on_error=False) for code in ("1/0", "2")]
         assert [kernel.reply(r)["content"]["status"] for r in requests] == ["error", "ok"]
 
-    def test_interrupt_ends_the_running_cell_and_aborts_the_rest(self, kernels):
+    def test_interrupt_ends_the_running_cell_and_aborts_the_rest(self, kernels, tmp_path):
         kernel = kernels()
-        first = kernel.client.execute("print('started', flush=True)\nwhile True: pass")
+        first = kernel.begin("while True: pass", tmp_path / "mark")
         second = kernel.client.execute("2")
-        until(lambda: kernel.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] == "stream")
         kernel.manager.interrupt_kernel()
         assert kernel.reply(first)["content"]["ename"] == "KeyboardInterrupt"
         assert kernel.reply(second)["content"]["status"] == "aborted"
 
-    def test_interrupts_in_a_row_all_arrive(self, kernels):
+    def test_interrupts_in_a_row_all_arrive(self, kernels, tmp_path):
         kernel = kernels()
         for _ in range(20):
-            request = kernel.client.execute("import time\nprint('started', flush=True)\ntime.sleep(60)")
-            until(lambda: kernel.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] == "stream")
+            request = kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
             kernel.manager.interrupt_kernel()
             assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
 
@@ -231,12 +229,17 @@ class TestWithEngine:
     def test_suspending_stops_the_tree_and_loses_nothing(self, engine, kernels):
         kernel = kernels()
         request = kernel.client.execute(
-            "import subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\nprint(os.getpid() if 0 else child.pid, flush=True)\n"
+            "import subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\nprint(child.pid, flush=True)\n"
             "for i in range(100): print('line', i, flush=True); time.sleep(0.005)\nchild.kill()"
         )
         engine.submitted()
         engine.grant(1, "0")
-        child = int(until(lambda: (m := kernel.client.get_iopub_msg(timeout=PATIENCE))["msg_type"] == "stream" and m)["content"]["text"].split()[0])
+
+        def stream():
+            message = kernel.client.get_iopub_msg(timeout=PATIENCE)
+            return message["msg_type"] == "stream" and message["content"]["text"]
+
+        child = int(until(stream).split()[0])
         engine.applied(engine.order("suspend", 1))
 
         def state():
@@ -249,22 +252,21 @@ class TestWithEngine:
         assert [l for l in text.splitlines() if l.startswith("line")][-1] == "line 99"
         assert engine.ended(1) == 0
 
-    def test_interrupts_reach_a_suspended_kernel(self, engine, kernels):
+    def test_interrupts_reach_a_suspended_kernel(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
-        for key in range(1, 21):
-            request = kernel.client.execute("import time\nprint('started', flush=True)\ntime.sleep(60)")
-            until(lambda: kernel.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] == "stream")
+        for _ in range(20):
+            request = kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
+            key = engine.heard("submitted")[-1]["_0"]["key"]
             engine.applied(engine.order("suspend", key))
             kernel.manager.interrupt_kernel()
             assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
             assert engine.ended(key) == 2
 
-    def test_the_engine_can_interrupt(self, engine, kernels):
+    def test_the_engine_can_interrupt(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
-        request = kernel.client.execute("print('started', flush=True)\nwhile True: pass")
-        until(lambda: kernel.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] == "stream")
+        request = kernel.begin("while True: pass", tmp_path / "mark")
         engine.order("interrupt", 1)
         assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
         assert engine.ended(1) == 2
@@ -304,11 +306,10 @@ class TestWithEngine:
         engine.close()
         assert kernel.reply(request, 5)["content"]["status"] == "ok"
 
-    def test_a_lost_engine_resumes_the_suspended_kernel(self, engine, kernels):
+    def test_a_lost_engine_resumes_the_suspended_kernel(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
-        request = kernel.client.execute("print('started', flush=True)\nimport time\ntime.sleep(0.2)")
-        until(lambda: kernel.client.get_iopub_msg(timeout=PATIENCE)["msg_type"] == "stream")
+        request = kernel.begin("import time\ntime.sleep(0.2)", tmp_path / "mark")
         engine.applied(engine.order("suspend", 1))
         engine.close()
         assert kernel.reply(request, 5)["content"]["status"] == "ok"
