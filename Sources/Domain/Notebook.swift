@@ -105,16 +105,22 @@ public struct Notebook: Hashable, Sendable {
   public var notebookTotal: Span?
   /// The share of the cell's work that runs in parallel (Amdahl), in thousandths; 1,000 where nothing is known.
   public var parallelThousandths: Int32
+  /// The most cores that any cell of the notebook will ask for; 0 where unknown.
+  public var peakCores: Int32
+  /// The most GPUs that any cell of the notebook will ask for; 0 where unknown.
+  public var peakGPUs: Int32
 
   @inlinable public init(
     run: Quantiles, basis: ForecastBasis, notebookRemaining: Span? = nil, notebookTotal: Span? = nil,
-    parallelThousandths: Int32 = 1000
+    parallelThousandths: Int32 = 1000, peakCores: Int32 = 0, peakGPUs: Int32 = 0
   ) {
     self.run = run
     self.basis = basis
     self.notebookRemaining = notebookRemaining
     self.notebookTotal = notebookTotal
     self.parallelThousandths = parallelThousandths
+    self.peakCores = peakCores
+    self.peakGPUs = peakGPUs
   }
 }
 

@@ -4,7 +4,7 @@ extension SchedulerState {
   /// The books' own checks; each broken one in words, none where all is well.
   ///
   /// They are: no core or GPU allotted twice unless shared; idle + allotted = capacity; queued + running + suspended +
-  /// ended = accepted; the queue holds the waiting cells in order of acceptance.
+  /// ended = accepted; the lists of waiting and of running notebooks hold exactly those.
   public func brokenInvariants() -> [String] {
     var broken: [String] = []
     for (index, slot) in nodes.enumerated() {
@@ -34,14 +34,11 @@ extension SchedulerState {
     if Int64(queuedCount + runningCount + suspendedCount) + ended != accepted {
       broken.append("queued, running, suspended and ended cells do not add up to the accepted ones")
     }
-    var linked = 0
-    var last = CellID(-1)
-    for id in queue {
-      if self[id].cell.id <= last { broken.append("the queue is out of order at cell \(self[id].cell.id.number)") }
-      last = self[id].cell.id
-      linked += 1
-    }
-    if linked != queuedCount + suspendedCount { broken.append("the queue does not hold every waiting cell") }
+    let lists = (waiting: waiting.sorted(), running: running.sorted())
+    let wants = notebooks.indices.filter { notebooks[$0].state == .queued || notebooks[$0].state == .suspended }
+    let runs = notebooks.indices.filter { notebooks[$0].state == .running }
+    if lists.waiting.map({ Int($0.number) }) != wants { broken.append("the list of waiting notebooks is wrong") }
+    if lists.running.map({ Int($0.number) }) != runs { broken.append("the list of running notebooks is wrong") }
     return broken
   }
 }

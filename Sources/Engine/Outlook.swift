@@ -39,11 +39,12 @@ public struct Outlook: Sendable {
       )
     }
     var ends: [(at: Instant, node: Int, cores: Int, gpus: Int)] = []
-    for slot in state.notebooks where slot.state == .running && !slot.allotment.shared {
+    for id in state.running where !state[id].allotment.shared {
+      let slot = state[id]
       guard let left = remaining(slot, quantile, at: now) else { continue }
       ends.append((now + left, Int(slot.node.number), slot.allotment.cores.count, slot.allotment.gpus.count))
     }
-    ends.sort { $0.at > $1.at }
+    ends.sort { ($0.at, $0.node, $0.cores, $0.gpus) > ($1.at, $1.node, $1.cores, $1.gpus) }
     var clock = now
     var result = [Instant?](repeating: nil, count: line.count)
     for (place, id) in line.enumerated() {

@@ -80,9 +80,8 @@ extension SchedulerState {
   /// The notebooks that run on `node` and hold most of what `measure` counts, most first, four at the most.
   private func holders(on node: NodeID, besides id: NotebookID, measure: (Allotment) -> Int) -> [NotebookID] {
     var found: [(id: NotebookID, amount: Int)] = []
-    for (index, slot) in notebooks.enumerated() where slot.state == .running && slot.allotment.node == node {
-      let other = NotebookID(Int32(index))
-      let amount = measure(slot.allotment)
+    for other in running where self[other].allotment.node == node {
+      let amount = measure(self[other].allotment)
       if other != id, amount > 0 { found.append((other, amount)) }
     }
     found.sort { ($1.amount, $0.id) < ($0.amount, $1.id) }

@@ -1,7 +1,7 @@
 import Domain
 
 /// What the engine knows of one notebook and of the one cell that it may have in the books.
-public struct NotebookSlot: Sendable, Hashable {
+@frozen public struct NotebookSlot: Sendable, Hashable {
   public var state: NotebookState = .starting
   public var node: NodeID
   public var priority: Int32
@@ -28,10 +28,8 @@ public struct NotebookSlot: Sendable, Hashable {
   public var isOperatorSuspended = false
   /// Why the cell waits, as last explained.
   public var wait: Wait?
-  /// Neighbours in the queue; -1 for none.
-  var next: Int32 = -1
-  var previous: Int32 = -1
-  var isLinked = false
+  /// Where it stands in the state's list of waiting or of running notebooks; -1 for in neither.
+  var place: Int32 = -1
 
   init(_ notebook: Notebook) {
     node = notebook.node
@@ -41,14 +39,19 @@ public struct NotebookSlot: Sendable, Hashable {
   }
 
   /// Whether a cell of it is in the books.
-  public var hasCell: Bool { state == .queued || state == .running || state == .suspended }
+  @inlinable public var hasCell: Bool { state == .queued || state == .running || state == .suspended }
+
+  /// Whether a policy may start or resume the cell: it waits, and no operator keeps it from running.
+  @inlinable public var isStartable: Bool {
+    (state == .queued || state == .suspended) && !isHeld && !isOperatorSuspended
+  }
 
   /// How long the cell has run until `now`.
-  public func ran(at now: Instant) -> Span { state == .running ? attained + (now - runningSince) : attained }
+  @inlinable public func ran(at now: Instant) -> Span { state == .running ? attained + (now - runningSince) : attained }
 }
 
 /// What the engine knows of one node.
-public struct NodeSlot: Sendable, Hashable {
+@frozen public struct NodeSlot: Sendable, Hashable {
   public var node: Node
   /// Cores that no cell holds exclusively.
   public var idleCores: CoreSet
@@ -65,7 +68,7 @@ public struct NodeSlot: Sendable, Hashable {
 }
 
 /// The state that a session's events add up to. Only `apply` changes it, live and in replay alike.
-public struct SchedulerState: Sendable, Hashable {
+@frozen public struct SchedulerState: Sendable, Hashable {
   public internal(set) var now = Instant.zero
   public internal(set) var sequence: Int64 = 0
   public internal(set) var policyName = ""
@@ -81,38 +84,29 @@ public struct SchedulerState: Sendable, Hashable {
   public internal(set) var queuedCount = 0
   public internal(set) var runningCount = 0
   public internal(set) var suspendedCount = 0
-  /// First and last notebook in the queue; -1 for none.
-  var first: Int32 = -1
-  var last: Int32 = -1
+  /// Notebooks whose cells want resources (queued, or suspended), in no order that means anything.
+  public internal(set) var waiting: [NotebookID] = []
+  /// Notebooks whose cells run, in no order that means anything.
+  public internal(set) var running: [NotebookID] = []
+  /// How many notebooks that are not gone have a pin.
+  public internal(set) var pinnedCount = 0
 
   public init() {}
 
-  public subscript(id: NotebookID) -> NotebookSlot { notebooks[Int(id.number)] }
-  public subscript(id: NodeID) -> NodeSlot { nodes[Int(id.number)] }
+  @inlinable public subscript(id: NotebookID) -> NotebookSlot {
+    _read { yield notebooks[Int(id.number)] }
+  }
+  @inlinable public subscript(id: NodeID) -> NodeSlot {
+    _read { yield nodes[Int(id.number)] }
+  }
 
-  public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }
-  public func contains(_ id: NodeID) -> Bool { id.number >= 0 && Int(id.number) < nodes.count }
+  @inlinable public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }
+  @inlinable public func contains(_ id: NodeID) -> Bool { id.number >= 0 && Int(id.number) < nodes.count }
 
   /// The notebooks whose cells want resources (queued, or suspended), in the order in which their cells were accepted.
-  public var queue: Queue { Queue(state: self) }
-
-  /// The queue in order of acceptance.
-  public struct Queue: Sequence {
-    let state: SchedulerState
-
-    public struct Iterator: IteratorProtocol {
-      let state: SchedulerState
-      var at: Int32
-
-      public mutating func next() -> NotebookID? {
-        guard at >= 0 else { return nil }
-        defer { at = state.notebooks[Int(at)].next }
-        return NotebookID(at)
-      }
-    }
-
-    public func makeIterator() -> Iterator { Iterator(state: state, at: state.first) }
-  }
+  ///
+  /// It is made anew at each call, for people to look at; a policy keeps an order of its own.
+  public var queue: [NotebookID] { waiting.sorted { self[$0].cell.id < self[$1].cell.id } }
 }
 
 extension SchedulerState {
@@ -178,7 +172,7 @@ extension SchedulerState {
     notebooks[index].attained = .zero
     notebooks[index].isOperatorSuspended = false
     notebooks[index].wait = nil
-    link(cell.notebook)
+    Self.join(&waiting, &notebooks, cell.notebook)
   }
 
   private mutating func adopt(_ cell: Cell, started: Instant, on allotment: Allotment, at now: Instant) {
@@ -192,7 +186,8 @@ extension SchedulerState {
     let index = Int(id.number)
     if notebooks[index].state == .queued { queuedCount -= 1 } else { suspendedCount -= 1 }
     runningCount += 1
-    unlink(id)
+    Self.leave(&waiting, &notebooks, id)
+    Self.join(&running, &notebooks, id)
     take(allotment)
     notebooks[index].state = .running
     notebooks[index].allotment = allotment
@@ -210,7 +205,8 @@ extension SchedulerState {
     notebooks[index].attained = notebooks[index].ran(at: now)
     notebooks[index].state = .suspended
     notebooks[index].isOperatorSuspended = byOperator
-    link(id)
+    Self.leave(&running, &notebooks, id)
+    Self.join(&waiting, &notebooks, id)
   }
 
   private mutating func end(_ id: NotebookID, at now: Instant) {
@@ -219,12 +215,13 @@ extension SchedulerState {
     case .running:
       runningCount -= 1
       giveBack(notebooks[index].allotment)
+      Self.leave(&running, &notebooks, id)
     case .suspended:
       suspendedCount -= 1
-      unlink(id)
+      Self.leave(&waiting, &notebooks, id)
     case .queued:
       queuedCount -= 1
-      unlink(id)
+      Self.leave(&waiting, &notebooks, id)
     case .starting, .thinking, .gone: return
     }
     ended += 1
@@ -236,6 +233,8 @@ extension SchedulerState {
   }
 
   private mutating func setPin(_ pin: Pin?, of id: NotebookID) {
+    if notebooks[Int(id.number)].pin != nil { pinnedCount -= 1 }
+    if pin != nil { pinnedCount += 1 }
     notebooks[Int(id.number)].pin = pin
     reserving.removeAll { $0 == id }
     if let pin, pin.reserves {
@@ -256,26 +255,19 @@ extension SchedulerState {
     nodes[Int(allotment.node.number)].idleGPUs.formUnion(allotment.gpus)
   }
 
-  /// Puts a notebook into the queue by its cell's number; most often that is the end.
-  private mutating func link(_ id: NotebookID) {
-    let cell = self[id].cell.id
-    var after = last
-    while after >= 0, notebooks[Int(after)].cell.id > cell { after = notebooks[Int(after)].previous }
-    let before = after >= 0 ? notebooks[Int(after)].next : first
-    notebooks[Int(id.number)].previous = after
-    notebooks[Int(id.number)].next = before
-    notebooks[Int(id.number)].isLinked = true
-    if after >= 0 { notebooks[Int(after)].next = id.number } else { first = id.number }
-    if before >= 0 { notebooks[Int(before)].previous = id.number } else { last = id.number }
+  private static func join(_ list: inout [NotebookID], _ slots: inout [NotebookSlot], _ id: NotebookID) {
+    slots[Int(id.number)].place = Int32(list.count)
+    list.append(id)
   }
 
-  private mutating func unlink(_ id: NotebookID) {
-    let slot = self[id]
-    guard slot.isLinked else { return }
-    if slot.previous >= 0 { notebooks[Int(slot.previous)].next = slot.next } else { first = slot.next }
-    if slot.next >= 0 { notebooks[Int(slot.next)].previous = slot.previous } else { last = slot.previous }
-    notebooks[Int(id.number)].next = -1
-    notebooks[Int(id.number)].previous = -1
-    notebooks[Int(id.number)].isLinked = false
+  /// Takes a notebook out of a list; the last one takes its place.
+  private static func leave(_ list: inout [NotebookID], _ slots: inout [NotebookSlot], _ id: NotebookID) {
+    let place = Int(slots[Int(id.number)].place)
+    let last = list.removeLast()
+    if last != id {
+      list[place] = last
+      slots[Int(last.number)].place = Int32(place)
+    }
+    slots[Int(id.number)].place = -1
   }
 }

@@ -4,60 +4,81 @@ import Engine
 /// First come, first served, on cores and GPUs.
 ///
 /// **Order**: by operator priority, highest first, then by the cell's number, which is the order of submission:
-/// `(−priority, cell)`, a total order. **Rule**: cells start in that order, each on as many idle cores as it can use; the
-/// first that does not fit stops everyone behind it (no backfill). Cells that an operator holds or suspended stand
-/// aside. A cell whose pinned cores are taken stands aside too, and what is idle of its pin is kept from those behind it.
-/// **Starvation**: none among equals, since nobody overtakes; a lower priority can wait for ever behind a stream of higher
-/// ones, as its operator asked. **Source**: the strict first-come baseline of the batch-scheduling literature, such as
-/// Feitelson and Weil, "Utilization and predictability in scheduling the IBM SP2 with backfilling", IPPS 1998.
+/// `(−priority, cell)`, a total order. **Rule**: cells start in that order, each with all the cores that it can use; the
+/// first that does not fit stops everyone behind it on its node (no backfill). Cells that an operator holds or suspended
+/// stand aside. A cell whose pinned cores are taken stands aside too, and what is idle of its pin is kept from those
+/// behind it. **Starvation**: none among equals, since nobody overtakes; a lower priority can wait for ever behind a
+/// stream of higher ones, as its operator asked. **Source**: the strict first-come baseline of the batch-scheduling
+/// literature, such as Feitelson and Weil, "Utilization and predictability in scheduling the IBM SP2 with backfilling",
+/// IPPS 1998.
 public struct FirstCome: Policy {
   public static let name = "fcfs"
   public static let summary = "cells start strictly in the order of their submission"
 
-  public init() {}
+  private var lines = Lines()
+
+  public init(options: PolicyOptions) throws(Refusal) {}
+
+  public mutating func prepare(for state: SchedulerState) {
+    lines.removeAll(nodes: state.nodes.count)
+    for id in state.waiting { lines.refresh(id, in: state, Self.rank) }
+  }
+
+  public mutating func note(_ event: Event, in state: SchedulerState) {
+    if event.changesCapacity {
+      prepare(for: state)
+    } else if let id = event.notebook, state.contains(id) {
+      lines.refresh(id, in: state, Self.rank)
+    }
+  }
 
   public mutating func decide(_ ledger: inout Ledger) {
-    let line = Self.order(ledger.state)
-    guard !line.isEmpty else { return }
-    var kept = CoreSet()
-    var waiting: [NotebookID] = []
-    var isBlocked = false
-    for id in line {
-      let slot = ledger.state[id]
-      if slot.isHeld || slot.isOperatorSuspended {
-        waiting.append(id)
-        continue
-      }
+    for node in lines.lines.indices {
+      lines.startInOrder(on: NodeID(Int32(node)), in: &ledger, rule: .firstCome)
+    }
+    ledger.explainWaits(inOrder: lines.lines.flatMap(\.ordered))
+  }
+
+  static func rank(_ slot: NotebookSlot) -> Rank { Rank(tier: -Int64(slot.priority), cell: slot.cell.id) }
+}
+
+extension Lines {
+  /// Starts cells in order until one does not fit.
+  mutating func startInOrder(on node: NodeID, in ledger: inout Ledger, rule: Rule) {
+    let index = Int(node.number)
+    guard ledger.state.pinnedCount == 0 else { return startAroundPins(on: node, in: &ledger, rule: rule) }
+    guard let head = lines[index].first else { return }
+    var room = ledger.state.room(on: node)
+    var next: NotebookID? = head
+    while let id = next {
+      let need = ledger.state.wholeNeed(of: id)
+      guard let allotment = ledger.state.wholePlacement(of: id, need, in: room) else { return }
+      lines[index].remove(id)
+      ledger.start(id, on: allotment, because: Reason(rule))
+      room.cores.subtract(allotment.cores)
+      room.gpus.subtract(allotment.gpus)
+      next = lines[index].first
+    }
+  }
+
+  /// The same where somebody is pinned: a cell whose pin is taken stands aside, and what is idle of its pin is kept.
+  private mutating func startAroundPins(on node: NodeID, in ledger: inout Ledger, rule: Rule) {
+    var kept = SchedulerState.Room(cores: CoreSet(), gpus: GPUSet())
+    for id in lines[Int(node.number)].ordered {
+      let pin = ledger.state[id].pin
       var room = ledger.state.room(for: id)
-      room.cores.subtract(kept)
-      if !isBlocked, let allotment = ledger.state.placement(of: id, in: room) {
-        ledger.start(id, on: allotment, because: Reason(slot.pin == nil ? .firstCome : .pinned))
-        continue
+      room.cores.subtract(kept.cores)
+      room.gpus.subtract(kept.gpus)
+      let need = ledger.state.wholeNeed(of: id)
+      if let allotment = ledger.state.wholePlacement(of: id, need, in: room) {
+        lines[Int(node.number)].remove(id)
+        ledger.start(id, on: allotment, because: Reason(pin == nil ? rule : .pinned))
+      } else if let pin {
+        kept.cores.formUnion(pin.cores)
+        kept.gpus.formUnion(pin.gpus)
+      } else {
+        return
       }
-      if let pin = slot.pin, !pin.cores.isEmpty, !isBlocked { kept.formUnion(pin.cores) } else { isBlocked = true }
-      waiting.append(id)
-    }
-    if ledger.explainsWaits { explain(waiting, in: &ledger) }
-  }
-
-  /// The waiting notebooks, first to start first.
-  static func order(_ state: SchedulerState) -> [NotebookID] {
-    var line = Array(state.queue)
-    if line.contains(where: { state[$0].priority != 0 }) {
-      line.sort { (-state[$0].priority, state[$0].cell.id) < (-state[$1].priority, state[$1].cell.id) }
-    }
-    return line
-  }
-
-  private func explain(_ waiting: [NotebookID], in ledger: inout Ledger) {
-    let outlook = Outlook(of: ledger.state, startingInOrder: waiting, at: ledger.now)
-    var ahead: NotebookID?
-    for (index, id) in waiting.enumerated() {
-      var wait = ledger.state.shortage(of: id, in: ledger.state.room(for: id), place: Int32(index + 1))
-      if wait.cause == .turn, let ahead { wait.holders = [ahead] }
-      wait.expected = outlook.starts[index]
-      ledger.explain(id, wait)
-      if wait.cause != .held, wait.cause != .operatorSuspended { ahead = ahead ?? id }
     }
   }
 }

@@ -11,7 +11,7 @@ struct Celltop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, GateCommand.self,
+      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 }

@@ -182,12 +182,15 @@ extension CellForecast: Packable {
     sink.put(notebookRemaining)
     sink.put(notebookTotal)
     sink.put(parallelThousandths)
+    sink.put(peakCores)
+    sink.put(peakGPUs)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
       run: try source.value(), basis: try source.choice(), notebookRemaining: try source.optional(),
-      notebookTotal: try source.optional(), parallelThousandths: try source.int32())
+      notebookTotal: try source.optional(), parallelThousandths: try source.int32(),
+      peakCores: try source.int32(), peakGPUs: try source.int32())
   }
 }
 

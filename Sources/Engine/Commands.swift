@@ -1,0 +1,105 @@
+import Domain
+
+extension Scheduler {
+  mutating func obey(_ command: Command) {
+    guard !commandsSeen.contains(command.id.number) else { return }
+    commandsSeen.append(command.id.number)
+    if commandsSeen.count > 256 { commandsSeen.removeFirst(128) }
+    do throws(Refusal) {
+      let events = try consequences(of: command.verb)
+      ledger.emit(.commandAccepted(command))
+      for event in events { ledger.emit(event) }
+    } catch {
+      ledger.emit(.commandRefused(command, error))
+    }
+  }
+
+  /// The events that an order brings at once; what the policy makes of them comes after.
+  private mutating func consequences(of verb: Verb) throws(Refusal) -> [Event] {
+    if let id = verb.notebook {
+      guard ledger.state.contains(id) else { throw Refusal(.unknownNotebook, "there is no such notebook") }
+      guard ledger.state[id].state != .gone else { throw Refusal(.wrongState, "its kernel has ended") }
+    }
+    switch verb {
+    case .suspend(let id, let cell):
+      try demandState(id, cell, [.running], "only a running cell can be suspended; hold a waiting one with h")
+      return [.cellSuspended(cell, id, Reason(.operatorSuspended))]
+    case .resume(let id, let cell):
+      try demandState(id, cell, [.suspended], "only a suspended cell can be resumed")
+      return [.resumeOrdered(id, cell)]
+    case .interrupt(let id, let cell):
+      try demandState(id, cell, [.running, .suspended], "only a running or suspended cell can be interrupted")
+      return [.interruptRequested(cell, id)]
+    case .setPriority(let id, let priority):
+      guard (-100...100).contains(priority) else {
+        throw Refusal(.outOfRange, "a priority is from -100 to 100, and \(priority) is not")
+      }
+      return ledger.state[id].priority == priority ? [] : [.priorityChanged(id, priority)]
+    case .pin(let id, let pin): return [.pinned(id, try checked(pin, for: id))]
+    case .unpin(let id):
+      guard ledger.state[id].pin != nil else { throw Refusal(.wrongState, "it is not pinned") }
+      return [.unpinned(id)]
+    case .hold(let id): return ledger.state[id].isHeld ? [] : [.held(id)]
+    case .release(let id): return ledger.state[id].isHeld ? [.released(id)] : []
+    case .drain(let id, let cores, let gpus):
+      let slot = try node(id)
+      guard cores.isSubset(of: slot.node.cores), gpus.isSubset(of: slot.node.gpuSet) else {
+        throw Refusal(.outOfRange, "\(slot.node.name) has cores \(slot.node.cores) and \(slot.node.gpus.count) GPUs")
+      }
+      return [.drainChanged(id, slot.drainedCores.union(cores), slot.drainedGPUs.union(gpus))]
+    case .undrain(let id, let cores, let gpus):
+      let slot = try node(id)
+      return [.drainChanged(id, slot.drainedCores.subtracting(cores), slot.drainedGPUs.subtracting(gpus))]
+    case .setPolicy(let name):
+      policy = try catalogue.make(name)
+      policyIsNew = true
+      return [.policyChanged(name)]
+    case .overrideDemand(let id, let demand):
+      if let demand, let refusal = ledger.state[ledger.state[id].node].node.refusal(of: demand) { throw refusal }
+      return [.demandOverridden(id, demand)]
+    }
+  }
+
+  private func node(_ id: NodeID) throws(Refusal) -> NodeSlot {
+    guard ledger.state.contains(id) else { throw Refusal(.unknownNode, "there is no such node") }
+    return ledger.state[id]
+  }
+
+  private func demandState(
+    _ id: NotebookID, _ cell: CellID, _ states: [NotebookState], _ otherwise: String
+  ) throws(Refusal) {
+    let slot = ledger.state[id]
+    guard slot.hasCell, slot.cell.id == cell else {
+      throw Refusal(.stale, "the cell on the screen has ended since")
+    }
+    guard states.contains(slot.state) else { throw Refusal(.wrongState, otherwise) }
+  }
+
+  private func checked(_ pin: Pin, for id: NotebookID) throws(Refusal) -> Pin {
+    let slot = try node(pin.node)
+    guard pin.node == ledger.state[id].node else {
+      throw Refusal(.outOfRange, "its kernel is on another node")
+    }
+    guard pin.cores.isSubset(of: slot.node.cores), pin.gpus.isSubset(of: slot.node.gpuSet),
+      !(pin.cores.isEmpty && pin.gpus.isEmpty)
+    else {
+      throw Refusal(
+        .outOfRange, "a pin names some of the cores \(slot.node.cores) or of the \(slot.node.gpus.count) GPUs")
+    }
+    return pin
+  }
+
+  /// Moves running cells onto the cores of their pins as soon as those are idle.
+  mutating func followPins() {
+    for id in ledger.state.running.sorted() where ledger.state[id].pin != nil {
+      let slot = ledger.state[id]
+      guard let pin = slot.pin, !pin.cores.isEmpty, !slot.allotment.cores.isSubset(of: pin.cores) else { continue }
+      let own = slot.allotment.shared ? CoreSet() : slot.allotment.cores
+      let free = ledger.state[pin.node].idleCores.union(own).intersection(pin.cores)
+      let target = free.smallest(Int(ledger.state.demand(of: id).coresMost))
+      if target.count >= Int(ledger.state.demand(of: id).coresLeast) {
+        ledger.resize(id, to: target, because: Reason(.pinned))
+      }
+    }
+  }
+}

@@ -1,0 +1,252 @@
+import Domain
+
+/// A place in a policy's order: compared part by part, least first. The cell's number makes every order total.
+@frozen @usableFromInline struct Rank: Comparable, Sendable {
+  /// The operator's priority with its sign turned, and whatever else goes before the policy's own order.
+  @usableFromInline var tier: Int64
+  /// The policy's own order.
+  @usableFromInline var index: Int64
+  @usableFromInline var cell: Int64
+
+  @inlinable init(tier: Int64, index: Int64 = 0, cell: CellID) {
+    self.tier = tier
+    self.index = index
+    self.cell = cell.number
+  }
+
+  @inlinable static func < (a: Rank, b: Rank) -> Bool {
+    if a.tier != b.tier { return a.tier < b.tier }
+    if a.index != b.index { return a.index < b.index }
+    return a.cell < b.cell
+  }
+}
+
+/// What a cell needs at least, as far as a search by counts can tell.
+@frozen @usableFromInline struct Need: Equatable, Sendable {
+  @usableFromInline var cores: Int32
+  @usableFromInline var gpus: Int32
+
+  @inlinable init(cores: Int32, gpus: Int32) {
+    self.cores = cores
+    self.gpus = gpus
+  }
+
+  @inlinable func fits(in room: Need) -> Bool { cores <= room.cores && gpus <= room.gpus }
+}
+
+/// Notebooks in the order of their ranks, each with its need: a treap whose nodes know the least need below them.
+///
+/// Entering, leaving and "the first that fits" take time that grows with the logarithm of the length. The nodes'
+/// weights come from the notebooks' numbers, so that the same notebooks make the same tree in every process. **Source**:
+/// Seidel and Aragon, "Randomized search trees", Algorithmica 16 (1996).
+struct Line: Sendable {
+  private struct Node: Sendable {
+    var rank: Rank
+    var weight: UInt64
+    var own: Need
+    var least: Need
+    var left: Int32 = -1
+    var right: Int32 = -1
+    var isIn = false
+  }
+
+  private var nodes: ContiguousArray<Node> = []
+  private var root: Int32 = -1
+  private(set) var count = 0
+
+  init() {}
+
+  var isEmpty: Bool { root < 0 }
+
+  func contains(_ id: NotebookID) -> Bool { Int(id.number) < nodes.count && nodes[Int(id.number)].isIn }
+
+  /// The rank of a notebook in the line; nil where it is not in it.
+  func rank(of id: NotebookID) -> Rank? { contains(id) ? nodes[Int(id.number)].rank : nil }
+
+  mutating func removeAll() {
+    nodes.removeAll(keepingCapacity: true)
+    root = -1
+    count = 0
+  }
+
+  /// Puts a notebook in; where it is in already, it takes its new place.
+  mutating func insert(_ id: NotebookID, _ rank: Rank, _ need: Need) {
+    if contains(id) { remove(id) }
+    let index = id.number
+    while nodes.count <= Int(index) {
+      nodes.append(
+        Node(rank: rank, weight: Self.weight(Int32(nodes.count)), own: need, least: need))
+    }
+    nodes[Int(index)].rank = rank
+    nodes[Int(index)].own = need
+    nodes[Int(index)].least = need
+    nodes[Int(index)].isIn = true
+    root = inserted(index, under: root)
+    count += 1
+  }
+
+  mutating func remove(_ id: NotebookID) {
+    guard contains(id) else { return }
+    root = removed(id.number, nodes[Int(id.number)].rank, under: root)
+    nodes[Int(id.number)].left = -1
+    nodes[Int(id.number)].right = -1
+    nodes[Int(id.number)].isIn = false
+    count -= 1
+  }
+
+  /// The first in order.
+  var first: NotebookID? {
+    guard root >= 0 else { return nil }
+    var at = root
+    while nodes[Int(at)].left >= 0 { at = nodes[Int(at)].left }
+    return NotebookID(at)
+  }
+
+  /// The last in order.
+  var last: NotebookID? {
+    guard root >= 0 else { return nil }
+    var at = root
+    while nodes[Int(at)].right >= 0 { at = nodes[Int(at)].right }
+    return NotebookID(at)
+  }
+
+  /// The first in order whose need fits in `room`, after the rank `after` where one is given.
+  func first(fitting room: Need, after: Rank? = nil) -> NotebookID? {
+    let found = after.map { firstFitting(room, after: $0, under: root) } ?? firstFitting(room, under: root)
+    return found >= 0 ? NotebookID(found) : nil
+  }
+
+  /// The next in order after a rank.
+  func next(after rank: Rank) -> NotebookID? {
+    var at = root
+    var best: Int32 = -1
+    while at >= 0 {
+      if rank < nodes[Int(at)].rank {
+        best = at
+        at = nodes[Int(at)].left
+      } else {
+        at = nodes[Int(at)].right
+      }
+    }
+    return best >= 0 ? NotebookID(best) : nil
+  }
+
+  /// All of them in order.
+  var ordered: [NotebookID] {
+    var result: [NotebookID] = []
+    result.reserveCapacity(count)
+    var path: [Int32] = []
+    var at = root
+    while at >= 0 || !path.isEmpty {
+      while at >= 0 {
+        path.append(at)
+        at = nodes[Int(at)].left
+      }
+      at = path.removeLast()
+      result.append(NotebookID(at))
+      at = nodes[Int(at)].right
+    }
+    return result
+  }
+
+  // MARK: The tree
+
+  /// A weight that looks random and is the same everywhere (splitmix64).
+  private static func weight(_ number: Int32) -> UInt64 {
+    var z = UInt64(UInt32(bitPattern: number)) &+ 0x9E37_79B9_7F4A_7C15
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  private mutating func refresh(_ at: Int32) {
+    let index = Int(at)
+    var least = nodes[index].own
+    let left = nodes[index].left
+    let right = nodes[index].right
+    if left >= 0 {
+      least.cores = min(least.cores, nodes[Int(left)].least.cores)
+      least.gpus = min(least.gpus, nodes[Int(left)].least.gpus)
+    }
+    if right >= 0 {
+      least.cores = min(least.cores, nodes[Int(right)].least.cores)
+      least.gpus = min(least.gpus, nodes[Int(right)].least.gpus)
+    }
+    nodes[index].least = least
+  }
+
+  private mutating func inserted(_ new: Int32, under at: Int32) -> Int32 {
+    guard at >= 0 else { return new }
+    if nodes[Int(new)].weight > nodes[Int(at)].weight {
+      let (left, right) = split(at, by: nodes[Int(new)].rank)
+      nodes[Int(new)].left = left
+      nodes[Int(new)].right = right
+      refresh(new)
+      return new
+    }
+    if nodes[Int(new)].rank < nodes[Int(at)].rank {
+      nodes[Int(at)].left = inserted(new, under: nodes[Int(at)].left)
+    } else {
+      nodes[Int(at)].right = inserted(new, under: nodes[Int(at)].right)
+    }
+    refresh(at)
+    return at
+  }
+
+  private mutating func split(_ at: Int32, by rank: Rank) -> (Int32, Int32) {
+    guard at >= 0 else { return (-1, -1) }
+    if nodes[Int(at)].rank < rank {
+      let (left, right) = split(nodes[Int(at)].right, by: rank)
+      nodes[Int(at)].right = left
+      refresh(at)
+      return (at, right)
+    }
+    let (left, right) = split(nodes[Int(at)].left, by: rank)
+    nodes[Int(at)].left = right
+    refresh(at)
+    return (left, at)
+  }
+
+  private mutating func removed(_ old: Int32, _ rank: Rank, under at: Int32) -> Int32 {
+    if at == old { return merged(nodes[Int(at)].left, nodes[Int(at)].right) }
+    if rank < nodes[Int(at)].rank {
+      nodes[Int(at)].left = removed(old, rank, under: nodes[Int(at)].left)
+    } else {
+      nodes[Int(at)].right = removed(old, rank, under: nodes[Int(at)].right)
+    }
+    refresh(at)
+    return at
+  }
+
+  private mutating func merged(_ left: Int32, _ right: Int32) -> Int32 {
+    guard left >= 0 else { return right }
+    guard right >= 0 else { return left }
+    if nodes[Int(left)].weight > nodes[Int(right)].weight {
+      nodes[Int(left)].right = merged(nodes[Int(left)].right, right)
+      refresh(left)
+      return left
+    }
+    nodes[Int(right)].left = merged(left, nodes[Int(right)].left)
+    refresh(right)
+    return right
+  }
+
+  private func firstFitting(_ room: Need, under at: Int32) -> Int32 {
+    guard at >= 0, nodes[Int(at)].least.fits(in: room) else { return -1 }
+    let left = firstFitting(room, under: nodes[Int(at)].left)
+    if left >= 0 { return left }
+    if nodes[Int(at)].own.fits(in: room) { return at }
+    return firstFitting(room, under: nodes[Int(at)].right)
+  }
+
+  private func firstFitting(_ room: Need, after rank: Rank, under at: Int32) -> Int32 {
+    guard at >= 0, nodes[Int(at)].least.fits(in: room) else { return -1 }
+    if rank < nodes[Int(at)].rank {
+      let left = firstFitting(room, after: rank, under: nodes[Int(at)].left)
+      if left >= 0 { return left }
+      if nodes[Int(at)].own.fits(in: room) { return at }
+      return firstFitting(room, under: nodes[Int(at)].right)
+    }
+    return firstFitting(room, after: rank, under: nodes[Int(at)].right)
+  }
+}

@@ -1,0 +1,55 @@
+import Domain
+import Traces
+
+/// Where a simulated session's forecasts come from.
+///
+/// The seam for the learned forecast: it is asked when a cell is submitted, and told when one has ended.
+public protocol ForecastSource: Sendable {
+  /// What is foreseen for cell `index` of a notebook, about to be submitted at `now`.
+  mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast?
+  /// A cell has ended after so long a run.
+  mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
+}
+
+/// Reads the future in the trace: the run times are certain, the notebook's rest is known.
+public struct OracleForecast: ForecastSource {
+  private struct Known {
+    var remaining: Span
+    var total: Span
+    var peakCores: Int32
+    var peakGPUs: Int32
+  }
+
+  /// By notebook number; what remains falls with each cell asked for.
+  private var known: [Known?]
+
+  public init(notebooks: Int) { known = Array(repeating: nil, count: notebooks) }
+
+  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast? {
+    if index == 0 || known[number] == nil {
+      let total = notebook.runAlone
+      var remaining = total
+      for cell in notebook.cells[..<index] { remaining = remaining - cell.run }
+      known[number] = Known(
+        remaining: remaining, total: total, peakCores: notebook.cells.map(\.cores).max() ?? 1,
+        peakGPUs: notebook.cells.map(\.gpus).max() ?? 0)
+    }
+    guard let facts = known[number] else { return nil }
+    let cell = notebook.cells[index]
+    known[number]?.remaining = facts.remaining - cell.run
+    return CellForecast(
+      run: Quantiles(certain: cell.run), basis: .oracle, notebookRemaining: facts.remaining, notebookTotal: facts.total,
+      parallelThousandths: cell.parallelThousandths, peakCores: facts.peakCores, peakGPUs: facts.peakGPUs)
+  }
+
+  public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}
+}
+
+/// Foresees nothing.
+public struct NoForecast: ForecastSource {
+  public init() {}
+  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast? {
+    nil
+  }
+  public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}
+}

@@ -1,0 +1,365 @@
+import Domain
+import Engine
+import Metrics
+import Traces
+
+/// A session in virtual time: the real engine, closed-loop users from a trace, and a node whose cells run as long as the
+/// trace and the contention say.
+///
+/// Each notebook opens at its arrival, thinks, submits, waits for the end of its cell, thinks, and so on; it closes after
+/// its last cell. At one instant ends come before submissions, and the engine's timer comes last.
+public struct Simulator: Sendable {
+  /// How a trace is played.
+  public struct Settings: Sendable {
+    public var policy: String
+    public var contention: Contention
+    public var engine: Scheduler.Settings
+
+    public init(
+      policy: String, contention: Contention = .measured,
+      engine: Scheduler.Settings = Scheduler.Settings(explainsWaits: false)
+    ) {
+      self.policy = policy
+      self.contention = contention
+      self.engine = engine
+    }
+  }
+
+  /// What a notebook of the trace is doing.
+  struct Player: Sendable {
+    /// The next cell to submit, or the one in the books.
+    var cell: Int32 = 0
+    var id = NotebookID(-1)
+    var isRunning = false
+    /// The cell holds cores or GPUs of its own or with others.
+    var allotment = Allotment(node: NodeID(0), cores: CoreSet())
+    /// Microseconds of the cell's work that are left, as it would run alone; exact while it runs at full rate.
+    var left: Int64 = 0
+    /// When `left` was last true.
+    var since: Int64 = 0
+    var rate = 1.0
+    var submitted = Instant.zero
+    var started = Instant.never
+    var suspendedAt = Int64(0)
+    /// The sum of its cells' turnarounds, and of their run times, so far.
+    var shared: Int64 = 0
+    var alone: Int64 = 0
+    var think: Int64 = 0
+    /// What it holds although it thinks (a reservation).
+    var keeps = false
+  }
+
+  public private(set) var scheduler: Scheduler
+  public private(set) var now: Int64 = 0
+  public private(set) var entriesCount: Int64 = 0
+  let trace: Trace
+  let settings: Settings
+  let keepsBetweenCells: Bool
+  var forecast: any ForecastSource
+  var players: ContiguousArray<Player>
+  /// The player of each of the engine's notebooks.
+  var playerOf: ContiguousArray<Int32> = []
+  var agenda: Agenda
+  var tally: Tally
+  var order: UInt64 = 0
+  var load: SharedLoad
+  /// Players on shared allotments, in no order that means anything.
+  var sharers: ContiguousArray<Int32> = []
+  var held = (cores: 0, gpus: 0, since: Int64(0))
+  let node: Node
+
+  /// - Throws: `Refusal` where the policy is unknown, or a cell of the trace could never run on the node.
+  public init(
+    _ trace: Trace, on node: Node, settings: Settings, forecast: any ForecastSource, catalogue: PolicyCatalogue
+  ) throws(Refusal) {
+    if let misfit = trace.misfit(on: node) { throw misfit }
+    self.trace = trace
+    self.node = node
+    self.settings = settings
+    self.forecast = forecast
+    scheduler = try Scheduler(policy: settings.policy, from: catalogue, settings: settings.engine)
+    keepsBetweenCells = settings.policy.hasPrefix("reservation")
+    players = ContiguousArray(repeating: Player(), count: trace.notebooks.count)
+    agenda = Agenda(notebooks: trace.notebooks.count)
+    tally = Tally(cells: trace.cellCount, notebooks: trace.notebooks.count)
+    load = SharedLoad(node)
+    playerOf.reserveCapacity(trace.notebooks.count)
+    give(.observation(.nodeFound(node)))
+    for (number, notebook) in trace.notebooks.enumerated() {
+      schedule(Int32(number), at: notebook.arrival.microseconds, ends: false)
+    }
+  }
+
+  /// Whether everything that the trace brings has happened, or nothing ever will.
+  public var isOver: Bool { agenda.first == nil && scheduler.wakeAt == .never }
+
+  /// Plays until `instant`, or to the end.
+  public mutating func run(until instant: Instant = .never) {
+    while let time = nextTime, time <= instant.microseconds { step() }
+  }
+
+  /// When the next thing happens; nil where nothing does.
+  public var nextTime: Int64? {
+    let wake = scheduler.wakeAt.microseconds
+    guard let first = agenda.first else { return wake == .max || scheduler.state.waiting.isEmpty ? nil : wake }
+    return min(first.time, wake)
+  }
+
+  /// Plays the next thing that happens.
+  public mutating func step() {
+    let wake = scheduler.wakeAt.microseconds
+    guard let first = agenda.first, first.time <= wake else {
+      now = max(now, wake)
+      give(.timer)
+      return
+    }
+    now = first.time
+    if players[Int(first.notebook)].isRunning { end(first.notebook) } else { proceed(first.notebook) }
+  }
+
+  /// The figures so far.
+  public mutating func measures() -> Measures {
+    settleHeld()
+    return tally.measures(cores: node.cores.count, gpus: node.gpus.count)
+  }
+
+  public var digest: Digest { scheduler.ledger.digest }
+}
+
+// MARK: The users
+
+extension Simulator {
+  private mutating func schedule(_ player: Int32, at time: Int64, ends: Bool) {
+    order += 1
+    agenda.set(player, at: time, order: ends ? order : order | 1 << 63)
+  }
+
+  /// Opens a notebook, or submits its next cell.
+  private mutating func proceed(_ player: Int32) {
+    let index = Int(player)
+    if players[index].id.number < 0 {
+      open(player)
+    } else {
+      submit(player)
+    }
+  }
+
+  private mutating func open(_ player: Int32) {
+    let notebook = trace.notebooks[Int(player)]
+    let id = NotebookID(Int32(playerOf.count))
+    players[Int(player)].id = id
+    playerOf.append(player)
+    tally.arrived(at: Instant(microseconds: now))
+    give(
+      .observation(
+        .notebookOpened(
+          Notebook(
+            id: id, node: NodeID(0), user: notebook.user, path: notebook.name, kernel: "trace",
+            priority: notebook.priority))))
+    give(.observation(.kernelReady(id)))
+    thinkOrClose(player)
+  }
+
+  /// Thinks towards the next cell, or closes the notebook after its last one.
+  private mutating func thinkOrClose(_ player: Int32) {
+    let index = Int(player)
+    let cell = Int(players[index].cell)
+    guard cell < trace.notebooks[index].cells.count else {
+      agenda.remove(player)
+      tally.notebookEnded(alone: players[index].alone, shared: players[index].shared, think: players[index].think)
+      if players[index].keeps { release(player) }
+      give(.observation(.notebookClosed(players[index].id)))
+      return
+    }
+    let think = trace.notebooks[index].cells[cell].think.microseconds
+    players[index].think += think
+    schedule(player, at: now + think, ends: false)
+  }
+
+  private mutating func submit(_ player: Int32) {
+    let index = Int(player)
+    let number = Int(players[index].cell)
+    let cell = trace.notebooks[index].cells[number]
+    let instant = Instant(microseconds: now)
+    let foreseen = forecast.forecast(of: number, in: trace.notebooks[index], number: index, at: instant)
+    players[index].submitted = instant
+    players[index].started = .never
+    players[index].left = cell.run.microseconds
+    agenda.remove(player)
+    give(
+      .observation(
+        .cellSubmitted(players[index].id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen)))
+  }
+
+  private mutating func end(_ player: Int32) {
+    let index = Int(player)
+    let number = Int(players[index].cell)
+    let cell = trace.notebooks[index].cells[number]
+    let instant = Instant(microseconds: now)
+    finishRunning(player)
+    players[index].cell += 1
+    players[index].shared += (instant - players[index].submitted).microseconds
+    players[index].alone += cell.run.microseconds
+    tally.cellEnded(
+      submitted: players[index].submitted, started: players[index].started, ended: instant, runAlone: cell.run)
+    let work = cell.run.seconds * 1e6
+    tally.busyGPUs += work * Double(cell.gpus)
+    tally.busyCores +=
+      work * Speedup(parallelThousandths: cell.parallelThousandths).over(cores: Double(cell.cores))
+    forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant)
+    let id = players[index].id
+    let ended = scheduler.state[id].cell.id
+    thinkAfterEnd(player)
+    give(.observation(.cellEnded(id, ended, .ok)))
+    if number + 1 == trace.notebooks[index].cells.count { thinkOrClose(player) }
+  }
+
+  /// Plans the next submission before the engine hears of the end, so that whatever the engine starts comes after.
+  private mutating func thinkAfterEnd(_ player: Int32) {
+    let index = Int(player)
+    guard Int(players[index].cell) < trace.notebooks[index].cells.count else {
+      agenda.remove(player)
+      return
+    }
+    thinkOrClose(player)
+  }
+}
+
+// MARK: The node
+
+extension Simulator {
+  /// Gives the engine an input and does what its entries order.
+  private mutating func give(_ input: Input) {
+    scheduler.handle(input, at: Instant(microseconds: now))
+    let count = scheduler.entries.count
+    entriesCount += Int64(count)
+    var sharingChanged = false
+    for place in 0..<count {
+      switch scheduler.entries[place].event {
+      case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
+        begin(playerOf[Int(id.number)], on: allotment, &sharingChanged)
+      case .cellResized(_, let id, let allotment, _):
+        let player = playerOf[Int(id.number)]
+        finishRunning(player, &sharingChanged)
+        begin(player, on: allotment, &sharingChanged)
+      case .cellSuspended(_, let id, _):
+        let player = playerOf[Int(id.number)]
+        finishRunning(player, &sharingChanged)
+        players[Int(player)].suspendedAt = now
+        tally.preemptions += 1
+        agenda.remove(player)
+      case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+        .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .cellEnded,
+        .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
+        .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+        break
+      }
+    }
+    if sharingChanged { spreadLoad() }
+  }
+
+  private mutating func begin(_ player: Int32, on allotment: Allotment, _ sharingChanged: inout Bool) {
+    let index = Int(player)
+    let cell = trace.notebooks[index].cells[Int(players[index].cell)]
+    if players[index].started == .never {
+      players[index].started = Instant(microseconds: now)
+    } else if players[index].suspendedAt > 0 {
+      tally.suspendedMicroseconds += Double(now - players[index].suspendedAt)
+    }
+    players[index].suspendedAt = 0
+    players[index].isRunning = true
+    players[index].allotment = allotment
+    players[index].since = now
+    if !players[index].keeps {
+      hold(allotment, +1)
+      players[index].keeps = keepsBetweenCells
+    }
+    if allotment.shared {
+      load.add(allotment, threads: cell.cores, gpus: cell.gpus, sign: 1)
+      sharers.append(player)
+      players[index].rate = 0
+      sharingChanged = true
+    } else {
+      run(
+        player,
+        at: Speedup(parallelThousandths: cell.parallelThousandths).rate(
+          on: Double(allotment.cores.count), of: cell.cores))
+    }
+  }
+
+  /// Lets a cell run on at a rate, and plans its end.
+  private mutating func run(_ player: Int32, at rate: Double) {
+    let index = Int(player)
+    players[index].rate = rate
+    let left = players[index].left
+    let time = rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up))
+    schedule(player, at: now + time, ends: true)
+  }
+
+  /// Books the work done since `since`.
+  private mutating func settle(_ player: Int32) {
+    let index = Int(player)
+    let elapsed = now - players[index].since
+    players[index].since = now
+    guard elapsed > 0 else { return }
+    let done = players[index].rate == 1 ? elapsed : Int64((Double(elapsed) * players[index].rate).rounded())
+    players[index].left = max(players[index].left - done, 0)
+  }
+
+  private mutating func finishRunning(_ player: Int32) {
+    var changed = false
+    finishRunning(player, &changed)
+    if changed { spreadLoad() }
+  }
+
+  private mutating func finishRunning(_ player: Int32, _ sharingChanged: inout Bool) {
+    let index = Int(player)
+    settle(player)
+    players[index].isRunning = false
+    if !players[index].keeps { hold(players[index].allotment, -1) }
+    guard players[index].allotment.shared else { return }
+    let cell = trace.notebooks[index].cells[Int(players[index].cell)]
+    load.add(players[index].allotment, threads: cell.cores, gpus: cell.gpus, sign: -1)
+    if let place = sharers.firstIndex(of: player) { sharers.remove(at: place) }
+    sharingChanged = true
+  }
+
+  /// Sets every sharer's rate anew.
+  private mutating func spreadLoad() {
+    for player in sharers {
+      let index = Int(player)
+      let cell = trace.notebooks[index].cells[Int(players[index].cell)]
+      let allotment = players[index].allotment
+      let got = load.cores(of: allotment, threads: cell.cores)
+      var rate = Speedup(parallelThousandths: cell.parallelThousandths).rate(on: got.cores, of: cell.cores)
+      if cell.cores > 1 {
+        rate /= 1 + settings.contention.oversubscriptionLoss * min(max(got.load - 1, 0), 1)
+      }
+      rate = min(rate, load.share(of: allotment, gpus: cell.gpus))
+      if rate > 1 - 1e-12 { rate = 1 }
+      guard rate != players[index].rate else { continue }
+      settle(player)
+      run(player, at: rate)
+    }
+  }
+
+  /// Counts what is held from now on.
+  private mutating func hold(_ allotment: Allotment, _ sign: Int) {
+    settleHeld()
+    held.cores += sign * allotment.cores.count
+    held.gpus += sign * allotment.gpus.count
+  }
+
+  private mutating func release(_ player: Int32) {
+    hold(players[Int(player)].allotment, -1)
+    players[Int(player)].keeps = false
+  }
+
+  /// Shared cores and GPUs are held once, whoever shares them.
+  mutating func settleHeld() {
+    let elapsed = Double(now - held.since)
+    held.since = now
+    tally.heldCores += elapsed * Double(min(held.cores, node.cores.count))
+    tally.heldGPUs += elapsed * Double(min(held.gpus, node.gpus.count))
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Domain
+import Engine
+import Forecast
+import Metrics
+import Policies
+import Simulation
+import Traces
+
+/// What `simulate` and `compare` have in common.
+struct SimulationOptions: ParsableArguments {
+  @Option(help: "Logical cores of the node. Without it: what the trace needs, or 64.")
+  var cores: Int?
+
+  @Option(help: "GPUs of the node. Without it: what the trace needs, or 64.")
+  var gpus: Int?
+
+  @Option(help: "Memory of the node, like 256G. Without it: as much as anyone wants.")
+  var memory: String?
+
+  @Option(help: "Memory of each GPU, like 80G. Without it: as much as anyone wants.")
+  var gpuMemory: String?
+
+  @Option(help: "Seed of everything random. A trace holds nothing random: it is kept for generated workloads.")
+  var seed: UInt64 = 1
+
+  @Option(help: "What the policies know beforehand: oracle (the trace itself) or none.")
+  var forecast: ForecastChoice = .oracle
+
+  @Option(help: "What threads that outnumber shared cores cost: measured or none.")
+  var oversubscription: OversubscriptionChoice = .measured
+
+  @Option(help: "Play the trace so many times, one after the other.")
+  var `repeat`: Int = 1
+
+  @Option(help: "Scale the think times and the gaps between arrivals by this factor: below 1, more load.")
+  var stretch: Double = 1
+
+  enum ForecastChoice: String, ExpressibleByArgument, CaseIterable { case oracle, none }
+  enum OversubscriptionChoice: String, ExpressibleByArgument, CaseIterable { case measured, none }
+
+  func validate() throws {
+    if let cores, !(1...CoreSet.greatest).contains(cores) {
+      throw ValidationError("--cores is \(cores). Give a number of cores from 1 to \(CoreSet.greatest).")
+    }
+    if let gpus, !(0...GPUSet.greatest).contains(gpus) {
+      throw ValidationError("--gpus is \(gpus). Give a number of GPUs from 0 to \(GPUSet.greatest).")
+    }
+    if !(1...100_000).contains(`repeat`) {
+      throw ValidationError("--repeat is \(`repeat`). Give a number of times from 1 to 100000.")
+    }
+    if !(stretch > 0 && stretch <= 1000) {
+      throw ValidationError("--stretch is \(stretch). Give a factor above 0 and up to 1000.")
+    }
+    for (name, text) in [("--memory", memory), ("--gpu-memory", gpuMemory)] {
+      guard let text else { continue }
+      do throws(ParseError) { _ = try Bytes(parsing: text) } catch { throw ValidationError("\(name): \(error)") }
+    }
+  }
+
+  /// The trace as it is played.
+  func trace(at path: String) throws(TraceError) -> Trace {
+    var trace = try TraceFile.read(path)
+    if stretch != 1 { trace = trace.stretched(by: stretch) }
+    return `repeat` == 1 ? trace : trace.repeated(`repeat`)
+  }
+
+  /// The node that was asked for, or one that the trace can run on.
+  func node(for trace: Trace) -> Node {
+    let cells = trace.notebooks.lazy.flatMap(\.cells)
+    let gpusMost = cells.map(\.gpus).max() ?? 0
+    let wantsOnlyGPUs = cells.allSatisfy { $0.gpus > 0 && $0.cores <= $0.gpus }
+    let gpuCount = gpus ?? (gpusMost == 0 ? 0 : max(Int(gpusMost), 64))
+    let coreCount = cores ?? (wantsOnlyGPUs && gpuCount > 0 ? gpuCount : max(Int(cells.map(\.cores).max() ?? 1), 64))
+    let each = gpuMemory.flatMap { try? Bytes(parsing: $0) } ?? .zero
+    return Node(
+      id: NodeID(0), name: "node", cores: CoreSet(0..<coreCount),
+      gpus: (0..<gpuCount).map { GPU(uuid: "GPU-\($0)", memory: each) },
+      memory: memory.flatMap { try? Bytes(parsing: $0) } ?? .zero)
+  }
+
+  var contention: Contention {
+    switch oversubscription {
+    case .measured: .measured
+    case .none: .none
+    }
+  }
+
+  func source(for trace: Trace) -> any ForecastSource {
+    switch forecast {
+    case .oracle: OracleForecast(notebooks: trace.notebooks.count)
+    case .none: NoForecast()
+    }
+  }
+}
