@@ -89,7 +89,10 @@ let package = Package(
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["Domain", "History", "CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
+      dependencies: [
+        "celltop", "celltop-gate", "Domain", "History", "Session", "CLinux",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),
   ],
   swiftLanguageModes: [.v6]

@@ -12,8 +12,11 @@ struct DemoCommand: ParsableCommand {
       them as people do. Leaving (q) ends the kernels, the gates and the players.
       """)
 
-  @Option(help: "How many notebooks, each with a kernel of its own.")
-  var notebooks = 5
+  @Argument(help: "Notebooks to play (default: the bundled ones).", completion: .file(extensions: ["ipynb"]))
+  var files: [String] = []
+
+  @Option(help: "How many notebooks, each with a kernel of its own (default: 5, or as many as are named).")
+  var notebooks: Int?
 
   @Option(help: "Where the draws of think times begin; the same seed draws the same times.")
   var seed: UInt64 = 1
@@ -30,7 +33,11 @@ struct DemoCommand: ParsableCommand {
   @OptionGroup var options: LiveOptions
 
   func validate() throws {
-    guard (1...64).contains(notebooks) else { throw ValidationError("--notebooks is a number from 1 to 64") }
+    if let notebooks, !(1...64).contains(notebooks) { throw ValidationError("--notebooks is a number from 1 to 64") }
+    guard files.count <= 64 else { throw ValidationError("a demonstration plays at most 64 notebooks") }
+    for file in files where !FileManager.default.isReadableFile(atPath: file) {
+      throw ValidationError("cannot read the notebook '\(file.printable(at: 200))'")
+    }
     guard thinkScale >= 0, thinkScale <= 1000, thinkMax >= 0, thinkMax <= 86_400 else {
       throw ValidationError("--think-scale is from 0 to 1000, --think-max from 0 to 86400 seconds")
     }
@@ -40,8 +47,8 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       let installation = Installation()
-      let bundled = try installation.notebooks()
-      let chosen = (0..<notebooks).map { bundled[$0 % bundled.count] }
+      let offered = files.isEmpty ? try installation.notebooks() : files
+      let chosen = (0..<(notebooks ?? (files.isEmpty ? 5 : files.count))).map { offered[$0 % offered.count] }
       let python = try installation.python()
       let gate = try installation.gate()
       let player = try installation.player()

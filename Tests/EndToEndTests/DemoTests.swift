@@ -1,0 +1,113 @@
+import CLinux
+import Domain
+import Foundation
+import History
+import Session
+import Testing
+
+/// The demonstration as a newcomer meets it: real kernels, real gates, a real terminal.
+@Suite(.serialized, .enabled(if: Checkout.missing == nil, "\(Checkout.missing ?? "")"))
+struct DemoTests {
+  /// The line of the notebook table that the cursor is on.
+  private func selectedLine(_ screen: String) -> String {
+    screen.split(separator: "\n").first { $0.hasPrefix("▶") }.map(String.init) ?? ""
+  }
+
+  @Test("opens over four real kernels, obeys the operator, and leaves nothing behind")
+  func wholeWay() async throws {
+    let stage = try TmuxStage()
+    try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.02 --seed 3")
+    try await stage.wait("four notebooks") { $0.contains("nb 4") }
+    try await stage.wait("a queue with reasons") { $0.contains("waits") && $0.contains("needs 1 more core, held by") }
+    #expect(stage.processes("ipykernel_launcher").count >= 4)
+
+    // The notebook under the cursor is the first one; its cells run again and again.
+    try await stage.wait("the first one running") { selectedLine($0).contains("R running") }
+    try await stage.type("P")
+    try await stage.wait("the pin") { $0.contains("pinned to cores") }
+    for _ in 0..<3 { try await stage.type("]") }
+    try await stage.wait("the priority") { $0.contains("priority 3") }
+    var isSuspended = false
+    for _ in 0..<20 where !isSuspended {
+      try await stage.wait("the first one running again") { selectedLine($0).contains("R running") }
+      try await stage.type("x")
+      let after = try await stage.wait("an answer") { $0.contains("ok: ") || $0.contains("!  ") }
+      isSuspended = after.contains("suspended  (z undoes)") && selectedLine(after).contains("Z suspended")
+    }
+    #expect(isSuspended)
+    let stopped = stage.processes("ipykernel_launcher").filter { pid in
+      let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+      return stat.split(separator: ")").last?.split(separator: " ").first == "T"
+    }
+    #expect(stopped.count == 1, "the suspended kernel's process is stopped")
+    try await stage.type("x")
+    try await stage.wait("the cell going on") { $0.contains("may go on") || selectedLine($0).contains("R running") }
+    try await stage.type("w")
+    try await stage.wait("an explanation") { $0.contains("WHY") }
+    try await stage.type("Escape", "?")
+    try await stage.wait("the help") { $0.contains("KEYS") && $0.contains("suspend the running cell") }
+    try await stage.type("Escape", "q")
+    let end = try await stage.wait("the end") { $0.contains("TTY=") }
+    #expect(end.contains("RC=0"))
+    #expect(end.contains("TTY=same"))
+    #expect(stage.processes("ipykernel_launcher").isEmpty)
+    #expect(stage.processes("celltop-gate").isEmpty)
+    #expect(stage.processes("play.py").isEmpty)
+    try await stage.end()
+
+    let list = try await Checkout.run(Checkout.celltop, ["history", "list"], environment: stage.environment)
+    #expect(list.status == 0 && list.output.contains("demo") && list.output.contains("ended"))
+    try await replay(in: stage)
+  }
+
+  /// Plays the session of `stage` in a small terminal.
+  private func replay(in first: TmuxStage) async throws {
+    let stage = try TmuxStage(columns: 80, rows: 24)
+    try await stage.start("XDG_DATA_HOME=\(first.folder)/data \(Checkout.celltop) replay")
+    try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("‖ 1×") }
+    try await stage.type("g", "5", "0", "%", "Enter")
+    let half = try await stage.wait("the middle") { $0.contains("NOTEBOOKS 4") }
+    #expect(half.contains("look only") || half.contains("REPLAY"))
+    try await stage.type("}", "}", "}")
+    try await stage.wait("the speed") { $0.contains("8×") }
+    try await stage.type("Space")
+    try await stage.wait("playing") { $0.contains("▶ 8×") }
+    try await stage.type("Space", "]")
+    try await stage.type("x")
+    try await stage.wait("a refusal") { $0.contains("this is a replay") }
+    try await stage.type("q")
+    try await stage.wait("the end") { $0.contains("RC=0") && $0.contains("TTY=same") }
+    try await stage.end()
+  }
+
+  @Test("a killed console leaves a history that replays to its last entry, and kernels that go on")
+  func killed() async throws {
+    let stage = try TmuxStage(columns: 80, rows: 24)
+    try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.02 --rounds 1")
+    try await stage.wait("cells that ended") { screen in
+      screen.contains("NOTEBOOKS 4") && screen.contains("run ")
+        && screen.split(separator: "\n").contains { $0.contains("R running") }
+    }
+    let console = try #require(stage.processes("celltop\0demo").first ?? stage.processes("\0demo\0").first)
+    let kernels = stage.processes("ipykernel_launcher")
+    #expect(kernels.count >= 4)
+    kill(console, SIGKILL)
+    try await stage.wait("the end of the console") { $0.contains("RC=137") }
+    #expect(stage.processes("ipykernel_launcher").count >= 4, "the kernels go on")
+
+    let store = try HistoryStore(path: stage.folder + "/data/celltop/history.sqlite")
+    let session = try store.session(nil)
+    #expect(session.endedMicroseconds == nil, "it is told from one that ended")
+    let entries = try store.entries(of: session.id)
+    #expect(Int64(entries.count) == session.entries && !entries.isEmpty)
+    var player = ReplayPlayer(entries)
+    player.seek(toShare: 1)
+    #expect(player.board.sequence == session.entries)
+    #expect(player.board.notebooks.count == 4)
+
+    // The players notice that their parent is gone, finish their round and end their kernels. Here they are told to.
+    for pid in stage.processes("play.py") { kill(pid, SIGTERM) }
+    #expect(await stage.eventually { stage.processes("ipykernel_launcher").isEmpty && stage.processes("celltop-gate").isEmpty })
+    try await stage.end()
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+/// A terminal under tmux with a home of its own: what a person would see and type.
+final class TmuxStage {
+  let folder = "/tmp/celltop-e2e-" + UUID().uuidString.prefix(8)
+  private let socket: String
+  let columns: Int
+  let rows: Int
+
+  init(columns: Int = 200, rows: Int = 50) throws {
+    self.columns = columns
+    self.rows = rows
+    socket = "celltop-e2e-" + folder.suffix(8)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// What the program is told of the world: nothing of the real home is read or written.
+  var environment: [String: String] {
+    [
+      "HOME": String(folder), "XDG_RUNTIME_DIR": folder + "/run", "XDG_DATA_HOME": folder + "/data",
+      "XDG_STATE_HOME": folder + "/state", "CELLTOP_PYTHON": Checkout.python, "LC_ALL": "C.UTF-8", "TERM": "tmux-256color",
+    ]
+  }
+
+  private func tmux(_ arguments: String...) async throws -> String {
+    let result = try await Checkout.run("tmux", ["-L", socket, "-f", "/dev/null"] + arguments)
+    return result.output
+  }
+
+  /// Starts a command; when it ends the screen shows `RC=` and its status, and the terminal stays.
+  func start(_ command: String) async throws {
+    let exports = environment.sorted { $0.key < $1.key }.map { "\($0.key)='\($0.value)'" }.joined(separator: " ")
+    let script = folder + "/start.sh"
+    let text = """
+      before=$(stty -g)
+      export \(exports)
+      \(command)
+      echo RC=$?
+      [ "$(stty -g)" = "$before" ] && echo TTY=same || echo TTY=changed
+      exec cat
+      """
+    try text.write(toFile: script, atomically: true, encoding: .utf8)
+    _ = try await tmux(
+      "set-option", "-g", "default-terminal", "tmux-256color", ";", "new-session", "-d", "-x", "\(columns)", "-y",
+      "\(rows)", "bash \(script)")
+  }
+
+  /// Types keys, as tmux names them.
+  func type(_ keys: String...) async throws {
+    for key in keys { _ = try await tmux("send-keys", key) }
+  }
+
+  /// The screen as text.
+  func screen() async throws -> String { try await tmux("capture-pane", "-p") }
+
+  /// Polls the screen until it satisfies `condition`; records an issue with the last screen where it never does.
+  @discardableResult
+  func wait(
+    _ what: String, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: (String) -> Bool
+  ) async throws -> String {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(seconds)
+    var last = ""
+    while clock.now < deadline {
+      last = try await screen()
+      if condition(last) { return last }
+    }
+    Issue.record("never seen within \(seconds) s: \(what). The screen was:\n\(last)", sourceLocation: sourceLocation)
+    return last
+  }
+
+  /// Ends the terminal and everything in it.
+  func end() async throws { _ = try await tmux("kill-server") }
+
+  /// Processes whose environment names this stage's folder, by command.
+  func processes(_ name: String) -> [Int32] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { entry in
+      guard let pid = Int32(entry),
+        let command = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/cmdline")),
+        String(decoding: command, as: UTF8.self).contains(name),
+        let variables = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/environ")),
+        String(decoding: variables, as: UTF8.self).contains(folder)
+      else { return nil }
+      return pid
+    }
+  }
+
+  /// Polls until `condition` holds; false where it never does.
+  func eventually(seconds: Double = 20, _ condition: () -> Bool) async -> Bool {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(seconds)
+    while clock.now < deadline {
+      if condition() { return true }
+      await Task.yield()
+    }
+    return condition()
+  }
+}
