@@ -59,7 +59,7 @@ final class TmuxStage {
   /// Polls the screen until it satisfies `condition`; records an issue with the last screen where it never does.
   @discardableResult
   func wait(
-    _ what: String, seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, seconds: Double = 120, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: (String) -> Bool
   ) async throws -> String {
     let clock = ContinuousClock()
@@ -68,6 +68,7 @@ final class TmuxStage {
     while clock.now < deadline {
       last = try await screen()
       if condition(last) { return last }
+      poll(nil, 0, 100)
     }
     Issue.record("never seen within \(seconds) s: \(what). The screen was:\n\(last)", sourceLocation: sourceLocation)
     return last
@@ -95,7 +96,7 @@ final class TmuxStage {
     let deadline = clock.now + .seconds(seconds)
     while clock.now < deadline {
       if condition() { return true }
-      await Task.yield()
+      poll(nil, 0, 50)
     }
     return condition()
   }

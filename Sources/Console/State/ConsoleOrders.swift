@@ -58,7 +58,12 @@ extension ConsoleState {
 
   mutating func changePriority(by step: Int32) -> [Intent] {
     guard let facts = target() else { return [] }
-    return setPriority(facts, facts.priority + step)
+    // Keys may come faster than answers: each one counts from what was last asked for.
+    var priority = facts.priority
+    for order in awaited {
+      if case .setPriority(facts.notebook.id, let asked) = order.verb { priority = asked }
+    }
+    return setPriority(facts, priority + step)
   }
 
   mutating func setPriority(_ facts: NotebookFacts, _ priority: Int32) -> [Intent] {
@@ -94,7 +99,7 @@ extension ConsoleState {
     guard mayOrder() else { return [] }
     let id = CommandID(nextCommand)
     nextCommand += 1
-    awaited.append(Awaited(id: id, text: text))
+    awaited.append(Awaited(id: id, verb: verb, text: text))
     if awaited.count > 32 { awaited.removeFirst() }
     undoable.removeAll { $0.until < clock }
     if let undo { undoable.append(Undo(id: id, verb: undo, text: text, until: clock + Undo.span)) }

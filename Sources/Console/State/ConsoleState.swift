@@ -205,6 +205,7 @@ struct Undo: Sendable, Hashable {
 
 struct Awaited: Sendable, Hashable {
   var id: CommandID
+  var verb: Verb
   var text: String
 }
 

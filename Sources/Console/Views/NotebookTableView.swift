@@ -79,7 +79,7 @@ extension ConsoleState {
     var columns: [Column] = [
       Column(title: "NAME", width: 16, sort: .name) { facts, _ in (facts.name, facts.notebook.id.mark.role) },
       Column(title: "OWNER", width: 8, from: 70) { facts, _ in (facts.notebook.user, .text) },
-      Column(title: "STATE", width: 10, sort: .state) { facts, _ in (stateText(facts), facts.state.role) },
+      Column(title: "STATE", width: 11, sort: .state) { facts, _ in (stateText(facts), facts.state.role) },
       Column(title: "TIME", width: 7, isRight: true) { facts, now in ((now - facts.since).clock, .text) },
       Column(title: "PRI", width: 4, isRight: true, sort: .priority) { facts, _ in
         ("\(facts.priority)", facts.priority == 0 ? .textDim : .textStrong)
