@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 SOURCES := Sources Tests Package.swift
+# What `clean` leaves in .build.
+KEPT := artifacts checkouts repositories workspace-state.json python python-setup.log setup.lock
 # The Python of the demo's kernels and of the tests.
 export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
 
@@ -37,5 +39,6 @@ format: ## rewrite the sources in the house's format
 lint: ## say where the format or a lint rule is broken
 	swift format lint --strict -r $(SOURCES)
 
-clean: ## remove what was built; the Python environment stays
-	swift package clean
+# Not `swift package clean`: it would take the Python environment along.
+clean: ## remove what was built; fetched packages and the Python environment stay
+	@[ ! -d .build ] || find .build -mindepth 1 -maxdepth 1 $(foreach name,$(KEPT),! -name $(name)) -exec rm -rf {} +
