@@ -1,0 +1,135 @@
+import Canvas
+import Console
+import Foundation
+import Testing
+
+@Suite("Theme files")
+struct ThemeFileTests {
+  static let shipped = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Themes").path(percentEncoded: false)
+  static let shippedNames = ["base-dark", "mono", "nord", "solarized-light", "terminal16"]
+
+  private func problems(_ texts: [String: String], of name: String = "mine") -> [String] {
+    do {
+      _ = try ThemeCatalog(texts: texts).theme(named: name)
+      return []
+    } catch {
+      return error.problems
+    }
+  }
+
+  @Test("that are shipped are all there")
+  func shippedThere() {
+    #expect(Set(ThemeCatalog(directories: [Self.shipped]).themeNames).isSuperset(of: Self.shippedNames))
+  }
+
+  @Test("that are shipped can be read, and their text can be", arguments: shippedNames)
+  func shippedContrast(name: String) throws {
+    let theme = try ThemeCatalog(directories: [Self.shipped]).theme(named: name).resolved(for: .trueColor)
+    let decoration: Set<Role> = [
+      .border, .coreIdle, .coreReserved, .gpuIdle, .stateGone, .keybarDisabled, .inputCursor,
+    ]
+    for role in Role.allCases where !decoration.contains(role) {
+      let style = theme.style(role)
+      guard case .rgb(let ink) = style.foreground, case .rgb(let paper) = style.background else { continue }
+      #expect(ink.contrast(with: paper) >= 4.5, "\(role.name): \(ink.hex) on \(paper.hex)")
+    }
+    for ground in [Role.tableRowSelected, .status, .dialog, .flash] {
+      guard case .rgb(let ink) = theme.style(.text, on: ground).foreground,
+        case .rgb(let paper) = theme.style(.text, on: ground).background
+      else { continue }
+      #expect(ink.contrast(with: paper) >= 4.5, "text on \(ground.name): \(ink.hex) on \(paper.hex)")
+    }
+  }
+
+  @Test("say of base-dark what the code says")
+  func baseIsBuiltIn() throws {
+    let file = try ThemeCatalog(directories: [Self.shipped]).theme(named: "base-dark")
+    #expect(file.palette == Theme.builtIn.palette)
+    for name in Set(file.rules.keys).union(Theme.builtIn.rules.keys).sorted() {
+      #expect(file.rules[name] == Theme.builtIn.rules[name], "\(name)")
+    }
+    #expect(file.gradients == Theme.builtIn.gradients)
+  }
+
+  @Test("need not exist for the built-in theme")
+  func noFiles() throws {
+    let catalog = ThemeCatalog(directories: ["/no/such/directory"])
+    #expect(catalog.themeNames == ["base-dark"])
+    #expect(try catalog.theme(named: "base-dark") == .builtIn)
+  }
+
+  @Test("inherit rules and recolour them with their own palette")
+  func inheritance() throws {
+    let theme = try ThemeCatalog(texts: [
+      "mine": "inherits = \"middle\"\n[palette]\nrun = \"bright-blue\"",
+      "middle": "inherits = \"base-dark\"\n[style]\n\"state.running\" = { attr = [] }",
+    ]).theme(named: "mine")
+    #expect(theme.resolved(for: .sixteen).style(.stateRunning).foreground == .ansi(12))
+    #expect(theme.resolved(for: .sixteen).style(.stateRunning).attributes == [])
+    #expect(theme.name == "mine")
+  }
+
+  @Test("set marks, gradients and attributes")
+  func everything() throws {
+    let text = """
+      inherits = "base-dark"
+      [palette]
+      run = { rgb = "#A3BE8C", c256 = 108, c16 = "green" }
+      [style]
+      "state.running" = { fg = "run", bg = "default", glyph = "★", ascii = "r", attr = ["bold", "dim"], mono = "bold" }
+      [gradient]
+      load = { stops = ["#000000", "#FFFFFF"], space = "oklab", c256 = [110, 131], c16 = ["cyan", "red"] }
+      """
+    let theme = try ThemeCatalog(texts: ["mine": text]).theme(named: "mine")
+    let style = theme.resolved(for: .trueColor).style(.stateRunning)
+    #expect(style == Style(foreground: .rgb(RGB(0xA3BE8C)), background: .terminalDefault, attributes: [.bold, .dim]))
+    #expect(theme.resolved(for: .mono).style(.stateRunning).attributes == .bold)
+    #expect(theme.glyphs(for: .utf8).mark(for: .stateRunning) == "★")
+    #expect(theme.glyphs(for: .ascii).mark(for: .stateRunning) == "r")
+    #expect(theme.resolved(for: .palette256).style(.load9).foreground == .palette(131))
+  }
+
+  @Test(
+    "say what is wrong, where, and how to mend it",
+    arguments: [
+      ("x = 1", "the file has the unknown key 'x'. Known are inherits, palette, style, gradient."),
+      ("inherits = 3", "inherits is not the name of a theme. Write it like inherits = \"base-dark\"."),
+      ("inherits = \"none\"", "'mine' inherits 'none', and there is no theme of that name. There are base-dark, mine."),
+      ("inherits = \"../x\"", "'../x' is a path. Name a theme, and put its file among the others."),
+      (
+        "inherits = \"mine\"",
+        "themes inherit in a circle: mine → mine. Take inherits out of one of them."
+      ),
+      (
+        "[palette]\nrun = \"gren\"",
+        "[palette] run is not a colour for every kind of terminal. Write it like { rgb = \"#A3BE8C\", c256 = 108, "
+          + "c16 = \"green\" }, or name one of the terminal's own: \"green\", \"bright-green\", \"default\"."
+      ),
+      ("[style]\n\"table.rwo\" = {}", "[style] \"table.rwo\": there is no such role. There are table, table.header,"),
+      ("[style]\n\"x.y\" = {}", "[style] \"x.y\": there is no such role. Roles begin with one of text, good,"),
+      ("[style]\ngood = { fg = \"nix\" }", "[style] \"good\" fg: the palette has no colour 'nix'. It has default."),
+      ("[style]\ngood = { colour = \"x\" }", "[style] \"good\" has the unknown key 'colour'. Known are fg, bg,"),
+      ("[style]\ngood = { attr = \"bald\" }", "[style] \"good\" attr: there is no attribute 'bald'. There are bold,"),
+      ("[style]\ngood = { glyph = \"日\" }", "[style] \"good\" glyph is not a single character that is one cell wide."),
+      ("[style]\ngood = { ascii = \"é\" }", "[style] \"good\" ascii is not a single ASCII character."),
+      ("[gradient]\nheat = {}", "[gradient] heat: there is no such gradient. There is load."),
+      ("[gradient]\nload = { stops = [] }", "[gradient] load needs colours for every depth. Write it like"),
+      ("[palette", "line 1, column 9 is not TOML: "),
+    ])
+  func errors(text: String, problem: String) {
+    let found = problems(["mine": text])
+    #expect(found.count == 1 && found[0].hasPrefix(problem), "\(found)")
+  }
+
+  @Test("tell a circle of inheritance by all its names")
+  func circle() {
+    let found = problems(["mine": "inherits = \"b\"", "b": "inherits = \"c\"", "c": "inherits = \"b\""])
+    #expect(found == ["themes inherit in a circle: mine → b → c → b. Take inherits out of one of them."])
+  }
+
+  @Test("report every problem at once")
+  func all() {
+    #expect(problems(["mine": "x = 1\n[style]\n\"q\" = {}\n[palette]\na = 1"]).count == 3)
+  }
+}
