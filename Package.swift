@@ -90,7 +90,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: ["Domain", "History", "CLinux", .product(name: "Subprocess", package: "swift-subprocess")],
-      path: "Tests/EndToEndTests"),
+      path: "Tests/EndToEndTests", exclude: ["Python"]),
   ],
   swiftLanguageModes: [.v6]
 )
