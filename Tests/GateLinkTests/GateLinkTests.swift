@@ -1,1 +1,93 @@
+import Domain
 import Testing
+
+@testable import GateLink
+
+@Suite("The line protocol between gate and engine")
+struct LineCodecTests {
+  static let submission: Submission = {
+    var demand = DemandComment()
+    demand.coresLeast = 1
+    demand.coresMost = 4
+    return Submission(key: 7, cell: "c\"\n", codeHash: .max, demand: demand, waitedSeconds: 0.25)
+  }()
+
+  static let gateMessages: [GateMessage] = [
+    .hello(
+      Hello(
+        pid: 1, kernelPid: 2, gate: "ab", path: "/a b/é.ipynb", language: "python", connection: "kernel-1.json",
+        running: RunningCell(submission: submission, ranSeconds: 1.5, cores: CoreSet(0..<2), suspended: true),
+        waiting: nil, backlog: 3)),
+    .submitted(submission), .ended(key: 1, outcome: .error), .withdrawn(key: 2, outcome: .aborted), .backlog(count: 9),
+    .kernel(state: .ready, pid: 5), .applied(sequence: 1, cores: CoreSet([0, 2, 3])), .failed(sequence: 1, why: "no"),
+    .pong,
+  ]
+
+  static let engineMessages: [EngineMessage] = [
+    .welcome(version: 1, session: 4, notebook: 0), .unwelcome(why: "old"),
+    .grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: ["GPU-1"]),
+    .resize(sequence: 1, key: 2, cores: CoreSet([1])), .suspend(sequence: 1, key: 2),
+    .resume(sequence: 1, key: 2, cores: CoreSet([1])), .interrupt(sequence: 1, key: 2),
+    .refuse(sequence: 1, key: 2, why: "never"), .ping,
+  ]
+
+  @Test("gives back each message that it wrote, as one line")
+  func roundTrips() throws {
+    for message in Self.gateMessages {
+      let line = LineCodec.line(message)
+      #expect(line.last == 10 && line.filter { $0 == 10 }.count == 1)
+      #expect(try LineCodec.read(GateMessage.self, from: line.dropLast()) == message)
+    }
+    for message in Self.engineMessages {
+      #expect(try LineCodec.read(EngineMessage.self, from: LineCodec.line(message).dropLast()) == message)
+    }
+  }
+
+  @Test("is written as documented, so that others can speak it")
+  func written() {
+    func text(_ message: EngineMessage) -> String { String(decoding: LineCodec.line(message), as: UTF8.self) }
+    #expect(
+      text(.grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: []))
+        == #"{"grant":{"cores":"0-2","gpus":[],"key":2,"sequence":1}}"# + "\n")
+    #expect(text(.ping) == #"{"ping":{}}"# + "\n")
+  }
+
+  @Test(
+    "refuses what is no message",
+    arguments: [
+      "", "x", "{}", #"{"grant":{}}"#, #"{"grant":{"sequence":1,"key":-1,"cores":"0","gpus":[]}}"#, "[]", "null",
+      #"{"resize":{"sequence":1,"key":1,"cores":"x"}}"#, #"{"nobody":{}}"#,
+    ])
+  func refuses(line: String) {
+    #expect(throws: LinkError.self) { try LineCodec.read(EngineMessage.self, from: Array(line.utf8)) }
+  }
+
+  @Test("cuts lines however the bytes arrive")
+  func cuts() throws {
+    let stream = Self.engineMessages.flatMap { LineCodec.line($0) }
+    for step in [1, 2, 3, 7, 64, stream.count] {
+      var buffer = LineBuffer()
+      var lines: [[UInt8]] = []
+      for start in stride(from: 0, to: stream.count, by: step) {
+        lines += try buffer.add(stream[start..<min(start + step, stream.count)])
+      }
+      #expect(try lines.map { try LineCodec.read(EngineMessage.self, from: $0) } == Self.engineMessages)
+    }
+  }
+
+  @Test("ends where a line has no end")
+  func endless() {
+    var buffer = LineBuffer()
+    #expect(throws: LinkError.lineTooLong) {
+      _ = try buffer.add([UInt8](repeating: 65, count: LineCodec.lineBytesMost + 1))
+    }
+  }
+
+  @Test("listens where it is told to, or in a directory of the user's own")
+  func socketPath() {
+    #expect(SocketPath.standard(environment: ["CELLTOP_SOCKET": "/x"], uid: 5) == "/x")
+    #expect(
+      SocketPath.standard(environment: ["XDG_RUNTIME_DIR": "/run/user/5"], uid: 5) == "/run/user/5/celltop/engine.sock")
+    #expect(SocketPath.standard(environment: ["XDG_RUNTIME_DIR": "relative"], uid: 5) == "/tmp/celltop-5/engine.sock")
+  }
+}

@@ -110,14 +110,18 @@ class Engine:
     def applied(self, sequence):
         return until(lambda: [a for a in self.heard("applied") if a["sequence"] == sequence], what="applied")[0]
 
-    def close(self):
-        self.server.close()
+    def drop(self):
+        """Ends the connection, and goes on listening."""
         if self.connection:
             try:
                 self.connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
             self.connection.close()
+
+    def close(self):
+        self.server.close()
+        self.drop()
         pathlib.Path(self.path).unlink(missing_ok=True)
 
 
