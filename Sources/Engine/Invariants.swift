@@ -18,8 +18,13 @@ extension SchedulerState {
         cores.formUnion(notebook.allotment.cores)
         gpus.formUnion(notebook.allotment.gpus)
       }
+      let memory = notebooks.reduce(into: slot.idleMemory) { sum, notebook in
+        if notebook.holdsMemory, notebook.allotment.node.number == Int32(index) { sum = sum + notebook.allotment.memory }
+      }
+      if memory != slot.node.memory { broken.append("\(slot.node.name): idle and held memory are not its capacity") }
+      if slot.node.memory > .zero, slot.idleMemory < .zero { broken.append("\(slot.node.name): memory is held twice") }
       if cores != slot.node.cores { broken.append("\(slot.node.name): idle and allotted cores are not its capacity") }
-      if gpus != slot.node.gpuSet { broken.append("\(slot.node.name): idle and allotted GPUs are not its capacity") }
+      if gpus != slot.gpuSet { broken.append("\(slot.node.name): idle and allotted GPUs are not its capacity") }
     }
     var counts = (queued: 0, running: 0, suspended: 0)
     for notebook in notebooks {

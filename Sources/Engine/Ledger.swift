@@ -90,12 +90,15 @@ extension Ledger {
     }
     let node = state[allotment.node]
     guard !allotment.cores.isEmpty, allotment.cores.isSubset(of: node.node.cores),
-      allotment.gpus.isSubset(of: node.node.gpuSet)
+      allotment.gpus.isSubset(of: node.gpuSet)
     else { return Refusal(.outOfRange, "starting a cell on cores or GPUs that the node has not") }
     guard
       allotment.shared
         || (allotment.cores.isSubset(of: node.idleCores) && allotment.gpus.isSubset(of: node.idleGPUs))
     else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
+    guard allotment.shared || slot.holdsMemory || allotment.memory <= node.roomOfMemory else {
+      return Refusal(.alreadyTaken, "starting a cell in memory that is not free")
+    }
     return nil
   }
 

@@ -46,10 +46,17 @@ extension SchedulerState {
   /// not fit.
   public func placement(of id: NotebookID, in room: Room) -> Allotment? {
     let demand = demand(of: id)
-    guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus) else { return nil }
+    guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus), hasMemory(for: id) else {
+      return nil
+    }
     return Allotment(
       node: self[id].node, cores: room.cores.smallest(Int(demand.coresMost)), gpus: room.gpus.smallest(Int(demand.gpus)),
       memory: demand.memory)
+  }
+
+  /// Whether the node has the memory that the cell needs beyond what it holds already.
+  public func hasMemory(for id: NotebookID) -> Bool {
+    self[id].holdsMemory || self[id].cell.demand.memory <= self[self[id].node].roomOfMemory
   }
 
   /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.
@@ -73,6 +80,12 @@ extension SchedulerState {
       let node = self[slot.node]
       if holders.isEmpty, !node.drainedCores.isEmpty { return Wait(cause: .drain, lacking: lackingCores, place: place) }
       return Wait(cause: wanted == nil ? .cores : .pin, lacking: lackingCores, holders: holders, place: place)
+    }
+    if !hasMemory(for: id) {
+      let lacking = demand.memory - self[slot.node].roomOfMemory
+      return Wait(
+        cause: .memory, lacking: Int32(clamping: (lacking.count + 1_048_575) >> 20),
+        holders: holders(on: slot.node, besides: id) { Int($0.memory.count >> 20) }, place: place)
     }
     return Wait(cause: .turn, place: place)
   }

@@ -26,6 +26,8 @@ import Domain
   public var attainedBefore = Span.zero
   /// An operator suspended the cell, so that only an operator's resume lets it go on.
   public var isOperatorSuspended = false
+  /// The cell's memory is held on its node: from its first start to its end, suspended or not.
+  public var holdsMemory = false
   /// Why the cell waits, as last explained.
   public var wait: Wait?
   /// Where it stands in the state's list of waiting or of running notebooks; -1 for in neither.
@@ -59,12 +61,21 @@ import Domain
   public var idleGPUs: GPUSet
   public var drainedCores = CoreSet()
   public var drainedGPUs = GPUSet()
+  /// Every GPU of the node.
+  public let gpuSet: GPUSet
+  /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
+  public var idleMemory: Bytes
 
   init(_ node: Node) {
     self.node = node
+    gpuSet = node.gpuSet
     idleCores = node.cores
-    idleGPUs = node.gpuSet
+    idleGPUs = gpuSet
+    idleMemory = node.memory
   }
+
+  /// Memory that may still be held: without limit where the node's is unknown.
+  @inlinable public var roomOfMemory: Bytes { node.memory > .zero ? idleMemory : Bytes(.max) }
 }
 
 /// The state that a session's events add up to. Only `apply` changes it, live and in replay alike.
@@ -189,6 +200,10 @@ extension SchedulerState {
     Self.leave(&waiting, &notebooks, id)
     Self.join(&running, &notebooks, id)
     take(allotment)
+    if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
+      notebooks[index].holdsMemory = true
+      nodes[Int(allotment.node.number)].idleMemory = nodes[Int(allotment.node.number)].idleMemory - allotment.memory
+    }
     notebooks[index].state = .running
     notebooks[index].allotment = allotment
     notebooks[index].runningSince = now
@@ -225,6 +240,11 @@ extension SchedulerState {
     case .starting, .thinking, .gone: return
     }
     ended += 1
+    if notebooks[index].holdsMemory {
+      notebooks[index].holdsMemory = false
+      let node = Int(notebooks[index].allotment.node.number)
+      nodes[node].idleMemory = nodes[node].idleMemory + notebooks[index].allotment.memory
+    }
     notebooks[index].attainedBefore += notebooks[index].ran(at: now)
     notebooks[index].attained = .zero
     notebooks[index].state = .thinking

@@ -25,13 +25,23 @@ import Domain
 @frozen @usableFromInline struct Need: Equatable, Sendable {
   @usableFromInline var cores: Int32
   @usableFromInline var gpus: Int32
+  @usableFromInline var memory: Int64
 
-  @inlinable init(cores: Int32, gpus: Int32) {
+  @inlinable init(cores: Int32, gpus: Int32, memory: Int64 = 0) {
     self.cores = cores
     self.gpus = gpus
+    self.memory = memory
   }
 
-  @inlinable func fits(in room: Need) -> Bool { cores <= room.cores && gpus <= room.gpus }
+  @inlinable func fits(in room: Need) -> Bool {
+    cores <= room.cores && gpus <= room.gpus && memory <= room.memory
+  }
+
+  @inlinable mutating func formMinimum(_ other: Need) {
+    cores = min(cores, other.cores)
+    gpus = min(gpus, other.gpus)
+    memory = min(memory, other.memory)
+  }
 }
 
 /// Notebooks in the order of their ranks, each with its need: a treap whose nodes know the least need below them.
@@ -131,6 +141,21 @@ struct Line: Sendable {
     return best >= 0 ? NotebookID(best) : nil
   }
 
+  /// The one before a rank.
+  func previous(before rank: Rank) -> NotebookID? {
+    var at = root
+    var best: Int32 = -1
+    while at >= 0 {
+      if nodes[Int(at)].rank < rank {
+        best = at
+        at = nodes[Int(at)].right
+      } else {
+        at = nodes[Int(at)].left
+      }
+    }
+    return best >= 0 ? NotebookID(best) : nil
+  }
+
   /// All of them in order.
   var ordered: [NotebookID] {
     var result: [NotebookID] = []
@@ -164,14 +189,8 @@ struct Line: Sendable {
     var least = nodes[index].own
     let left = nodes[index].left
     let right = nodes[index].right
-    if left >= 0 {
-      least.cores = min(least.cores, nodes[Int(left)].least.cores)
-      least.gpus = min(least.gpus, nodes[Int(left)].least.gpus)
-    }
-    if right >= 0 {
-      least.cores = min(least.cores, nodes[Int(right)].least.cores)
-      least.gpus = min(least.gpus, nodes[Int(right)].least.gpus)
-    }
+    if left >= 0 { least.formMinimum(nodes[Int(left)].least) }
+    if right >= 0 { least.formMinimum(nodes[Int(right)].least) }
     nodes[index].least = least
   }
 

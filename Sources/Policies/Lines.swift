@@ -50,18 +50,19 @@ extension SchedulerState {
   /// What a cell needs to start with all the cores that it can use: as many as the node has for it, if that is fewer.
   func wholeNeed(of id: NotebookID) -> Need {
     let demand = demand(of: id)
-    guard demand.coresMost > 1 else { return Need(cores: demand.coresMost, gpus: demand.gpus) }
+    let memory = self[id].holdsMemory ? 0 : demand.memory.count
+    guard demand.coresMost > 1 else { return Need(cores: demand.coresMost, gpus: demand.gpus, memory: memory) }
     var usable = usableCores(of: self[id].node)
     for other in reserving where other != id && self[other].node == self[id].node {
       if let pin = self[other].pin { usable.subtract(pin.cores) }
     }
     let cores = max(demand.coresLeast, min(demand.coresMost, Int32(usable.count)))
-    return Need(cores: cores, gpus: demand.gpus)
+    return Need(cores: cores, gpus: demand.gpus, memory: memory)
   }
 
   /// The allotment of a whole cell from `room`; nil where it does not fit.
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
-    guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus) else { return nil }
+    guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
     return Allotment(
       node: self[id].node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
       memory: self[id].cell.demand.memory)
@@ -77,9 +78,9 @@ extension SchedulerState {
 
 extension Ledger {
   /// Explains the waits of a policy that starts cells in the order of `line`, where anybody wants to know.
-  mutating func explainWaits(inOrder line: [NotebookID]) {
+  mutating func explainWaits(inOrder line: (SchedulerState) -> [NotebookID]) {
     guard explainsWaits else { return }
-    let waiting = line + state.queue.filter { !state[$0].isStartable }
+    let waiting = line(state) + state.queue.filter { !state[$0].isStartable }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
     var ahead: NotebookID?
     for (index, id) in waiting.enumerated() {
@@ -89,5 +90,12 @@ extension Ledger {
       explain(id, wait)
       if state[id].isStartable { ahead = ahead ?? id }
     }
+  }
+}
+
+extension Need {
+  /// The counts of a room and the node's free memory.
+  init(_ room: SchedulerState.Room, memory: Bytes) {
+    self.init(cores: Int32(room.cores.count), gpus: Int32(room.gpus.count), memory: memory.count)
   }
 }

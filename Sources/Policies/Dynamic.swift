@@ -1,0 +1,166 @@
+import Domain
+import Engine
+
+/// celltop's own policy: cell-level, preemptive, malleable, anticipating, with bounded waits.
+///
+/// **Order**: `(−priority, aged first, index, cell)`. The index of a cell is `remaining × total`, both as the run time alone of
+/// its *notebook*: what is left of it, and all of it. Serving the least first minimises Σ 1/T_alone × completion on a single
+/// machine (Smith's rule with weight 1/T_alone), which is mean normalised turnaround. Indexes are compared by their
+/// magnitude only (`grain`): within one, the cell that was submitted first goes first and nothing is taken from a running
+/// cell, which costs little mean turnaround and shortens the longest waits. A cell without a forecast is ordered by the
+/// service that its notebook has attained (the least attained goes first), as the remaining time of work with a
+/// decreasing hazard rate grows with what it has had.
+///
+/// **Rule**: cells that need GPUs start in that order; one that does not fit takes what it needs from running cells that
+/// are behind it in the order; then whoever fits starts on what is left (a later, better cell can take that back, so
+/// nobody is delayed by it). Cores go where the next one brings most: to the cell with the greatest
+/// `(S(k+1) − S(k)) / (S(most) × index)`, with Amdahl's speedup S; running cells grow into idle cores and give them back.
+///
+/// **Starvation**: none while priorities are equal. A cell that has stood still for longer than the bound (`ageing`) is
+/// *aged*: aged cells go before all others, in order of submission, and nothing is taken from them.
+///
+/// **Source**: Smith 1956 (the rule); Schrage 1968 (preemption by remaining time); Nuyens and Wierman, "The
+/// foreground-background queue: a survey", Performance Evaluation 65 (2008) (least attained service); Berg, Vesilo and
+/// Harchol-Balter, "heSRPT", Performance Evaluation 144 (2020) (dividing cores among cells that speed up less and less).
+public struct Dynamic: Policy {
+  public static let name = "dynamic"
+  public static let summary = "the least remaining work for its size goes first, on cores and GPUs taken from those who can wait"
+  public static let options = [
+    (name: "no-preemption", summary: "take nothing from a running cell"),
+    (name: "no-malleability", summary: "give each cell all the cores that it can use, or none"),
+    (name: "no-anticipation", summary: "look at the present cell only, not at what its notebook will need after it"),
+    (name: "no-ageing", summary: "bound no wait"),
+    (name: "ageing", summary: "how long a cell may stand still before it goes first, in hours: 24 without it"),
+    (name: "grain", summary: "binary digits of the index below which two cells count as equal: 0 to 6"),
+    (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
+  ]
+
+  let preempts: Bool
+  let isMalleable: Bool
+  let anticipates: Bool
+  /// The longest standstill before a cell goes first; nil for none.
+  let bound: Span?
+  /// Binary digits of the index's mantissa and exponent that are not compared.
+  let grain: Int
+  let width: Double
+
+  /// What the policy knows of each notebook's present cell.
+  var standings: ContiguousArray<Standing> = []
+  /// By node.
+  var nodes: [NodeLines] = []
+  /// Scratch, kept for its capacity.
+  var claims: ContiguousArray<Claim> = []
+  var pending: [NotebookID] = []
+
+  public init(options: PolicyOptions) throws(Refusal) {
+    preempts = !options.has("no-preemption")
+    isMalleable = !options.has("no-malleability")
+    anticipates = !options.has("no-anticipation")
+    let hours = try options.number("ageing", in: 0...8760, otherwise: 24)
+    bound = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
+    grain = 52 + Int(try options.number("grain", in: -52...6, otherwise: 1))
+    width = try options.number("width", in: 0...1, otherwise: 0)
+  }
+
+  /// The present cell of a notebook as the policy follows it.
+  struct Standing: Sendable {
+    /// Work done of the present cell, in microseconds of its run time alone.
+    var done = 0.0
+    var since = Instant.zero
+    var rate = 0.0
+    var isAged = false
+    /// Counted among those whose cores can change.
+    var isMalleable = false
+    /// Counted among the running cells whose rank worsens as they run.
+    var isUnforeseen = false
+    var rank = Rank(tier: 0, cell: CellID(0))
+    /// The cores that it was counted with as a running gang.
+    var coresLeast: Int32 = 0
+  }
+
+  /// The orders of one node.
+  struct NodeLines: Sendable {
+    /// Startable cells that need GPUs (and, without malleability, all others).
+    var gangs = Line()
+    /// Startable cells that need cores only.
+    var others = Line()
+    /// Running cells of the first kind.
+    var runningGangs = Line()
+    /// Running cells of the second kind.
+    var runningOthers = Line()
+    /// Startable cells that are not aged, by the instant at which they will be.
+    var ageing = Line()
+    /// Cells, waiting or running, whose cores can change.
+    var malleable = 0
+    /// Cores that the running gangs need at least.
+    var gangCores: Int32 = 0
+    var unforeseen = 0
+  }
+
+  public mutating func prepare(for state: SchedulerState) {
+    nodes = Array(repeating: NodeLines(), count: state.nodes.count)
+    standings.removeAll(keepingCapacity: true)
+    for number in state.notebooks.indices {
+      var standing = Standing()
+      let slot = state.notebooks[number]
+      if slot.hasCell {
+        standing.done = Double(slot.attained.microseconds)
+        standing.since = slot.runningSince
+      }
+      standings.append(standing)
+    }
+    for id in state.running {
+      standings[Int(id.number)].rate = rate(of: id, on: state[id].allotment, in: state)
+      enterRunning(id, in: state)
+    }
+    for id in state.waiting { refresh(id, in: state) }
+  }
+
+  public mutating func note(_ event: Event, in state: SchedulerState) {
+    while standings.count < state.notebooks.count { standings.append(Standing()) }
+    while nodes.count < state.nodes.count { nodes.append(NodeLines()) }
+    if event.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
+    guard let id = event.notebook, state.contains(id) else { return }
+    switch event {
+    case .cellQueued, .cellAdopted:
+      leave(id, in: state)
+      standings[Int(id.number)] = Standing()
+      reenter(id, in: state)
+    case .cellEnded, .notebookClosed, .kernelDied:
+      leave(id, in: state)
+      standings[Int(id.number)] = Standing()
+    case .cellSuspended, .cellResized, .priorityChanged, .held, .released, .resumeOrdered, .pinned, .unpinned:
+      reenter(id, in: state)
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
+      .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      break
+    }
+  }
+
+  public mutating func decide(_ ledger: inout Ledger) {
+    for node in nodes.indices {
+      let id = NodeID(Int32(node))
+      if ledger.state.pinnedCount > 0 { startPinned(on: id, in: &ledger) }
+      claimSharers(on: id, in: &ledger)
+      age(on: id, in: &ledger)
+      if nodes[node].unforeseen > 0 { rerankUnforeseen(on: id, in: &ledger) }
+      if nodes[node].malleable == 0 {
+        admitGangs(on: id, in: &ledger)
+        startPending(on: id, in: &ledger)
+      } else {
+        admitGangs(on: id, in: &ledger)
+        divideCores(on: id, in: &ledger)
+      }
+      if let first = nodes[node].ageing.first, let rank = nodes[node].ageing.rank(of: first) {
+        ledger.wake(at: Instant(microseconds: rank.tier))
+      }
+    }
+    ledger.explainWaits { state in
+      let pinned = state.queue.filter { state[$0].isStartable && state[$0].pin != nil }
+      return (pinned + nodes.flatMap { $0.gangs.ordered + $0.others.ordered }).sorted { rank(of: $0) < rank(of: $1) }
+    }
+  }
+
+  private func rank(of id: NotebookID) -> Rank { standings[Int(id.number)].rank }
+}

@@ -1,0 +1,217 @@
+import Domain
+import Engine
+
+// Cells that start whole: those that need GPUs, and without malleability all.
+extension Dynamic {
+  /// How many cells that do not fit are looked at for what they could take from running ones, at each decision.
+  static let attemptsMost = 16
+
+  /// What is neither drained nor reserved nor held on a node, for cells without a pin.
+  func freeRoom(on node: NodeID, in state: SchedulerState) -> SchedulerState.Room {
+    var room = state.room(on: node)
+    for other in state.reserving where state[other].node == node {
+      guard let pin = state[other].pin else { continue }
+      room.cores.subtract(pin.cores)
+      room.gpus.subtract(pin.gpus)
+    }
+    return room
+  }
+
+  /// Chooses the gangs to start, and takes from running ones what they need. They stand in `pending` afterwards.
+  mutating func admitGangs(on node: NodeID, in ledger: inout Ledger) {
+    let index = Int(node.number)
+    pending.removeAll(keepingCapacity: true)
+    guard let head = nodes[index].gangs.first else { return }
+    let room = freeRoom(on: node, in: ledger.state)
+    var free = Need(room, memory: ledger.state[node].roomOfMemory)
+    if nodes[index].malleable > 0 { free.cores = coresForGangs(on: node, in: ledger.state) }
+    var cursor: NotebookID? = head
+    var attempts = 0
+    while let id = cursor {
+      let need = gangNeed(of: id, in: ledger.state)
+      let rank = standings[Int(id.number)].rank
+      if need.fits(in: free) || (preempts && makeRoom(for: id, need, on: node, &free, in: &ledger)) {
+        take(id, need, &free, on: node)
+        cursor = nodes[index].gangs.next(after: rank)
+        continue
+      }
+      attempts += 1
+      guard preempts, attempts < Self.attemptsMost, mayPreempt(rank, on: index) else { break }
+      cursor = nodes[index].gangs.next(after: rank)
+    }
+    fillUp(on: node, &free, in: ledger.state)
+  }
+
+  private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
+    nodes[Int(node.number)].gangs.remove(id)
+    pending.append(id)
+    free.cores -= need.cores
+    free.gpus -= need.gpus
+    free.memory -= need.memory
+  }
+
+  /// Whether any running gang is behind `rank`.
+  private func mayPreempt(_ rank: Rank, on index: Int) -> Bool {
+    guard let worst = nodes[index].runningGangs.last, let worstRank = nodes[index].runningGangs.rank(of: worst) else {
+      return false
+    }
+    return beats(rank, worstRank)
+  }
+
+  /// Whoever fits starts, in order. Without preemption, only where it does not delay the first that waits.
+  private mutating func fillUp(on node: NodeID, _ free: inout Need, in state: SchedulerState) {
+    let index = Int(node.number)
+    guard preempts else { return fillUpBesideHead(on: node, &free, in: state) }
+    while let id = nodes[index].gangs.first(fitting: free) {
+      take(id, gangNeed(of: id, in: state), &free, on: node)
+    }
+  }
+
+  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Need, in state: SchedulerState) {
+    let index = Int(node.number)
+    guard let head = nodes[index].gangs.first else { return }
+    var after = standings[Int(head.number)].rank
+    guard nodes[index].gangs.first(fitting: free, after: after) != nil else { return }
+    var shadow = Shadow(of: gangNeed(of: head, in: state), on: node, in: state, room: free, at: state.now)
+    while let id = nodes[index].gangs.first(fitting: free, after: after) {
+      after = standings[Int(id.number)].rank
+      let need = gangNeed(of: id, in: state)
+      let endsInTime = state[id].cell.forecast.map { state.now + $0.run.p95 <= shadow.at } ?? false
+      guard endsInTime || need.fits(in: shadow.left) else { continue }
+      take(id, need, &free, on: node)
+      if !endsInTime {
+        shadow.left.cores -= need.cores
+        shadow.left.gpus -= need.gpus
+        shadow.left.memory -= need.memory
+      }
+    }
+  }
+
+  /// The cores that gangs may count on: all but those that running gangs need at least and that pinned cells hold.
+  private func coresForGangs(on node: NodeID, in state: SchedulerState) -> Int32 {
+    var usable = state.usableCores(of: node)
+    if state.pinnedCount > 0 {
+      for other in state.reserving where state[other].node == node {
+        if let pin = state[other].pin { usable.subtract(pin.cores) }
+      }
+      for id in state.running where state[id].pin != nil && state[id].node == node {
+        usable.subtract(state[id].allotment.cores)
+      }
+    }
+    return Int32(usable.count) - nodes[Int(node.number)].gangCores
+  }
+
+  /// Suspends running gangs behind `id`, the last first, until it fits; none where that does not suffice.
+  private mutating func makeRoom(
+    for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Need, in ledger: inout Ledger
+  ) -> Bool {
+    let index = Int(node.number)
+    let rank = standings[Int(id.number)].rank
+    guard need.memory <= free.memory, mayPreempt(rank, on: index) else { return false }
+    var victims: [(id: NotebookID, gives: Need)] = []
+    var improved: [NotebookID] = []
+    var would = free
+    var cursor = nodes[index].runningGangs.last
+    while let other = cursor, !need.fits(in: would), let stored = nodes[index].runningGangs.rank(of: other),
+      beats(rank, stored)
+    {
+      cursor = nodes[index].runningGangs.previous(before: stored)
+      let current = currentRank(of: other, in: ledger.state)
+      if current != stored { improved.append(other) }
+      guard beats(rank, current) else { continue }
+      let gives = whatItGives(other, on: node, in: ledger.state)
+      would.cores += gives.cores
+      would.gpus += gives.gpus
+      victims.append((other, gives))
+    }
+    for other in improved where !victims.contains(where: { $0.id == other }) {
+      leaveRunning(other, in: ledger.state)
+      enterRunning(other, in: ledger.state)
+    }
+    guard need.fits(in: would) else { return false }
+    for victim in victims.reversed() {
+      var without = would
+      without.cores -= victim.gives.cores
+      without.gpus -= victim.gives.gpus
+      if need.fits(in: without) {
+        would = without
+      } else {
+        suspend(victim.id, for: id, in: &ledger)
+      }
+    }
+    free = would
+    return true
+  }
+
+  /// What a running gang would leave to others if it were suspended.
+  private func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
+    let allotment = state[id].allotment
+    let slot = state[node]
+    let gpus = Int32(allotment.gpus.subtracting(slot.drainedGPUs).count)
+    let cores =
+      nodes[Int(node.number)].malleable > 0
+      ? state[id].cell.demand.coresLeast : Int32(allotment.cores.subtracting(slot.drainedCores).count)
+    return Need(cores: cores, gpus: gpus)
+  }
+
+  /// Starts the chosen gangs on what is free, each with the cores that it needs.
+  mutating func startPending(on node: NodeID, in ledger: inout Ledger) {
+    guard !pending.isEmpty else { return }
+    let ahead = nodes[Int(node.number)].gangs.first
+    var room = freeRoom(on: node, in: ledger.state)
+    for id in pending {
+      let need = gangNeed(of: id, in: ledger.state)
+      let overtakes = ahead.flatMap {
+        standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
+      }
+      let allotment = Allotment(
+        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
+        memory: ledger.state[id].cell.demand.memory)
+      room.cores.subtract(allotment.cores)
+      room.gpus.subtract(allotment.gpus)
+      start(id, on: allotment, because: reason(for: id, ahead: overtakes, in: ledger.state), in: &ledger)
+    }
+    pending.removeAll(keepingCapacity: true)
+  }
+}
+
+// Notebooks that an operator pinned, and cells that another policy left on shared cores.
+extension Dynamic {
+  /// Starts pinned cells on their pins, and takes those from unpinned cells behind them.
+  mutating func startPinned(on node: NodeID, in ledger: inout Ledger) {
+    let pinned = ledger.state.queue.filter {
+      ledger.state[$0].isStartable && ledger.state[$0].pin != nil && ledger.state[$0].node == node
+    }
+    guard !pinned.isEmpty else { return }
+    let ranks = pinned.map { (currentRank(of: $0, in: ledger.state), $0) }.sorted { $0.0 < $1.0 }
+    for (rank, id) in ranks {
+      standings[Int(id.number)].rank = rank
+      if preempts { clearPin(of: id, rank, in: &ledger) }
+      guard let allotment = ledger.state.placement(of: id, in: ledger.state.room(for: id)) else { continue }
+      start(id, on: allotment, because: Reason(.pinned), in: &ledger)
+    }
+  }
+
+  private mutating func clearPin(of id: NotebookID, _ rank: Rank, in ledger: inout Ledger) {
+    guard let pin = ledger.state[id].pin else { return }
+    for other in ledger.state.running.sorted() {
+      if ledger.state.placement(of: id, in: ledger.state.room(for: id)) != nil { return }
+      let slot = ledger.state[other]
+      guard slot.pin == nil, slot.node == pin.node, !slot.allotment.shared,
+        !slot.allotment.cores.isDisjoint(with: pin.cores) || !slot.allotment.gpus.isDisjoint(with: pin.gpus),
+        pin.reserves || beats(rank, currentRank(of: other, in: ledger.state))
+      else { continue }
+      suspend(other, for: id, in: &ledger)
+    }
+  }
+
+  /// Takes cells off shared cores and GPUs, so that they get their own.
+  mutating func claimSharers(on node: NodeID, in ledger: inout Ledger) {
+    guard preempts, ledger.state.runningCount > nodes.reduce(0, { $0 + $1.runningGangs.count + $1.runningOthers.count })
+    else { return }
+    for id in ledger.state.running.sorted() where ledger.state[id].allotment.shared && ledger.state[id].node == node {
+      guard ledger.suspend(id, because: Reason(.preempted, for: id)) else { continue }
+      reenter(id, in: ledger.state)
+    }
+  }
+}

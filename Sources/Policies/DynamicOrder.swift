@@ -1,0 +1,232 @@
+import Domain
+import Engine
+
+// The index, and the bookkeeping of who stands where.
+extension Dynamic {
+  /// Microseconds of the present cell's run time alone that are done.
+  func done(_ id: NotebookID, at now: Instant) -> Double {
+    let standing = standings[Int(id.number)]
+    return standing.done + Double((now - standing.since).microseconds) * standing.rate
+  }
+
+  /// How long the cell has stood still: queued, suspended, or slowed.
+  func standstill(_ id: NotebookID, in state: SchedulerState) -> Double {
+    Double((state.now - state[id].cell.submitted).microseconds) - done(id, at: state.now)
+  }
+
+  /// Books the work done until now.
+  mutating func settle(_ id: NotebookID, at now: Instant) {
+    standings[Int(id.number)].done = done(id, at: now)
+    standings[Int(id.number)].since = now
+  }
+
+  /// How fast a cell runs on an allotment, against alone on the node.
+  func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
+    let most = state[id].cell.demand.coresMost
+    let have = allotment.cores.count
+    if have >= Int(most) { return 1 }
+    return Speedup(parallelThousandths: state[id].cell.forecast?.parallelThousandths ?? 1000).rate(
+      on: Double(have), of: most)
+  }
+
+  /// remaining × total, in seconds squared; the least goes first.
+  func index(of id: NotebookID, in state: SchedulerState) -> Double {
+    let done = done(id, at: state.now)
+    var remaining: Double
+    var total: Double
+    if let forecast = state[id].cell.forecast {
+      if anticipates, let left = forecast.notebookRemaining, let all = forecast.notebookTotal {
+        remaining = max(Double(left.microseconds) - done, 1000)
+        total = max(Double(all.microseconds), remaining)
+      } else {
+        remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
+        total = Double(state[id].attainedBefore.microseconds) + done + remaining
+      }
+    } else {
+      remaining = Double(state[id].attainedBefore.microseconds) + done + 1_000_000
+      total = 2 * remaining
+    }
+    let gpus = Double(state[id].cell.demand.gpus)
+    if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
+    return remaining * total / 1e12
+  }
+
+  func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
+    let cell = state[id].cell.id
+    let tier = -2 * Int64(state[id].priority)
+    if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
+    return Rank(tier: tier, index: Int64(index(of: id, in: state).bitPattern >> UInt64(grain)), cell: cell)
+  }
+
+  /// Whether `a` may take from `b`: it is before it by more than the order of submission.
+  func beats(_ a: Rank, _ b: Rank) -> Bool { a.tier != b.tier ? a.tier < b.tier : a.index < b.index }
+
+  /// What a cell needs at least to be started as a gang.
+  func gangNeed(of id: NotebookID, in state: SchedulerState) -> Need {
+    guard isMalleable else { return state.wholeNeed(of: id) }
+    let demand = state[id].cell.demand
+    return Need(
+      cores: demand.coresLeast, gpus: demand.gpus, memory: state[id].holdsMemory ? 0 : demand.memory.count)
+  }
+
+  private func isGang(_ id: NotebookID, in state: SchedulerState) -> Bool {
+    !isMalleable || state[id].cell.demand.gpus > 0
+  }
+
+  /// Puts a waiting notebook where it belongs now.
+  mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
+    let node = Int(state[id].node.number)
+    guard state[id].isStartable, state[id].pin == nil else { return }
+    let rank = currentRank(of: id, in: state)
+    standings[Int(id.number)].rank = rank
+    let need = gangNeed(of: id, in: state)
+    if isGang(id, in: state) {
+      nodes[node].gangs.insert(id, rank, need)
+    } else {
+      nodes[node].others.insert(id, rank, need)
+    }
+    countMalleable(id, in: state)
+    if let bound, !standings[Int(id.number)].isAged {
+      let left = Double(bound.microseconds) - standstill(id, in: state)
+      let at = state.now.microseconds + Int64(max(left, 0).rounded(.up))
+      nodes[node].ageing.insert(id, Rank(tier: at, cell: state[id].cell.id), Need(cores: 0, gpus: 0))
+    }
+  }
+
+  private mutating func countMalleable(_ id: NotebookID, in state: SchedulerState) {
+    let demand = state[id].cell.demand
+    let counts = isMalleable && (demand.gpus == 0 || demand.coresMost > demand.coresLeast)
+    guard counts, !standings[Int(id.number)].isMalleable else { return }
+    standings[Int(id.number)].isMalleable = true
+    nodes[Int(state[id].node.number)].malleable += 1
+  }
+
+  /// Takes a notebook out of the waiting lines.
+  mutating func leaveWaiting(_ id: NotebookID, in state: SchedulerState) {
+    let node = Int(state[id].node.number)
+    nodes[node].gangs.remove(id)
+    nodes[node].others.remove(id)
+    nodes[node].ageing.remove(id)
+  }
+
+  /// Books that a cell runs on what it was given.
+  mutating func enterRunning(_ id: NotebookID, in state: SchedulerState) {
+    let node = Int(state[id].node.number)
+    let allotment = state[id].allotment
+    guard state[id].pin == nil, !allotment.shared else { return }
+    let rank = currentRank(of: id, in: state)
+    standings[Int(id.number)].rank = rank
+    let need = Need(cores: Int32(allotment.cores.count), gpus: Int32(allotment.gpus.count))
+    if isGang(id, in: state) {
+      nodes[node].runningGangs.insert(id, rank, need)
+      standings[Int(id.number)].coresLeast = state[id].cell.demand.coresLeast
+      nodes[node].gangCores += state[id].cell.demand.coresLeast
+    } else {
+      nodes[node].runningOthers.insert(id, rank, need)
+    }
+    countMalleable(id, in: state)
+    if state[id].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
+      standings[Int(id.number)].isUnforeseen = true
+      nodes[node].unforeseen += 1
+    }
+  }
+
+  mutating func leaveRunning(_ id: NotebookID, in state: SchedulerState) {
+    let node = Int(state[id].node.number)
+    if nodes[node].runningGangs.contains(id) {
+      nodes[node].runningGangs.remove(id)
+      nodes[node].gangCores -= standings[Int(id.number)].coresLeast
+    } else {
+      nodes[node].runningOthers.remove(id)
+    }
+    if standings[Int(id.number)].isUnforeseen {
+      standings[Int(id.number)].isUnforeseen = false
+      nodes[node].unforeseen -= 1
+    }
+  }
+
+  /// Takes a notebook out of everything.
+  mutating func leave(_ id: NotebookID, in state: SchedulerState) {
+    let node = Int(state[id].node.number)
+    guard node < nodes.count, Int(id.number) < standings.count else { return }
+    leaveWaiting(id, in: state)
+    leaveRunning(id, in: state)
+    if standings[Int(id.number)].isMalleable {
+      standings[Int(id.number)].isMalleable = false
+      nodes[node].malleable -= 1
+    }
+  }
+
+  /// Puts a notebook where it belongs after something was done to it from outside.
+  mutating func reenter(_ id: NotebookID, in state: SchedulerState) {
+    leave(id, in: state)
+    settle(id, at: state.now)
+    standings[Int(id.number)].rate = 0
+    switch state[id].state {
+    case .running:
+      standings[Int(id.number)].rate = rate(of: id, on: state[id].allotment, in: state)
+      enterRunning(id, in: state)
+    case .queued, .suspended: refresh(id, in: state)
+    case .starting, .thinking, .gone: break
+    }
+  }
+
+  /// Marks the cells that have stood still for as long as anyone may.
+  mutating func age(on node: NodeID, in ledger: inout Ledger) {
+    let index = Int(node.number)
+    while let id = nodes[index].ageing.first, let rank = nodes[index].ageing.rank(of: id),
+      rank.tier <= ledger.now.microseconds
+    {
+      nodes[index].ageing.remove(id)
+      standings[Int(id.number)].isAged = true
+      refresh(id, in: ledger.state)
+    }
+  }
+
+  /// Ranks the running cells without a forecast by the service that they have attained by now.
+  mutating func rerankUnforeseen(on node: NodeID, in ledger: inout Ledger) {
+    var soonest = Instant.never
+    for id in ledger.state.running where standings[Int(id.number)].isUnforeseen && ledger.state[id].node == node {
+      let rank = currentRank(of: id, in: ledger.state)
+      let attained = ledger.state[id].attainedBefore + ledger.state[id].ran(at: ledger.now)
+      soonest = min(soonest, ledger.now + Span(microseconds: max(attained.microseconds, 1_000_000)))
+      guard rank != standings[Int(id.number)].rank else { continue }
+      leaveRunning(id, in: ledger.state)
+      enterRunning(id, in: ledger.state)
+    }
+    if !nodes[Int(node.number)].gangs.isEmpty || !nodes[Int(node.number)].others.isEmpty { ledger.wake(at: soonest) }
+  }
+}
+
+// The acts, with the bookkeeping that belongs to them.
+extension Dynamic {
+  mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason, in ledger: inout Ledger) {
+    guard ledger.start(id, on: allotment, because: reason) else { return }
+    leaveWaiting(id, in: ledger.state)
+    standings[Int(id.number)].since = ledger.now
+    standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
+    enterRunning(id, in: ledger.state)
+  }
+
+  mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
+    guard ledger.suspend(id, because: Reason(.preempted, for: other)) else { return }
+    leaveRunning(id, in: ledger.state)
+    settle(id, at: ledger.now)
+    standings[Int(id.number)].rate = 0
+    refresh(id, in: ledger.state)
+  }
+
+  mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
+    settle(id, at: ledger.now)
+    guard ledger.resize(id, to: cores, because: reason) else { return }
+    standings[Int(id.number)].rate = rate(of: id, on: ledger.state[id].allotment, in: ledger.state)
+  }
+
+  /// Why a cell starts now.
+  func reason(for id: NotebookID, ahead: NotebookID?, in state: SchedulerState) -> Reason {
+    if let ahead { return Reason(.backfilled, for: ahead) }
+    if standings[Int(id.number)].isAged { return Reason(.aged) }
+    if state[id].priority > 0 { return Reason(.priority) }
+    return Reason(state[id].cell.forecast == nil ? .leastAttained : .shortest)
+  }
+}

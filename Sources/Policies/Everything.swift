@@ -1,0 +1,62 @@
+import Domain
+import Engine
+
+/// What the operating system does where nobody schedules: every cell starts at once, on everything.
+///
+/// **Rule**: a cell starts when it is submitted, on all cores and GPUs that its notebook may use, shared with whoever else
+/// is there. **Order**: none; there is no queue. Pins, reserved pins, drains and holds are kept. Memory is not looked at:
+/// it can run out, and then the cell fails. **Starvation**: none, but everyone slows everyone. **Source**: processor
+/// sharing, Kleinrock, "Time-shared systems: a theoretical treatment", JACM 14 (1967).
+public struct Everything: Policy {
+  public static let name = "os"
+  public static let summary = "every cell starts at once and shares cores and GPUs with all others"
+
+  private var waiting: [NotebookID] = []
+
+  public init(options: PolicyOptions) throws(Refusal) {}
+
+  public mutating func prepare(for state: SchedulerState) { waiting = state.queue }
+
+  public mutating func note(_ event: Event, in state: SchedulerState) {
+    if event.changesCapacity { return prepare(for: state) }
+    if let id = event.notebook, state.contains(id), state[id].isStartable { waiting.append(id) }
+  }
+
+  public mutating func decide(_ ledger: inout Ledger) {
+    guard !waiting.isEmpty else { return ledger.explainWaits { _ in [] } }
+    for id in waiting where ledger.state[id].isStartable {
+      let room = ledger.state.sharedRoom(for: id)
+      guard !room.cores.isEmpty else { continue }
+      let cell = ledger.state[id].cell
+      guard cell.demand.gpus == 0 || !room.gpus.isEmpty else { continue }
+      ledger.start(
+        id,
+        on: Allotment(
+          node: ledger.state[id].node, cores: room.cores, gpus: cell.demand.gpus > 0 ? room.gpus : GPUSet(),
+          memory: cell.demand.memory, shared: true), because: Reason(.sharedByAll))
+    }
+    waiting.removeAll(keepingCapacity: true)
+    ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
+  }
+}
+
+extension SchedulerState {
+  /// What a cell may share with others: its pin, or all that is neither drained nor reserved by another's pin; cores that
+  /// a cell of an earlier policy still has to itself are left to it.
+  func sharedRoom(for id: NotebookID) -> Room {
+    let slot = self[id]
+    let node = self[slot.node]
+    var room = Room(
+      cores: node.idleCores.subtracting(node.drainedCores), gpus: node.idleGPUs.subtracting(node.drainedGPUs))
+    for other in reserving where other != id {
+      guard let pin = self[other].pin, pin.node == slot.node else { continue }
+      room.cores.subtract(pin.cores)
+      room.gpus.subtract(pin.gpus)
+    }
+    if let pin = slot.pin {
+      if !pin.cores.isEmpty { room.cores = room.cores.intersection(pin.cores) }
+      if !pin.gpus.isEmpty { room.gpus = room.gpus.intersection(pin.gpus) }
+    }
+    return room
+  }
+}

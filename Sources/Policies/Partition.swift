@@ -1,0 +1,76 @@
+import Domain
+import Engine
+
+/// Every notebook has its own part of the node, as large as every other's.
+///
+/// **Rule**: with *n* open notebooks, notebook *i* (in order of opening) has the cores from *iC/n* to *(i+1)C/n* of the *C*
+/// that are neither drained nor reserved, and likewise GPUs; where there are more notebooks than cores or GPUs, one of them
+/// serves several notebooks, by turns. A cell starts when it is submitted, on its notebook's part, whatever it asks for;
+/// with fewer GPUs than it asks for, its workers take turns. When a notebook opens or closes, the parts change with each
+/// notebook's next cell. **Starvation**: none. **Source**: static partitioning as in Kubernetes quotas and JupyterHub's
+/// per-user limits; equipartition in McCann, Vaswani and Zahorjan, "A dynamic processor allocation policy", ACM TOCS 11
+/// (1993).
+public struct Partition: Policy {
+  public static let name = "partition"
+  public static let summary = "every open notebook has an equal part of the node to itself"
+
+  /// The open notebooks of each node in order of opening.
+  private var open: [[NotebookID]] = []
+  private var waiting: [NotebookID] = []
+
+  public init(options: PolicyOptions) throws(Refusal) {}
+
+  public mutating func prepare(for state: SchedulerState) {
+    open = Array(repeating: [], count: state.nodes.count)
+    for number in state.notebooks.indices where state.notebooks[number].state != .gone {
+      open[Int(state.notebooks[number].node.number)].append(NotebookID(Int32(number)))
+    }
+    waiting = state.queue
+  }
+
+  public mutating func note(_ event: Event, in state: SchedulerState) {
+    if event.changesCapacity { return prepare(for: state) }
+    guard let id = event.notebook, state.contains(id) else { return }
+    let node = Int(state[id].node.number)
+    if case .notebookOpened = event { open[node].append(id) }
+    if case .notebookClosed = event { open[node].removeAll { $0 == id } }
+    if state[id].isStartable { waiting.append(id) }
+  }
+
+  public mutating func decide(_ ledger: inout Ledger) {
+    for id in waiting where ledger.state[id].isStartable {
+      guard let allotment = part(of: id, in: ledger.state) else { continue }
+      ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? .partition : .pinned))
+    }
+    waiting.removeAll(keepingCapacity: true)
+    ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
+  }
+
+  /// The notebook's part as an allotment; nil where drains and pins leave it nothing.
+  private func part(of id: NotebookID, in state: SchedulerState) -> Allotment? {
+    let slot = state[id]
+    let room = state.sharedRoom(for: id)
+    let others = open[Int(slot.node.number)]
+    guard let place = others.firstIndex(of: id) else { return nil }
+    let isPinned = slot.pin != nil
+    let cores = isPinned ? room.cores : room.cores.part(place, of: others.count)
+    let gpus = isPinned ? room.gpus : room.gpus.part(place, of: others.count)
+    guard !cores.isEmpty, slot.cell.demand.gpus == 0 || !gpus.isEmpty else { return nil }
+    return Allotment(
+      node: slot.node, cores: cores, gpus: slot.cell.demand.gpus > 0 ? gpus : GPUSet(),
+      memory: slot.cell.demand.memory, shared: true)
+  }
+}
+
+extension ResourceSet {
+  /// Part `index` of `count` equal parts; one member where there are fewer members than parts.
+  func part(_ index: Int, of count: Int) -> Self {
+    let size = self.count
+    guard size > 0, count > 0 else { return Self() }
+    if size < count {
+      let through = smallest(index % size + 1)
+      return through.subtracting(smallest(index % size))
+    }
+    return smallest((index + 1) * size / count).subtracting(smallest(index * size / count))
+  }
+}
