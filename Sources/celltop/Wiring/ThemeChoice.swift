@@ -1,9 +1,21 @@
 import Canvas
+import Console
+import Foundation
 
 extension Tool {
-  /// The theme of that name; the built-in one where none is named.
+  /// The theme of that name, from the user's folder or the bundled ones; the built-in one where none is named.
+  ///
+  /// - Throws: `ThemeError` that names the theme, its problems and how to mend them.
   static func theme(_ name: String?) throws -> Theme {
-    guard let name else { return .builtIn }
-    throw ToolError("there is no theme '\(name.printable(at: 40))'")
+    guard let name = name ?? ProcessInfo.processInfo.environment["CELLTOP_THEME"], !name.isEmpty else { return .builtIn }
+    return try ThemeCatalog(directories: themeFolders()).theme(named: name)
+  }
+
+  /// Where themes are looked for, first the user's own.
+  static func themeFolders() -> [String] {
+    let environment = ProcessInfo.processInfo.environment
+    let given = environment["XDG_CONFIG_HOME"] ?? ""
+    let configuration = given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.config"
+    return [configuration + "/celltop/themes", Installation(environment: environment).themes()].compactMap { $0 }
   }
 }
