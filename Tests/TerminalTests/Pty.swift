@@ -21,15 +21,21 @@ final class Pty {
     secondary = second
   }
 
-  /// Reads what has been written up to now.
+  /// Reads all that has been written up to now. The kernel hands it on in its own time, so a mark is written after it
+  /// and waited for.
   @discardableResult
   func collect() -> String {
+    let mark = Array("<collected>".utf8)
+    _ = mark.withUnsafeBytes { write(secondary, $0.baseAddress, $0.count) }
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
+    while !output.suffix(mark.count).elementsEqual(mark) {
+      var waiting = pollfd(fd: primary, events: Int16(POLLIN), revents: 0)
+      poll(&waiting, 1, -1)
       let count = read(primary, &buffer, buffer.count)
-      guard count > 0 else { break }
-      output += buffer[..<count]
+      guard count > 0 || errno == EAGAIN else { break }
+      output += buffer[..<max(0, count)]
     }
+    output.removeLast(min(mark.count, output.count))
     return String(decoding: output, as: UTF8.self)
   }
 
