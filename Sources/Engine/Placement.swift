@@ -60,12 +60,14 @@ extension SchedulerState {
   }
 
   /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.
-  public func shortage(of id: NotebookID, in room: Room, place: Int32) -> Wait {
+  ///
+  /// - Parameter coresWanted: how many cores the rule would give it at the least; nil for what the cell itself needs.
+  public func shortage(of id: NotebookID, in room: Room, place: Int32, coresWanted: Int32? = nil) -> Wait {
     let slot = self[id]
     if slot.isHeld { return Wait(cause: .held, place: place) }
     if slot.isOperatorSuspended { return Wait(cause: .operatorSuspended, place: place) }
     let demand = demand(of: id)
-    let lackingCores = demand.coresLeast - Int32(room.cores.count)
+    let lackingCores = max(demand.coresLeast, coresWanted ?? 0) - Int32(room.cores.count)
     let lackingGPUs = demand.gpus - Int32(room.gpus.count)
     if lackingGPUs > 0 {
       return Wait(

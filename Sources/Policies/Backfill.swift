@@ -37,7 +37,7 @@ public struct Backfill: Policy {
       lines.startInOrder(on: id, in: &ledger, rule: .firstCome)
       lines.backfill(on: id, in: &ledger)
     }
-    ledger.explainWaits { _ in lines.lines.flatMap(\.ordered) }
+    ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 }
 

@@ -67,7 +67,7 @@ public struct FairShare: Policy {
         begin(id, allotment, in: ledger.state)
       }
     }
-    ledger.explainWaits { _ in lines.lines.flatMap(\.ordered) }
+    ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
   private mutating func learnUser(of number: Int, in state: SchedulerState) {

@@ -36,7 +36,7 @@ public struct FirstCome: Policy {
     for node in lines.lines.indices {
       lines.startInOrder(on: NodeID(Int32(node)), in: &ledger, rule: .firstCome)
     }
-    ledger.explainWaits { _ in lines.lines.flatMap(\.ordered) }
+    ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
   static func rank(_ slot: NotebookSlot) -> Rank { Rank(tier: -Int64(slot.priority), cell: slot.cell.id) }

@@ -78,13 +78,16 @@ extension SchedulerState {
 
 extension Ledger {
   /// Explains the waits of a policy that starts cells in the order of `line`, where anybody wants to know.
-  mutating func explainWaits(inOrder line: (SchedulerState) -> [NotebookID]) {
+  ///
+  /// - Parameter isWhole: whether the rule gives a cell all the cores that it can use, or none.
+  mutating func explainWaits(isWhole: Bool = false, inOrder line: (SchedulerState) -> [NotebookID]) {
     guard explainsWaits else { return }
     let waiting = line(state) + state.queue.filter { !state[$0].isStartable }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
     var ahead: NotebookID?
     for (index, id) in waiting.enumerated() {
-      var wait = state.shortage(of: id, in: state.room(for: id), place: Int32(index + 1))
+      let wanted = isWhole ? state.wholeNeed(of: id).cores : nil
+      var wait = state.shortage(of: id, in: state.room(for: id), place: Int32(index + 1), coresWanted: wanted)
       if wait.cause == .turn, let ahead { wait.holders = [ahead] }
       wait.expected = outlook.starts[index]
       explain(id, wait)

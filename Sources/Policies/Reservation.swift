@@ -57,7 +57,7 @@ public struct Reservation: Policy {
         startOnHolding(id, in: &ledger)
       }
     }
-    ledger.explainWaits { _ in lines.lines.flatMap(\.ordered) }
+    ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
   private mutating func refresh(_ id: NotebookID, in state: SchedulerState) {

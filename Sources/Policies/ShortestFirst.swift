@@ -33,7 +33,7 @@ public struct ShortestFirst: Policy {
     for node in lines.lines.indices {
       lines.startWhateverFits(on: NodeID(Int32(node)), in: &ledger, rule: .shortest)
     }
-    ledger.explainWaits { _ in lines.lines.flatMap(\.ordered) }
+    ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
   static func rank(_ slot: NotebookSlot) -> Rank {

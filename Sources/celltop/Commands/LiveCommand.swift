@@ -23,7 +23,7 @@ struct LiveCommand: ParsableCommand {
 /// What every live session can be told.
 struct LiveOptions: ParsableArguments {
   @Option(help: "The policy that decides: \(LiveRun.policies.joined(separator: ", ")).")
-  var policy = LiveRun.policies[0]
+  var policy = LiveRun.defaultPolicy
 
   @Option(help: "Cores that the scheduler may use, such as 0-3 (default: all that this process may use).")
   var cores: String?

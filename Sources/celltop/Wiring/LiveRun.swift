@@ -11,8 +11,10 @@ import Session
 
 /// A live session with its console.
 final class LiveRun {
-  /// The policies there are; the first one is what is used where nothing is said.
+  /// The policies there are.
   static let policies = PolicyCatalogue.standard.names
+  /// What decides where nothing is said. It never takes cores from a running cell: see Docs/Decisions/0005.
+  static let defaultPolicy = "fcfs"
 
   private let session: LiveSession
   private let theme: Theme
