@@ -2,6 +2,7 @@
 #include "process_shims.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -100,3 +101,5 @@ int celltop_connect_unix(const char *path) {
 int celltop_status_signalled(int status) { return WIFSIGNALED(status); }
 int celltop_status_signal(int status) { return WTERMSIG(status); }
 int celltop_status_exit(int status) { return WEXITSTATUS(status); }
+
+void celltop_return_memory(void) { malloc_trim(0); }

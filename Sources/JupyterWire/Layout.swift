@@ -96,6 +96,11 @@ public struct Composer: Sendable {
     frames("iopub_welcome", parent: [], content: #"{"subscription":\#(quoted(subscription))}"#, stamp: stamp)
   }
 
+  /// The request that interrupts a kernel whose `interrupt_mode` is `message`.
+  public func interrupt(stamp: Stamp) -> [[UInt8]] {
+    frames("interrupt_request", parent: [], content: "{}", stamp: stamp)
+  }
+
   /// A request that leaves no trace: no output, no history, no execution count, and no abort if it fails.
   public func silentExecute(code: String, stamp: Stamp) -> [[UInt8]] {
     frames(

@@ -41,6 +41,8 @@ final class Gate {
   let name: String
 
   var peers: [[UInt8]: Peer] = [:]
+  /// The gate itself as a client, made when it first needs to be one.
+  var ownPeer: Peer?
   var queue = ShellQueue<Request>()
   /// Makes messages in the kernel's name; nil until the kernel has said its session.
   var composer: Composer?
@@ -64,12 +66,14 @@ final class Gate {
   var backlogTold = 0
   var signaturesSeen = SignatureHistory()
   var delayed: [Delayed] = []
+  var memory = MemoryReturn()
 
   /// Something that waits for its moment: an interrupt just after a resume.
   struct Delayed {
     enum Act {
       case signal(Int32)
       case control(Peer, Multipart)
+      case interruptRequest
     }
     var at: Instant
     var act: Act
@@ -160,6 +164,7 @@ final class Gate {
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
     tellBacklog(at: later)
+    memory.tick(at: later)
   }
 
   /// Sleeps until something comes or something is due.
@@ -192,7 +197,7 @@ final class Gate {
     var wake = min(queue.wake, link.wake)
     for later in delayed { wake = min(wake, later.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
-    return wake
+    return min(wake, memory.wake)
   }
 
   var parentLives = true
@@ -215,6 +220,28 @@ final class Gate {
   /// Clients come and go unseen (each reload of a page is a new one): beyond this many the one silent longest is
   /// forgotten.
   static let peersMost = 256
+}
+
+/// Gives memory back to the system once a flood of output has passed: the allocator keeps it otherwise, and a gate lives
+/// as long as its kernel.
+struct MemoryReturn {
+  private var bytes = 0
+  private var last = Instant.zero
+  static let floodBytes = 8 << 20
+  static let quiet = Span(microseconds: 1_000_000)
+
+  mutating func forwarded(_ count: Int, at now: Instant) {
+    bytes += count
+    last = now
+  }
+
+  var wake: Instant { bytes >= Self.floodBytes ? last + Self.quiet : .never }
+
+  mutating func tick(at now: Instant) {
+    guard now >= wake else { return }
+    bytes = 0
+    celltop_return_memory()
+  }
 }
 
 /// The signatures of the latest cells: a kernel drops a message whose signature it has seen, so a gate that waited for its

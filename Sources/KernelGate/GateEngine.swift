@@ -88,7 +88,7 @@ extension Gate {
     guard key == queue.runningKey || key == queue.headKey else {
       return link.send(.failed(sequence: sequence, why: "cell \(key) neither waits nor runs"), at: now)
     }
-    if key == queue.runningKey { interruptKernel(at: now) }
+    if key == queue.runningKey { interruptForEngine(at: now) }
     perform(queue.interrupted(at: now), at: now)
     link.send(.applied(sequence: sequence, cores: cores ?? allCores), at: now)
   }
@@ -122,6 +122,12 @@ extension Gate {
     perform(queue.grant(key, at: now) ?? [], at: now)
   }
 
+  /// Keeps the answers to a request of the gate's own from clients; the latest few are enough.
+  func note(ownRequest id: String) {
+    ownRequests.append(id)
+    if ownRequests.count > 8 { ownRequests.removeFirst() }
+  }
+
   /// Tells the thread pools of a Python kernel the number of its cores, when that has changed, on the connection that
   /// the cell will take.
   func tellPools(by peer: Peer) {
@@ -130,8 +136,7 @@ extension Gate {
     guard threads != pools ?? allCores.count else { return }
     pools = threads
     let own = stamp()
-    ownRequests.append(own.id)
-    if ownRequests.count > 8 { ownRequests.removeFirst() }
+    note(ownRequest: own.id)
     peer.shell.send(
       Composer(session: name, signer: signer).silentExecute(code: ThreadPools.code(threads: threads), stamp: own))
   }

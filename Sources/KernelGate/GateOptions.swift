@@ -8,14 +8,20 @@ public struct GateOptions: Equatable, Sendable {
   public var failOpenAfter = Span(microseconds: 2_000_000)
   /// The kernelspec's language, where the wrapping wrote it.
   public var language: String?
+  /// Whether the kernel is interrupted by a message on control instead of a signal (`interrupt_mode`).
+  public var interruptsByMessage = false
   /// The real kernel's command.
   public var command: [String] = []
 
   public static let usage = """
-    usage: celltop-gate -f CONNECTION_FILE [--fail-open-after SECONDS] [--language NAME] -- KERNEL ARGUMENT…
+    usage: celltop-gate -f CONNECTION_FILE [options] -- KERNEL ARGUMENT…
 
     Stands between a Jupyter client and a kernel, and holds each cell until celltop's engine grants it cores. Without an
     engine every cell runs at once. Kernelspecs use it; see 'celltop kernelspec install'.
+
+      --fail-open-after SECONDS   let a held cell run once its engine has been gone this long (2)
+      --language NAME             the kernelspec's language
+      --interrupt-mode MODE       signal or message: how the kernel is interrupted for the engine (signal)
 
     """
 
@@ -42,6 +48,12 @@ public struct GateOptions: Equatable, Sendable {
             "cannot read --fail-open-after '\(text.printable(at: 40))': it is not a number of seconds from 0 to 86400")
         }
         failOpenAfter = Span(seconds: seconds)
+      case "--interrupt-mode":
+        let text = try value()
+        guard text == "signal" || text == "message" else {
+          throw .wrong("cannot read --interrupt-mode '\(text.printable(at: 40))': it is neither signal nor message")
+        }
+        interruptsByMessage = text == "message"
       case "--":
         command = Array(rest)
         rest = []

@@ -9,6 +9,7 @@ extension Gate {
     let message = Multipart()
     for turn in 0..<Self.burst {
       guard message.receive(from: output) else { return turn > 0 }
+      memory.forwarded(message.byteCount, at: now)
       if isForClients(message, at: now) { message.send(to: front.iopub) }
     }
     return true

@@ -38,6 +38,13 @@ extension Gate {
     performDelayed(at: now)
   }
 
+  /// Interrupts the kernel for the engine, in the way that the kernel wants.
+  func interruptForEngine(at now: Instant) {
+    guard options.interruptsByMessage else { return interruptKernel(at: now) }
+    delayed.append(Delayed(at: afterResume(at: now), act: .interruptRequest))
+    performDelayed(at: now)
+  }
+
   /// Resumes a suspended kernel; gives the moment from which an interrupt is safe.
   private func afterResume(at now: Instant) -> Instant {
     let last = delayed.last?.at ?? now
@@ -58,6 +65,14 @@ extension Gate {
       switch first.act {
       case .signal(let number): signalKernel(number)
       case .control(let peer, let message): message.send(to: peer.control, from: 1)
+      case .interruptRequest:
+        // On a client of the gate's own, whose replies nobody reads.
+        if ownPeer == nil {
+          ownPeer = try? Peer(context, identity: Array("celltop-\(name)".utf8), kernel: kernel, now: now)
+        }
+        let own = stamp()
+        note(ownRequest: own.id)
+        ownPeer?.control.send(Composer(session: name, signer: signer).interrupt(stamp: own))
       }
     }
   }

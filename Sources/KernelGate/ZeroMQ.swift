@@ -123,6 +123,9 @@ final class Multipart {
     }
   }
 
+  /// All frames' bytes together.
+  var byteCount: Int { (0..<count).reduce(0) { $0 + zmq_msg_size(frames + $1) } }
+
   /// A frame's bytes, valid until the message is sent or received anew.
   subscript(index: Int) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: zmq_msg_data(frames + index), count: zmq_msg_size(frames + index))

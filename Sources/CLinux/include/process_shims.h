@@ -38,3 +38,5 @@ int celltop_connect_unix(const char *path);
 int celltop_status_signalled(int status);
 int celltop_status_signal(int status);
 int celltop_status_exit(int status);
+// malloc_trim(0): gives free heap memory back to the system.
+void celltop_return_memory(void);

@@ -1,0 +1,207 @@
+import FoundationEssentials
+import Testing
+
+@testable import KernelGate
+
+/// A directory of its own for each test, with one kernelspec in it.
+private final class Place {
+  let root: String
+  var environment: [String: String] {
+    ["JUPYTER_PATH": root + "/share/jupyter", "PATH": "/usr/bin:/bin", "HOME": root]
+  }
+  var kernels: String { root + "/share/jupyter/kernels" }
+
+  init() throws {
+    root = FileManager.default.temporaryDirectory.path + "/celltop-specs-\(UInt64.random(in: 0 ... .max))"
+    try add(
+      "mine",
+      #"""
+      {"argv": ["sh", "-x", "{resource_dir}/run", "{connection_file}"], "display_name": "Mine", "language": "r",
+       "interrupt_mode": "message", "env": {"A": "${B}"}, "metadata": {"debugger": true}, "kernel_protocol_version": "5.5"}
+      """#)
+    try write("logo", to: kernels + "/mine/logo-64x64.png")
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: root) }
+
+  func add(_ name: String, _ json: String) throws { try write(json, to: kernels + "/\(name)/kernel.json") }
+
+  func write(_ text: String, to path: String) throws {
+    let directory = path.split(separator: "/").dropLast().joined(separator: "/")
+    try FileManager.default.createDirectory(atPath: "/" + directory, withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: URL(filePath: path))
+  }
+
+  func json(_ name: String) throws -> [String: JSONValue] {
+    try JSONDecoder().decode(
+      [String: JSONValue].self, from: Data(contentsOf: URL(filePath: kernels + "/\(name)/kernel.json")))
+  }
+
+  func own() -> [KernelSpec] { KernelSpecs.specs(in: kernels) }
+}
+
+@Suite("Wrapping kernelspecs")
+struct KernelSpecsTests {
+  @Test("keeps all of a spec, and puts the gate in front of its command")
+  func wraps() throws {
+    let place = try Place()
+    let made = try KernelSpecs.install(["mine"], to: place.kernels, gate: "/opt/gate", environment: place.environment)
+    #expect(made.map(\.name) == ["mine-celltop"] && made[0].wraps == place.kernels + "/mine")
+    let json = try place.json("mine-celltop")
+    #expect(
+      made[0].command == [
+        "/opt/gate", "-f", "{connection_file}", "--language", "r", "--interrupt-mode", "message", "--", "/usr/bin/sh",
+        "-x",
+        place.kernels + "/mine/run", "{connection_file}",
+      ])
+    #expect(json["display_name"]?.string == "Mine (celltop)")
+    #expect(json["language"]?.string == "r" && json["interrupt_mode"]?.string == "message")
+    #expect(json["env"] == .object(["A": .string("${B}")]) && json["kernel_protocol_version"]?.string == "5.5")
+    #expect(json["metadata"]?.object?["debugger"] == .bool(true))
+    #expect(FileManager.default.fileExists(atPath: place.kernels + "/mine-celltop/logo-64x64.png"))
+  }
+
+  @Test("gives the gate options that it reads back")
+  func optionsRoundTrip() throws {
+    let place = try Place()
+    let made = try KernelSpecs.install(["mine"], to: place.kernels, gate: "/opt/gate", environment: place.environment)
+    let options = try GateOptions(parsing: Array(made[0].command.dropFirst()))
+    #expect(options.language == "r" && options.interruptsByMessage && options.command.first == "/usr/bin/sh")
+    #expect(options.command(connectionFile: "/own").last == "/own")
+  }
+
+  @Test("is idempotent, and never wraps what it wrapped")
+  func idempotent() throws {
+    let place = try Place()
+    for _ in 0..<3 {
+      _ = try KernelSpecs.install(["mine"], to: place.kernels, gate: "/opt/gate", environment: place.environment)
+    }
+    #expect(place.own().map(\.name) == ["mine", "mine-celltop"])
+    #expect(KernelSpecs.list(environment: place.environment).map(\.name).contains("mine-celltop"))
+    #expect(throws: KernelSpecError.self) {
+      try KernelSpecs.install(["mine-celltop"], to: place.kernels, gate: "/g", environment: place.environment)
+    }
+  }
+
+  @Test("removes ours and nothing else")
+  func removes() throws {
+    let place = try Place()
+    _ = try KernelSpecs.install(["mine"], to: place.kernels, gate: "/opt/gate", environment: place.environment)
+    #expect(throws: KernelSpecError.unknown(name: "other", known: ["mine-celltop"])) {
+      try KernelSpecs.remove(["other"], from: place.kernels)
+    }
+    #expect(try KernelSpecs.remove(["mine"], from: place.kernels) == ["mine-celltop"])
+    #expect(try KernelSpecs.remove([], from: place.kernels) == [])
+    #expect(place.own().map(\.name) == ["mine"])
+  }
+
+  @Test("says what is wrong: an unknown name, a foreign directory, a provisioner, an unreadable spec")
+  func refuses() throws {
+    let place = try Place()
+    try place.add(
+      "far", #"{"argv": ["x"], "language": "x", "metadata": {"kernel_provisioner": {"provisioner_name": "y"}}}"#)
+    try place.add("broken", "{")
+    try place.add("noargv", #"{"argv": [1]}"#)
+    func message(_ names: [String]) -> String {
+      do throws(KernelSpecError) {
+        _ = try KernelSpecs.install(names, to: place.kernels, gate: "/g", environment: place.environment)
+        return ""
+      } catch { return error.description }
+    }
+    #expect(message(["nobody"]).hasPrefix("there is no kernelspec 'nobody'; there are "))
+    #expect(message(["far"]).contains("a provisioner of its own"))
+    #expect(message(["broken"]).hasPrefix("there is no kernelspec 'broken'"))
+    try place.add("mine-celltop", #"{"argv": ["somebody's"]}"#)
+    #expect(message(["mine"]).hasSuffix("remove it first, or choose another place"))
+  }
+
+  @Test("takes a bare python for the one of the prefix in which the spec lies")
+  func python() throws {
+    let place = try Place()
+    try place.add("py", #"{"argv": ["python", "-m", "k"], "language": "python"}"#)
+    try place.write("#!", to: place.root + "/bin/python")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.root + "/bin/python")
+    let made = try KernelSpecs.install(["py"], to: place.kernels, gate: "/g", environment: place.environment)
+    #expect(made[0].command.contains(place.root + "/bin/python"))
+  }
+
+  @Test("searches in Jupyter's order")
+  func order() {
+    let path = KernelSpecs.searchPath(environment: [
+      "JUPYTER_PATH": "/a:/b", "VIRTUAL_ENV": "/v", "HOME": "/h", "PATH": "/nowhere",
+    ])
+    #expect(
+      path == [
+        "/a/kernels", "/b/kernels", "/v/share/jupyter/kernels", "/h/.local/share/jupyter/kernels",
+        "/usr/local/share/jupyter/kernels", "/usr/share/jupyter/kernels",
+      ])
+    #expect(KernelSpecs.userDirectory(environment: ["JUPYTER_DATA_DIR": "/d"]) == "/d/kernels")
+  }
+}
+
+@Suite("The gate's command line and connection file")
+struct GateOptionsTests {
+  @Test(
+    "says what is wrong",
+    arguments: [
+      ([], "the connection file is missing: -f CONNECTION_FILE"), (["-f"], "-f needs a value"),
+      (["-f", "x"], "the kernel's command is missing: -- KERNEL ARGUMENT…"),
+      (["-f", "x", "--"], "the kernel's command is missing: -- KERNEL ARGUMENT…"),
+      (["python"], "there is no option 'python'; the kernel's command stands behind --"),
+      (
+        ["--fail-open-after", "soon"],
+        "cannot read --fail-open-after 'soon': it is not a number of seconds from 0 to 86400"
+      ),
+      (["--interrupt-mode", "x"], "cannot read --interrupt-mode 'x': it is neither signal nor message"),
+    ] as [([String], String)])
+  func wrong(arguments: [String], why: String) {
+    #expect(throws: GateUsageError.wrong(why)) { try GateOptions(parsing: arguments) }
+  }
+
+  @Test("replaces the client's file wherever it stands, and the literal that VS Code leaves")
+  func replaces() throws {
+    let options = try GateOptions(parsing: [
+      "-f", "/r/k.json", "--", "k", "-f", "/r/k.json", "--f=/r/k.json", "{connection_file}",
+    ])
+    #expect(options.command(connectionFile: "/p/k.json") == ["k", "-f", "/p/k.json", "--f=/p/k.json", "/p/k.json"])
+  }
+
+  static let file =
+    #"{"transport":"tcp","ip":"127.0.0.1","shell_port":1,"iopub_port":2,"stdin_port":3,"control_port":4,"hb_port":5,"key":"k","signature_scheme":"hmac-sha256","kernel_name":"x","jupyter_session":"/n.ipynb"}"#
+
+  @Test("moves a kernel to other ports and keeps what it does not know")
+  func moves() throws {
+    let file = try ConnectionFile(parsing: Array(Self.file.utf8), name: "f")
+    #expect(file.endpoint(.control) == "tcp://127.0.0.1:4" && file.notebook == "/n.ipynb")
+    let ports = try #require(ConnectionFile.freePorts())
+    #expect(Set(ports.values).count == 5 && !ConnectionFile.isTaken(ports))
+    let moved = try ConnectionFile(parsing: file.moved(to: ports).text(), name: "f")
+    #expect(moved.endpoint(.shell) == "tcp://127.0.0.1:\(ports[.shell]!)" && moved.key == "k")
+    #expect(String(decoding: moved.text(), as: UTF8.self).contains(#""kernel_name" : "x""#))
+  }
+
+  @Test(
+    "names the member that is wrong",
+    arguments: [
+      ("x", "it is not a JSON object"), ("{}", "'shell_port' is not a port from 1 to 65535"),
+      (file.replacing("\"hb_port\":5", with: "\"hb_port\":70000"), "'hb_port' is not a port from 1 to 65535"),
+      (file.replacing("\"tcp\"", with: "\"udp\""), "the transport 'udp' is neither tcp nor ipc"),
+      (file.replacing("sha256", with: "md5"), "the signature scheme 'hmac-md5' is not hmac-sha256"),
+    ])
+  func wrongFile(text: String, why: String) {
+    do {
+      _ = try ConnectionFile(parsing: Array(text.utf8), name: "f")
+      Issue.record("it was read")
+    } catch { #expect(error.description.contains(why)) }
+  }
+
+  @Test("remembers the latest signatures and forgets the oldest")
+  func signatures() {
+    var history = SignatureHistory()
+    let answers = [[1], [1], [], []].map { history.isNew($0) }
+    #expect(answers == [true, false, true, true])
+    for number in 0..<SignatureHistory.kept { _ = history.isNew([2, UInt8(number & 255), UInt8(number >> 8)]) }
+    let again = history.isNew([1])
+    #expect(again, "it has been forgotten")
+  }
+}
