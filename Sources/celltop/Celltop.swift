@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 @main
 struct Celltop: ParsableCommand {
@@ -11,7 +12,23 @@ struct Celltop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self, GateCommand.self,
+      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self,
+      KernelspecCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
+
+  /// Exits with 0 when done, 1 when it failed, 2 for wrong use.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      if !text.isEmpty {
+        if code.isSuccess { print(text) } else { Tool.progress(text) }
+      }
+      Foundation.exit(code == .validationFailure ? 2 : code.rawValue)
+    }
+  }
 }

@@ -47,9 +47,14 @@ struct DemoTests {
     try await stage.wait("the cell going on") { $0.contains("may go on") || selectedLine($0).contains("R running") }
     try await stage.type("w")
     try await stage.wait("an explanation") { $0.contains("WHY") }
-    try await stage.type("Escape", "?")
+    // Escape and the next key in one breath would be Alt and that key.
+    try await stage.type("Escape")
+    try await stage.wait("the panes") { !$0.contains("WHY") }
+    try await stage.type("?")
     try await stage.wait("the help") { $0.contains("KEYS") && $0.contains("suspend the running cell") }
-    try await stage.type("Escape", "q")
+    try await stage.type("Escape")
+    try await stage.wait("the panes") { !$0.contains("KEYS") }
+    try await stage.type("q")
     let end = try await stage.wait("the end") { $0.contains("TTY=") }
     #expect(end.contains("RC=0"))
     #expect(end.contains("TTY=same"))

@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import KernelGate
 
 /// The people of the demonstration: a player a notebook, each with a real kernel behind a gate.
 final class DemoCrew {
@@ -14,19 +15,18 @@ final class DemoCrew {
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
   }
 
-  /// Writes the kernelspec that puts the gate before a Python kernel.
+  /// Writes the kernelspec that puts the gate before the environment's Python kernel.
+  ///
+  /// - Throws: `ToolError` where that environment has no kernel.
   func writeKernelspec(python: String, gate: String) throws {
-    let spec = folder + "/jupyter/kernels/python3-celltop"
-    try FileManager.default.createDirectory(atPath: spec, withIntermediateDirectories: true)
-    let argv = [
-      gate, "-f", "{connection_file}", "--language", "python", "--", python, "-m", "ipykernel_launcher", "-f",
-      "{connection_file}",
-    ]
-    let json: [String: Any] = [
-      "argv": argv, "display_name": "Python 3 (celltop)", "language": "python", "interrupt_mode": "signal",
-    ]
-    let data = try JSONSerialization.data(withJSONObject: json, options: [.prettyPrinted, .sortedKeys])
-    try data.write(to: URL(fileURLWithPath: spec + "/kernel.json"))
+    let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+    let original = KernelSpecs.prefixDirectory(prefix) + "/python3"
+    guard FileManager.default.fileExists(atPath: original + "/kernel.json") else {
+      throw ToolError("\(python) has no kernel (\(original) is missing). Run 'make setup', or install ipykernel there")
+    }
+    try KernelSpecs.wrap(
+      KernelSpecs.read(directory: original), to: folder + "/jupyter/kernels", gate: gate,
+      environment: ProcessInfo.processInfo.environment)
   }
 
   /// Starts a player for each notebook.
