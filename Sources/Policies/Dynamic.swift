@@ -30,8 +30,10 @@ public struct Dynamic: Policy {
     (name: "no-malleability", summary: "give each cell all the cores that it can use, or none"),
     (name: "no-anticipation", summary: "look at the present cell only, not at what its notebook will need after it"),
     (name: "no-ageing", summary: "bound no wait"),
-    (name: "ageing", summary: "how long a cell may stand still before it goes first, in hours: 24 without it"),
-    (name: "grain", summary: "binary digits of the index below which two cells count as equal: 0 to 6"),
+    (name: "ageing", summary: "how long a cell may stand still before it goes first, in hours: 48 without it"),
+    (name: "large", summary: "notebooks of so many hours or more count as equally large: 500 without it"),
+    (name: "skew", summary: "moves weight from what is left to the whole: index left^(1−s/2) × whole^(1+s/2), s of -1, 0 or 1"),
+    (name: "grain", summary: "by how many binary digits the index is coarsened before it is compared: -52 (none) to 6"),
     (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
   ]
 
@@ -43,7 +45,12 @@ public struct Dynamic: Policy {
   /// Binary digits of the index's mantissa and exponent that are not compared.
   let grain: Int
   let width: Double
+  /// The index from which on cells count as equal, in seconds squared.
+  let large: Double
+  let skew: Int
 
+  /// The instant of the present input; the state's is that of its last entry.
+  var now = Instant.zero
   /// What the policy knows of each notebook's present cell.
   var standings: ContiguousArray<Standing> = []
   /// By node.
@@ -56,10 +63,13 @@ public struct Dynamic: Policy {
     preempts = !options.has("no-preemption")
     isMalleable = !options.has("no-malleability")
     anticipates = !options.has("no-anticipation")
-    let hours = try options.number("ageing", in: 0...8760, otherwise: 24)
+    let hours = try options.number("ageing", in: 0...8760, otherwise: 48)
     bound = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
-    grain = 52 + Int(try options.number("grain", in: -52...6, otherwise: 1))
-    width = try options.number("width", in: 0...1, otherwise: 0)
+    grain = 52 + Int(try options.number("grain", in: -52...6, otherwise: -52))
+    let largeHours = try options.number("large", in: 0...1e5, otherwise: 500)
+    large = largeHours * largeHours * 3600 * 3600
+    skew = Int(try options.number("skew", in: -1...1, otherwise: 0))
+    width = try options.number("width", in: 0...1, otherwise: 0.1)
   }
 
   /// The present cell of a notebook as the policy follows it.
@@ -98,6 +108,7 @@ public struct Dynamic: Policy {
   }
 
   public mutating func prepare(for state: SchedulerState) {
+    now = state.now
     nodes = Array(repeating: NodeLines(), count: state.nodes.count)
     standings.removeAll(keepingCapacity: true)
     for number in state.notebooks.indices {
@@ -117,6 +128,7 @@ public struct Dynamic: Policy {
   }
 
   public mutating func note(_ event: Event, in state: SchedulerState) {
+    now = state.now
     while standings.count < state.notebooks.count { standings.append(Standing()) }
     while nodes.count < state.nodes.count { nodes.append(NodeLines()) }
     if event.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
@@ -139,6 +151,7 @@ public struct Dynamic: Policy {
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
+    now = ledger.now
     for node in nodes.indices {
       let id = NodeID(Int32(node))
       if ledger.state.pinnedCount > 0 { startPinned(on: id, in: &ledger) }

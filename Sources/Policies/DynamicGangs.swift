@@ -72,11 +72,11 @@ extension Dynamic {
     guard let head = nodes[index].gangs.first else { return }
     var after = standings[Int(head.number)].rank
     guard nodes[index].gangs.first(fitting: free, after: after) != nil else { return }
-    var shadow = Shadow(of: gangNeed(of: head, in: state), on: node, in: state, room: free, at: state.now)
+    var shadow = Shadow(of: gangNeed(of: head, in: state), on: node, in: state, room: free, at: now)
     while let id = nodes[index].gangs.first(fitting: free, after: after) {
       after = standings[Int(id.number)].rank
       let need = gangNeed(of: id, in: state)
-      let endsInTime = state[id].cell.forecast.map { state.now + $0.run.p95 <= shadow.at } ?? false
+      let endsInTime = state[id].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
       guard endsInTime || need.fits(in: shadow.left) else { continue }
       take(id, need, &free, on: node)
       if !endsInTime {

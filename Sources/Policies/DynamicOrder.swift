@@ -11,7 +11,7 @@ extension Dynamic {
 
   /// How long the cell has stood still: queued, suspended, or slowed.
   func standstill(_ id: NotebookID, in state: SchedulerState) -> Double {
-    Double((state.now - state[id].cell.submitted).microseconds) - done(id, at: state.now)
+    Double((now - state[id].cell.submitted).microseconds) - done(id, at: now)
   }
 
   /// Books the work done until now.
@@ -31,7 +31,7 @@ extension Dynamic {
 
   /// remaining × total, in seconds squared; the least goes first.
   func index(of id: NotebookID, in state: SchedulerState) -> Double {
-    let done = done(id, at: state.now)
+    let done = done(id, at: now)
     var remaining: Double
     var total: Double
     if let forecast = state[id].cell.forecast {
@@ -48,6 +48,10 @@ extension Dynamic {
     }
     let gpus = Double(state[id].cell.demand.gpus)
     if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
+    if skew != 0 {
+      let ratio = (total / remaining).squareRoot()
+      return remaining * total * (skew > 0 ? ratio : 1 / ratio) / 1e12
+    }
     return remaining * total / 1e12
   }
 
@@ -55,7 +59,8 @@ extension Dynamic {
     let cell = state[id].cell.id
     let tier = -2 * Int64(state[id].priority)
     if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
-    return Rank(tier: tier, index: Int64(index(of: id, in: state).bitPattern >> UInt64(grain)), cell: cell)
+    let index = min(index(of: id, in: state), large)
+    return Rank(tier: tier, index: Int64(index.bitPattern >> UInt64(grain)), cell: cell)
   }
 
   /// Whether `a` may take from `b`: it is before it by more than the order of submission.
@@ -88,7 +93,7 @@ extension Dynamic {
     countMalleable(id, in: state)
     if let bound, !standings[Int(id.number)].isAged {
       let left = Double(bound.microseconds) - standstill(id, in: state)
-      let at = state.now.microseconds + Int64(max(left, 0).rounded(.up))
+      let at = now.microseconds + Int64(max(left, 0).rounded(.up))
       nodes[node].ageing.insert(id, Rank(tier: at, cell: state[id].cell.id), Need(cores: 0, gpus: 0))
     }
   }
@@ -160,7 +165,7 @@ extension Dynamic {
   /// Puts a notebook where it belongs after something was done to it from outside.
   mutating func reenter(_ id: NotebookID, in state: SchedulerState) {
     leave(id, in: state)
-    settle(id, at: state.now)
+    settle(id, at: now)
     standings[Int(id.number)].rate = 0
     switch state[id].state {
     case .running:
@@ -175,7 +180,7 @@ extension Dynamic {
   mutating func age(on node: NodeID, in ledger: inout Ledger) {
     let index = Int(node.number)
     while let id = nodes[index].ageing.first, let rank = nodes[index].ageing.rank(of: id),
-      rank.tier <= ledger.now.microseconds
+      rank.tier <= now.microseconds
     {
       nodes[index].ageing.remove(id)
       standings[Int(id.number)].isAged = true
@@ -188,8 +193,8 @@ extension Dynamic {
     var soonest = Instant.never
     for id in ledger.state.running where standings[Int(id.number)].isUnforeseen && ledger.state[id].node == node {
       let rank = currentRank(of: id, in: ledger.state)
-      let attained = ledger.state[id].attainedBefore + ledger.state[id].ran(at: ledger.now)
-      soonest = min(soonest, ledger.now + Span(microseconds: max(attained.microseconds, 1_000_000)))
+      let attained = ledger.state[id].attainedBefore + ledger.state[id].ran(at: now)
+      soonest = min(soonest, now + Span(microseconds: max(attained.microseconds, 1_000_000)))
       guard rank != standings[Int(id.number)].rank else { continue }
       leaveRunning(id, in: ledger.state)
       enterRunning(id, in: ledger.state)
@@ -203,7 +208,7 @@ extension Dynamic {
   mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason, in ledger: inout Ledger) {
     guard ledger.start(id, on: allotment, because: reason) else { return }
     leaveWaiting(id, in: ledger.state)
-    standings[Int(id.number)].since = ledger.now
+    standings[Int(id.number)].since = now
     standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
     enterRunning(id, in: ledger.state)
   }
@@ -211,13 +216,13 @@ extension Dynamic {
   mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
     guard ledger.suspend(id, because: Reason(.preempted, for: other)) else { return }
     leaveRunning(id, in: ledger.state)
-    settle(id, at: ledger.now)
+    settle(id, at: now)
     standings[Int(id.number)].rate = 0
     refresh(id, in: ledger.state)
   }
 
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
-    settle(id, at: ledger.now)
+    settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
     standings[Int(id.number)].rate = rate(of: id, on: ledger.state[id].allotment, in: ledger.state)
   }

@@ -11,6 +11,8 @@ public struct Run: Sendable {
   public var entries: Int64
   /// The digest of all entries, as hexadecimal digits.
   public var digest: String
+  /// The cells that ended, where the settings keep them.
+  public var history: [RanCell]
 
   /// Plays `trace` on `node`.
   ///
@@ -36,5 +38,16 @@ public struct Run: Sendable {
     measures = simulator.measures()
     entries = simulator.entriesCount
     digest = simulator.digest.hexadecimal
+    history = simulator.history
   }
+}
+
+/// When a cell of a trace was in the books and when it ran.
+@frozen public struct RanCell: Hashable, Sendable {
+  /// The notebook's place in the trace.
+  public var notebook: Int32
+  public var cell: Int32
+  public var submitted: Instant
+  public var started: Instant
+  public var ended: Instant
 }

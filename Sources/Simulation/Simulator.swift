@@ -14,11 +14,14 @@ public struct Simulator: Sendable {
     public var policy: String
     public var contention: Contention
     public var engine: Scheduler.Settings
+    /// Keep when each cell ran, for a timeline.
+    public var keepsHistory: Bool
 
     public init(
       policy: String, contention: Contention = .measured,
-      engine: Scheduler.Settings = Scheduler.Settings(explainsWaits: false)
+      engine: Scheduler.Settings = Scheduler.Settings(explainsWaits: false), keepsHistory: Bool = false
     ) {
+      self.keepsHistory = keepsHistory
       self.policy = policy
       self.contention = contention
       self.engine = engine
@@ -52,6 +55,8 @@ public struct Simulator: Sendable {
   public private(set) var scheduler: Scheduler
   public private(set) var now: Int64 = 0
   public private(set) var entriesCount: Int64 = 0
+  /// The cells that ended, where the settings keep them.
+  public private(set) var history: [RanCell] = []
   let trace: Trace
   let settings: Settings
   let keepsBetweenCells: Bool
@@ -202,6 +207,12 @@ extension Simulator {
     players[index].alone += cell.run.microseconds
     tally.cellEnded(
       submitted: players[index].submitted, started: players[index].started, ended: instant, runAlone: cell.run)
+    if settings.keepsHistory {
+      history.append(
+        RanCell(
+          notebook: player, cell: Int32(number), submitted: players[index].submitted, started: players[index].started,
+          ended: instant))
+    }
     let work = cell.run.seconds * 1e6
     tally.busyGPUs += work * Double(cell.gpus)
     tally.busyCores +=

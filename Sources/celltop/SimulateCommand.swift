@@ -36,11 +36,13 @@ struct SimulateCommand: ParsableCommand {
 }
 
 /// Plays `trace` and takes the time; wrong use ends the process.
-func simulated(_ trace: Trace, on node: Node, policy: String, options: SimulationOptions) -> FinishedRun {
+func simulated(
+  _ trace: Trace, on node: Node, policy: String, options: SimulationOptions, keepsHistory: Bool = false
+) -> FinishedRun {
   var line = ProgressLine()
   let began = monotonicSeconds()
   do throws(Refusal) {
-    let settings = Simulator.Settings(policy: policy, contention: options.contention)
+    let settings = Simulator.Settings(policy: policy, contention: options.contention, keepsHistory: keepsHistory)
     let run = try Run(
       trace, on: node, settings: settings, forecast: options.source(for: trace), catalogue: .standard,
       progress: { line.show("\(policy) on \(trace.name)", share: $0) })

@@ -101,3 +101,6 @@ func refuseUse(_ error: some Error) -> Never {
   complain("celltop: \(error)\n")
   exit(2)
 }
+
+/// Whether the standard output is a terminal that wants colours (https://no-color.org).
+var colourWanted: Bool { isatty(1) == 1 && getenv("NO_COLOR") == nil }
