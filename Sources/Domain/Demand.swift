@@ -53,7 +53,9 @@ public struct DemandComment: Hashable, Sendable, Codable {
     var comment = DemandComment()
     var found = false
     var problems: [ParseError] = []
-    for line in code.utf8.prefix(4096).split(separator: UInt8(ascii: "\n"), maxSplits: linesMost, omittingEmptySubsequences: false).prefix(linesMost) {
+    for line in code.utf8.prefix(4096).split(
+      separator: UInt8(ascii: "\n"), maxSplits: linesMost, omittingEmptySubsequences: false
+    ).prefix(linesMost) {
       guard let text = String(Substring(decoding: line, as: UTF8.self).trimmed()).afterMarker() else { continue }
       found = true
       for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "," || $0 == "\r" }) {

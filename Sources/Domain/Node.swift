@@ -33,9 +33,12 @@ public struct Node: Hashable, Sendable {
       return Refusal(
         .demandTooLarge, "asks for \(demand.memory.count) bytes of memory, and \(name) has \(memory.count)")
     }
-    if demand.gpus > 0, demand.gpuMemory > .zero, let most = gpus.map(\.memory).max(), most > .zero, demand.gpuMemory > most {
+    if demand.gpus > 0, demand.gpuMemory > .zero, let most = gpus.map(\.memory).max(), most > .zero,
+      demand.gpuMemory > most
+    {
       return Refusal(
-        .demandTooLarge, "asks for \(demand.gpuMemory.count) bytes on a GPU, and the largest of \(name) has \(most.count)")
+        .demandTooLarge,
+        "asks for \(demand.gpuMemory.count) bytes on a GPU, and the largest of \(name) has \(most.count)")
     }
     return nil
   }

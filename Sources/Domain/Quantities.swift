@@ -73,7 +73,8 @@ extension Bytes {
     let digits = body.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
     let unit = body.dropFirst(digits.count)
     let shifts: [String: Int] = ["": 0, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40]
-    let plain = unit.hasSuffix("IB") ? unit.dropLast(2) : (unit.count > 1 && unit.hasSuffix("B") ? unit.dropLast() : unit)
+    let plain =
+      unit.hasSuffix("IB") ? unit.dropLast(2) : (unit.count > 1 && unit.hasSuffix("B") ? unit.dropLast() : unit)
     guard let value = Double(digits), let shift = shifts[String(plain)], value.isFinite, value >= 0,
       value * Double(1 << shift) < 9e18
     else {

@@ -66,7 +66,8 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
       case .SQLITE_NOTADB, .SQLITE_CORRUPT:
         self.init("the history \(path) is damaged (\(Self.plain(error))). Move it away, and a new one is made")
       case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
-        self.init("cannot write the history \(path) (\(Self.plain(error))). Mend its permissions, or set CELLTOP_HISTORY")
+        self.init(
+          "cannot write the history \(path) (\(Self.plain(error))). Mend its permissions, or set CELLTOP_HISTORY")
       default: self.init("cannot open the history \(path): \(Self.plain(error))")
       }
     } else {

@@ -67,7 +67,8 @@ extension HistoryStore {
   public func entries(of session: Int64, from first: Int64 = 1, limit: Int = .max) throws(HistoryError) -> [Entry] {
     try reading { db in
       let cursor = try Row.fetchCursor(
-        db, sql: "SELECT sequence, at_us, event FROM entry WHERE session = ? AND sequence >= ? ORDER BY sequence LIMIT ?",
+        db,
+        sql: "SELECT sequence, at_us, event FROM entry WHERE session = ? AND sequence >= ? ORDER BY sequence LIMIT ?",
         arguments: [session, first, limit])
       var entries: [Entry] = []
       var expected = first

@@ -45,7 +45,9 @@ final class GateConnection {
         break
       }
       do {
-        for line in try buffer.add(chunk[..<count]) { messages.append(try LineCodec.read(GateMessage.self, from: line)) }
+        for line in try buffer.add(chunk[..<count]) {
+          messages.append(try LineCodec.read(GateMessage.self, from: line))
+        }
       } catch {
         send(.unwelcome(why: "a message could not be read: \("\(error)".printable(at: 200))"))
         isBroken = true

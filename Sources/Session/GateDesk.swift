@@ -25,8 +25,9 @@ struct GateDesk {
   }
 
   /// Handles one message of a gate.
-  mutating func receive(_ message: GateMessage, from connection: GateConnection, _ driver: inout EngineDriver, at now: Instant)
-  {
+  mutating func receive(
+    _ message: GateMessage, from connection: GateConnection, _ driver: inout EngineDriver, at now: Instant
+  ) {
     if case .hello(let hello) = message {
       welcome(hello, connection, &driver, at: now)
       return

@@ -13,12 +13,7 @@ public final class Listener {
   public init(path: String) throws(SessionError) {
     self.path = path
     let folder = (path as NSString).deletingLastPathComponent
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    } catch {
-      throw SessionError("cannot make the folder \(folder) for the socket: \(error.localizedDescription)")
-    }
+    try PrivateFolder.make(folder)
     let probe = celltop_unix_connect(path)
     if probe >= 0 {
       close(probe)

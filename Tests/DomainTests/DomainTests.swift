@@ -2,22 +2,26 @@ import Domain
 import Testing
 
 @Suite struct ResourceSetTests {
-  @Test("reads and writes the list format of cpuset files", arguments: [
-    ("", ""), ("0", "0"), ("0-3,8", "0-3,8"), ("3,1,2", "1-3"), ("5-5", "5"), ("0,2,4-6", "0,2,4-6"),
-    ("255-258", "255-258"), ("4095", "4095"),
-  ])
+  @Test(
+    "reads and writes the list format of cpuset files",
+    arguments: [
+      ("", ""), ("0", "0"), ("0-3,8", "0-3,8"), ("3,1,2", "1-3"), ("5-5", "5"), ("0,2,4-6", "0,2,4-6"),
+      ("255-258", "255-258"), ("4095", "4095"),
+    ])
   func roundTrip(text: String, canonical: String) throws {
     #expect(try CoreSet(parsing: text).description == canonical)
   }
 
-  @Test("refuses what is no list, and says which part and how to mend it", arguments: [
-    ("0,x", "cannot read the core list '0,x': 'x' is neither a number nor a range. Write it like 0-3,8"),
-    ("3-1", "cannot read the core list '3-1': '3-1' runs backwards. Write it like 0-3,8"),
-    ("-1", "cannot read the core list '-1': '-1' is neither a number nor a range. Write it like 0-3,8"),
-    ("5000", "cannot read the core list '5000': '5000' is beyond 4095. Write it like 0-3,8"),
-    ("0,,1", "cannot read the core list '0,,1': '' is neither a number nor a range. Write it like 0-3,8"),
-    ("1-2-3", "cannot read the core list '1-2-3': '1-2-3' is neither a number nor a range. Write it like 0-3,8"),
-  ])
+  @Test(
+    "refuses what is no list, and says which part and how to mend it",
+    arguments: [
+      ("0,x", "cannot read the core list '0,x': 'x' is neither a number nor a range. Write it like 0-3,8"),
+      ("3-1", "cannot read the core list '3-1': '3-1' runs backwards. Write it like 0-3,8"),
+      ("-1", "cannot read the core list '-1': '-1' is neither a number nor a range. Write it like 0-3,8"),
+      ("5000", "cannot read the core list '5000': '5000' is beyond 4095. Write it like 0-3,8"),
+      ("0,,1", "cannot read the core list '0,,1': '' is neither a number nor a range. Write it like 0-3,8"),
+      ("1-2-3", "cannot read the core list '1-2-3': '1-2-3' is neither a number nor a range. Write it like 0-3,8"),
+    ])
   func refusal(text: String, message: String) {
     #expect { try CoreSet(parsing: text) } throws: { "\($0)" == message }
   }
@@ -68,14 +72,15 @@ import Testing
   func problems() {
     let read = DemandComment.reading(code: "# celltop: cores=0 gpus=two color=red cores=2")
     #expect(read.comment?.coresLeast == 2)
-    #expect(read.problems.map(\.description) == [
-      "cannot read the demand 'cores=0': '0' is not a number of cores from 1 to 4096, or a range of them. "
-        + "Write it like cores=4 gpus=1 memory=8G",
-      "cannot read the demand 'gpus=two': 'two' is not a number of GPUs from 0 to 4096. "
-        + "Write it like cores=4 gpus=1 memory=8G",
-      "cannot read the demand 'color=red': there is no demand named 'color'; there are cores, gpus, memory and gpuMemory. "
-        + "Write it like cores=4 gpus=1 memory=8G",
-    ])
+    #expect(
+      read.problems.map(\.description) == [
+        "cannot read the demand 'cores=0': '0' is not a number of cores from 1 to 4096, or a range of them. "
+          + "Write it like cores=4 gpus=1 memory=8G",
+        "cannot read the demand 'gpus=two': 'two' is not a number of GPUs from 0 to 4096. "
+          + "Write it like cores=4 gpus=1 memory=8G",
+        "cannot read the demand 'color=red': there is no demand named 'color'; there are cores, gpus, memory and gpuMemory. "
+          + "Write it like cores=4 gpus=1 memory=8G",
+      ])
   }
 
   @Test("survives any bytes on a cell's first lines", arguments: UInt64(1)...50)
@@ -85,9 +90,11 @@ import Testing
     _ = DemandComment.reading(code: "#celltop: " + String(decoding: bytes, as: UTF8.self))
   }
 
-  @Test("reads sizes in powers of 1,024", arguments: [
-    ("512", 512), ("64K", 65_536), ("1.5G", 1_610_612_736), ("8GiB", 8_589_934_592), ("2MB", 2_097_152), ("0", 0),
-  ])
+  @Test(
+    "reads sizes in powers of 1,024",
+    arguments: [
+      ("512", 512), ("64K", 65_536), ("1.5G", 1_610_612_736), ("8GiB", 8_589_934_592), ("2MB", 2_097_152), ("0", 0),
+    ])
   func sizes(text: String, count: Int64) throws { #expect(try Bytes(parsing: text).count == count) }
 
   @Test("refuses what is no size", arguments: ["", "G", "-1", "1.2.3G", "8X", "1e5", "9999999T", "nan"])

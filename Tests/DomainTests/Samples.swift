@@ -60,7 +60,8 @@ struct Samples {
   }
 
   private mutating func notebook() -> Notebook {
-    Notebook(id: notebookID(), node: NodeID(0), user: text(), path: text(), kernel: text(), priority: small(), gate: "ab")
+    Notebook(
+      id: notebookID(), node: NodeID(0), user: text(), path: text(), kernel: text(), priority: small(), gate: "ab")
   }
 
   private mutating func node() -> Node {
@@ -96,7 +97,8 @@ struct Samples {
       cause: WaitCause.allCases.randomElement(using: &random)!, lacking: small(), holders: [id, notebookID()],
       place: small(), expected: ExpectedStart(early: instant(), median: instant(), late: instant()))
     let plain: [Event] = [
-      .policyChanged(text()), .nodeAdded(node()), .drainChanged(NodeID(0), cores(), GPUSet()), .notebookOpened(notebook()),
+      .policyChanged(text()), .nodeAdded(node()), .drainChanged(NodeID(0), cores(), GPUSet()),
+      .notebookOpened(notebook()),
       .kernelReady(id), .kernelDied(id), .notebookClosed(id), .backlogChanged(id, small()), .cellQueued(self.cell()),
       .cellRefused(self.cell(), refusal()), .cellWaits(cell, id, wait), .cellStarted(cell, id, allotment(), reason()),
       .cellAdopted(self.cell(), started: instant(), allotment()), .cellResized(cell, id, allotment(), reason()),

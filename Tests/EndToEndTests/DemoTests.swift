@@ -115,7 +115,10 @@ struct DemoTests {
 
     // The players notice that their parent is gone, finish their round and end their kernels. Here they are told to.
     for pid in stage.processes("play.py") { kill(pid, SIGTERM) }
-    #expect(await stage.eventually { stage.processes("ipykernel_launcher").isEmpty && stage.processes("celltop-gate").isEmpty })
+    #expect(
+      await stage.eventually {
+        stage.processes("ipykernel_launcher").isEmpty && stage.processes("celltop-gate").isEmpty
+      })
     try await stage.end()
   }
 }

@@ -21,7 +21,8 @@ final class TmuxStage {
   var environment: [String: String] {
     [
       "HOME": String(folder), "XDG_RUNTIME_DIR": folder + "/run", "XDG_DATA_HOME": folder + "/data",
-      "XDG_STATE_HOME": folder + "/state", "CELLTOP_PYTHON": Checkout.python, "LC_ALL": "C.UTF-8", "TERM": "tmux-256color",
+      "XDG_STATE_HOME": folder + "/state", "CELLTOP_PYTHON": Checkout.python, "LC_ALL": "C.UTF-8",
+      "TERM": "tmux-256color",
     ]
   }
 

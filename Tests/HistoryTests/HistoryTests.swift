@@ -49,7 +49,8 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
     cut.take(.timer, at: .zero, after: 0, bringing: [entry(1, .policyChanged("fcfs"))])
     cut.flush()
     let ended = try place.writer(store)
-    ended.take(.timer, at: .zero, after: 0, bringing: [entry(1, .policyChanged("fcfs")), entry(2, .held(NotebookID(0)))])
+    ended.take(
+      .timer, at: .zero, after: 0, bringing: [entry(1, .policyChanged("fcfs")), entry(2, .held(NotebookID(0)))])
     ended.end(atMicroseconds: 1_700_000_100_000_000, digest: "d")
     let sessions = try store.sessions()
     #expect(sessions.map(\.id) == [ended.session, cut.session])

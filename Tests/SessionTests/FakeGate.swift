@@ -14,8 +14,10 @@ final class FakeGate {
     descriptor = celltop_unix_connect(path)
     self.name = name
     guard descriptor >= 0 else { throw POSIXError(.ECONNREFUSED) }
-    send(.hello(Hello(
-      pid: getpid(), kernelPid: 0, gate: name, path: document, language: "python", connection: "kernel.json")))
+    send(
+      .hello(
+        Hello(
+          pid: getpid(), kernelPid: 0, gate: name, path: document, language: "python", connection: "kernel.json")))
   }
 
   /// Says what it likes instead of a proper hello.

@@ -26,7 +26,9 @@ final class Stage {
     let node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores), gpus: devices)
     let configuration = LiveSession.Configuration(
       node: node, socketPath: folder + "/engine.sock", host: "twin", user: "ana")
-    live = try LiveSession(configuration, on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)), history: history)
+    live = try LiveSession(
+      configuration, on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)),
+      history: history)
     live.start()
   }
 
@@ -135,8 +137,11 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
       submission: Submission(key: 9, cell: nil, codeHash: 1, demand: nil), ranSeconds: 12, cores: CoreSet([1]),
       suspended: false)
     let back = try FakeGate(raw: stage.socket)
-    back.send(.hello(Hello(
-      pid: getpid(), kernelPid: 0, gate: "back", path: "/x/back.ipynb", language: nil, connection: "k", running: running)))
+    back.send(
+      .hello(
+        Hello(
+          pid: getpid(), kernelPid: 0, gate: "back", path: "/x/back.ipynb", language: nil, connection: "k",
+          running: running)))
     #expect(stage.eventually { $0.notebooks.first?.state == .running })
     let board = stage.live.board.take()
     #expect(board.notebooks[0].cell?.allotment?.cores == CoreSet([1]))
@@ -147,9 +152,11 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     #expect(stage.eventually { $0.notebooks[0].cellsEnded == 1 && $0.faults == 0 })
   }
 
-  @Test("hangs up on what is no gate, and goes on", arguments: [
-    "GET / HTTP/1.1\r\n\r\n", "{}\n", "{\"hello\":{}}\n", "\u{0}\u{1}\n", String(repeating: "x", count: 70_000),
-  ])
+  @Test(
+    "hangs up on what is no gate, and goes on",
+    arguments: [
+      "GET / HTTP/1.1\r\n\r\n", "{}\n", "{\"hello\":{}}\n", "\u{0}\u{1}\n", String(repeating: "x", count: 70_000),
+    ])
   func hostile(text: String) throws {
     let stage = try Stage()
     let raw = try FakeGate(raw: stage.socket)

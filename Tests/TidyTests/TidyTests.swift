@@ -58,15 +58,19 @@ import Testing
     ]
     for file in Self.swiftFiles where file.isSource && core.contains(file.module) {
       #expect(file.imports.isDisjoint(with: banned), "\(file.path)")
-      for word in ["SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Date()", ".random(in", "shuffled()"] {
+      for word in [
+        "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Date()", ".random(in", "shuffled()",
+      ] {
         #expect(!file.text.contains(word), "\(file.path) uses \(word)")
       }
     }
   }
 
-  @Test("lets only one module at each library of C", arguments: [
-    ("CNcurses", ["Terminal"]), ("GRDB", ["History"]), ("CZeroMQ", ["KernelGate"]),
-  ])
+  @Test(
+    "lets only one module at each library of C",
+    arguments: [
+      ("CNcurses", ["Terminal"]), ("GRDB", ["History"]), ("CZeroMQ", ["KernelGate"]),
+    ])
   func oneDoor(library: String, modules: [String]) {
     let users = Set(Self.swiftFiles.filter { $0.isSource && $0.imports.contains(library) }.map(\.module))
     #expect(users == Set(modules))
@@ -75,7 +79,9 @@ import Testing
   @Test("keeps Foundation out of the gate, which is started once a kernel")
   func lightGate() {
     for file in Self.swiftFiles
-    where file.isSource && ["Domain", "GateLink", "JupyterWire", "NodeControl", "KernelGate", "celltop-gate"].contains(file.module) {
+    where file.isSource
+      && ["Domain", "GateLink", "JupyterWire", "NodeControl", "KernelGate", "celltop-gate"].contains(file.module)
+    {
       #expect(!file.imports.contains("Foundation"), "\(file.path)")
     }
   }
@@ -89,7 +95,8 @@ import Testing
 
   @Test("names no type Manager, Helper, Util, Data or Info")
   func names() throws {
-    let declaration = try Regex(#"(?:class|struct|enum|actor|protocol)\s+(\w*(?:Manager|Helper|Utils?|Info)|\w+Data)\b"#)
+    let declaration = try Regex(
+      #"(?:class|struct|enum|actor|protocol)\s+(\w*(?:Manager|Helper|Utils?|Info)|\w+Data)\b"#)
     for file in Self.swiftFiles where file.isSource {
       let found = file.text.matches(of: declaration).map { String(file.text[$0.range]) }
       #expect(found.isEmpty, "\(file.path)")
@@ -125,7 +132,8 @@ import Testing
   @Test("says why wherever the compiler is told to trust us")
   func unchecked() {
     for file in Self.swiftFiles where file.isSource {
-      for (index, line) in file.lines.enumerated() where line.contains("@unchecked Sendable") && line.contains("class") {
+      for (index, line) in file.lines.enumerated() where line.contains("@unchecked Sendable") && line.contains("class")
+      {
         let before = file.lines[max(0, index - 12)..<index].joined(separator: "\n")
         #expect(before.contains("@unchecked Sendable"), "\(file.path):\(index + 1) does not say why")
       }
@@ -146,7 +154,8 @@ import Testing
   @Test("links its documents to files that exist")
   func links() throws {
     let link = try Regex(#"\]\(([^)#:]+)(?:#[^)]*)?\)"#)
-    let documents = Self.files(["Docs"], endings: [".md"])
+    let documents =
+      Self.files(["Docs"], endings: [".md"])
       + [File(path: "README.md", text: try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8))]
     for document in documents {
       let folder = (Self.root + "/" + document.path as NSString).deletingLastPathComponent

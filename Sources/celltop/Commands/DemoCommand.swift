@@ -46,6 +46,7 @@ struct DemoCommand: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
+      try Tool.demandTerminal()
       let installation = Installation()
       let offered = files.isEmpty ? try installation.notebooks() : files
       let chosen = (0..<(notebooks ?? (files.isEmpty ? 5 : files.count))).map { offered[$0 % offered.count] }

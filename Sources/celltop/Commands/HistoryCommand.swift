@@ -5,7 +5,8 @@ import History
 /// `celltop history`: what was recorded.
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "history", abstract: "Look at what was recorded.", subcommands: [List.self], defaultSubcommand: List.self)
+    commandName: "history", abstract: "Look at what was recorded.", subcommands: [List.self],
+    defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the recorded sessions, newest first.")

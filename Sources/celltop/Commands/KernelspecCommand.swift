@@ -41,7 +41,9 @@ struct KernelspecCommand: ParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let made = try KernelSpecs.install(
           names, to: place.folder, gate: Installation().gate(), environment: environment)
-        if made.isEmpty { throw ToolError("no kernelspec was found to wrap. Install a kernel first, such as ipykernel") }
+        if made.isEmpty {
+          throw ToolError("no kernelspec was found to wrap. Install a kernel first, such as ipykernel")
+        }
         for spec in made { print("\(spec.name)\t\(spec.directory)") }
       }
     }
@@ -58,7 +60,8 @@ struct KernelspecCommand: ParsableCommand {
   }
 
   struct Remove: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove wrapped kernelspecs; what is not celltop's stays.")
+    static let configuration = CommandConfiguration(
+      abstract: "Remove wrapped kernelspecs; what is not celltop's stays.")
 
     @Argument(help: "The kernels to unwrap (default: all).")
     var names: [String] = []

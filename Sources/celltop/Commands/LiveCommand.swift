@@ -14,6 +14,7 @@ struct LiveCommand: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
+      try Tool.demandTerminal()
       let live = try LiveRun(options, socket: nil, note: "")
       try live.show(confirmsQuit: true)
     }

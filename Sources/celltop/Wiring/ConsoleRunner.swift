@@ -165,7 +165,9 @@ final class ReplaySource: ConsoleSource {
   func submit(_ command: Command) {}
 
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
-    guard let next = player.untilNext else { return state.flash.map { max(($0.until - state.clock).seconds, 0) + 0.01 } }
+    guard let next = player.untilNext else {
+      return state.flash.map { max(($0.until - state.clock).seconds, 0) + 0.01 }
+    }
     // The times on the screen move by seconds of the session, entries when they are due.
     let toSecond = (1 - Double(player.position.microseconds % 1_000_000) / 1e6) / player.speed
     return max(min(next.seconds, toSecond), 1 / Self.framesMost)

@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import KernelGate
+import Session
 
 /// The people of the demonstration: a player a notebook, each with a real kernel behind a gate.
 final class DemoCrew {
@@ -11,8 +12,20 @@ final class DemoCrew {
   /// - Parameter folder: made anew, for this demonstration alone.
   init(folder: String) throws {
     self.folder = folder
-    try FileManager.default.createDirectory(
-      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    Self.sweep((folder as NSString).deletingLastPathComponent)
+    try PrivateFolder.make(folder)
+  }
+
+  /// Removes what demonstrations left that were killed more than a day ago.
+  private static func sweep(_ place: String) {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? [] where name.hasPrefix("demo-") {
+      let path = place + "/" + name
+      guard let pid = pid_t(name.dropFirst(5)), kill(pid, 0) != 0, errno == ESRCH,
+        let changed = (try? FileManager.default.attributesOfItem(atPath: path))?[.modificationDate] as? Date,
+        changed.timeIntervalSinceNow < -86_400
+      else { continue }
+      try? FileManager.default.removeItem(atPath: path)
+    }
   }
 
   /// Writes the kernelspec that puts the gate before the environment's Python kernel.

@@ -66,7 +66,8 @@ struct Installation {
     }
     if let found = candidates.first(where: FileManager.default.fileExists(atPath:)) { return found }
     throw ToolError(
-      "\(what) could not be found at \(candidates.joined(separator: " or ")). Set CELLTOP_SHARE to the folder that holds \(installed)")
+      "\(what) could not be found at \(candidates.joined(separator: " or ")). Set CELLTOP_SHARE to the folder that holds \(installed)"
+    )
   }
 }
 

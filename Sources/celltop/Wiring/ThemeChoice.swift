@@ -7,7 +7,9 @@ extension Tool {
   ///
   /// - Throws: `ThemeError` that names the theme, its problems and how to mend them.
   static func theme(_ name: String?) throws -> Theme {
-    guard let name = name ?? ProcessInfo.processInfo.environment["CELLTOP_THEME"], !name.isEmpty else { return .builtIn }
+    guard let name = name ?? ProcessInfo.processInfo.environment["CELLTOP_THEME"], !name.isEmpty else {
+      return .builtIn
+    }
     return try ThemeCatalog(directories: themeFolders()).theme(named: name)
   }
 

@@ -27,10 +27,18 @@ enum Tool {
   /// A line on standard error.
   static func progress(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 
-  /// A folder for sockets and the like, for this user alone: in `XDG_RUNTIME_DIR`, else in `/tmp`.
+  /// A folder for sockets and the like, for this user alone: in `XDG_RUNTIME_DIR`, else in `/tmp`. A socket's path may
+  /// have no more than 107 bytes (unix(7)), so that a long one is passed over.
   static func runtimeFolder() -> String {
     let given = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"] ?? ""
-    return given.hasPrefix("/") ? given + "/celltop" : "/tmp/celltop-\(getuid())"
+    return given.hasPrefix("/") && given.utf8.count < 70 ? given + "/celltop" : "/tmp/celltop-\(getuid())"
+  }
+
+  /// - Throws: `ToolError` where input or output is no terminal, before anything is started.
+  static func demandTerminal() throws {
+    guard isatty(STDIN_FILENO) != 0, isatty(STDOUT_FILENO) != 0 else {
+      throw ToolError("the console needs a terminal, and input or output is none")
+    }
   }
 
   /// Where standard error goes while a screen is up.
