@@ -34,6 +34,7 @@ final class EngineLink {
   private var heard: Instant
   private var lines = LineBuffer()
   private var unsent: [UInt8] = []
+  private var buffer = [UInt8](repeating: 0, count: 16_384)
   private(set) var descriptor: Int32 = -1
 
   init(path: String, failOpenAfter: Span, now: Instant) {
@@ -107,7 +108,6 @@ final class EngineLink {
   /// Reads what has come. A malformed line or the end of the stream loses the engine; so does its refusal.
   func receive(at now: Instant) -> [EngineMessage] {
     var messages: [EngineMessage] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
     while isConnected {
       let got = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
       if got < 0, errno == EAGAIN || errno == EINTR { break }

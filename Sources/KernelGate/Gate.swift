@@ -169,28 +169,25 @@ final class Gate {
 
   /// Sleeps until something comes or something is due.
   private func wait() {
-    var items: [zmq_pollitem_t] = []
-    func add(_ socket: ZeroMQSocket) {
-      items.append(zmq_pollitem_t(socket: socket.raw, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0))
+    var sockets = [front.control, front.shell, front.stdin, front.heartbeat, front.iopub, output]
+    for peer in peers.values { sockets += [peer.shell, peer.control, peer.stdin] }
+    // With more at hand there is no sleep, but signals and the engine must not wait behind a flood of output.
+    let isPending = sockets.contains(where: \.mayHoldMore)
+    var items = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+    for descriptor in [signals, keeper.socket, parentLives ? parent : -1] {
+      // poll(2) passes over negative descriptors.
+      items.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
     }
-    func add(_ descriptor: Int32, writing: Bool = false) {
-      guard descriptor >= 0 else { return }
-      let events = Int16(ZMQ_POLLIN) | (writing ? Int16(ZMQ_POLLOUT) : 0)
-      items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: events, revents: 0))
-    }
-    for socket in [front.control, front.shell, front.stdin, front.heartbeat, front.iopub, output] { add(socket) }
-    for peer in peers.values {
-      add(peer.shell)
-      add(peer.control)
-      add(peer.stdin)
-    }
-    add(signals)
-    add(keeper.socket)
-    if parentLives { add(parent) }
-    add(link.descriptor, writing: link.wantsToWrite)
+    let linkEvents = Int16(POLLIN) | (link.wantsToWrite ? Int16(POLLOUT) : 0)
+    items.append(pollfd(fd: link.descriptor, events: linkEvents, revents: 0))
     let wake = nextWake()
     let left = wake == .never ? -1 : max(0, ((wake - Self.now()).microseconds + 999) / 1000)
-    zmq_poll(&items, Int32(items.count), Int(min(left, 60_000)))
+    guard poll(&items, nfds_t(items.count), isPending ? 0 : Int32(min(left, 60_000))) >= 0 else { return }
+    for (index, socket) in sockets.enumerated() where items[index].revents != 0 { socket.mayHoldMore = true }
+    signalsWait = items[sockets.count].revents != 0
+    keeperWaits = items[sockets.count + 1].revents != 0
+    if items[sockets.count + 2].revents != 0 { parentDied = true }
+    linkWaits = items[sockets.count + 3].revents != 0
   }
 
   private func nextWake() -> Instant {
@@ -201,6 +198,11 @@ final class Gate {
   }
 
   var parentLives = true
+  /// What the last wait found; true before the first.
+  private(set) var signalsWait = true
+  private(set) var keeperWaits = true
+  private(set) var parentDied = false
+  private(set) var linkWaits = true
 
   /// The client with this identity in front; made at its first message.
   func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? {

@@ -10,7 +10,7 @@ extension Gate {
   var tree: ProcessTree { ProcessTree(root: keeper.pid, includesRoot: false) }
 
   func receiveFromEngine(at now: Instant) {
-    guard link.isConnected else { return }
+    guard linkWaits, link.isConnected else { return }
     link.flush(at: now)
     for message in link.receive(at: now) {
       switch message {

@@ -13,7 +13,7 @@ extension Gate {
   static let orphanGrace = Span(microseconds: 2_000_000)
 
   func receiveSignals(at now: Instant) {
-    while case let number = celltop_next_signal(signals), number > 0 {
+    while signalsWait, case let number = celltop_next_signal(signals), number > 0 {
       if number == SIGINT {
         interruptKernel(at: now)
         perform(queue.interrupted(at: now), at: now)
@@ -22,9 +22,7 @@ extension Gate {
         signalKernel(number)
       }
     }
-    guard parentLives, parent >= 0 else { return }
-    var wait = [pollfd(fd: parent, events: Int16(POLLIN), revents: 0)]
-    guard poll(&wait, 1, 0) > 0 else { return }
+    guard parentLives, parentDied else { return }
     // Whoever started us is gone, and with them everybody who could reach this kernel.
     parentLives = false
     try? resume()
@@ -95,6 +93,7 @@ extension Gate {
   }
 
   func receiveFromKeeper(at now: Instant) {
+    guard keeperWaits else { return }
     var wait = [pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0)]
     while exitStatus == nil, poll(&wait, 1, 0) > 0 {
       guard let message = KeeperMessage.read(from: keeper.socket) else {
@@ -139,17 +138,11 @@ extension Gate {
     var quiet = 0
     let end = Self.now() + Span(microseconds: 500_000)
     while quiet < 3, Self.now() < end {
-      let message = Multipart()
-      var any = receiveOutput(at: Self.now())
-      for peer in peers.values {
-        for (back, into) in [(peer.control, front.control), (peer.shell, front.shell)] {
-          while message.receive(from: back) {
-            any = true
-            message.send(to: into, prefix: peer.identity)
-          }
-        }
-      }
-      quiet = any ? 0 : quiet + 1
+      output.mayHoldMore = true
+      for peer in peers.values { (peer.control.mayHoldMore, peer.shell.mayHoldMore) = (true, true) }
+      let published = receiveOutput(at: Self.now())
+      let replied = receiveReplies(at: Self.now())
+      quiet = published || replied ? 0 : quiet + 1
       usleep(5000)
     }
     KeeperMessage(kind: .finish).write(to: keeper.socket)

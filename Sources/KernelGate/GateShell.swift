@@ -57,18 +57,27 @@ extension Gate {
     perform(queue.arrive(.cell(cell), at: now), at: now)
   }
 
-  func receiveReplies(at now: Instant) {
+  /// Forwards what the kernel answers and asks; true where there was anything.
+  @discardableResult func receiveReplies(at now: Instant) -> Bool {
+    var any = false
+    let message = Multipart()
     for peer in peers.values {
-      forwardReplies(of: peer, at: now)
-      let message = Multipart()
-      while message.receive(from: peer.control) { message.send(to: front.control, prefix: peer.identity) }
-      while message.receive(from: peer.stdin) { message.send(to: front.stdin, prefix: peer.identity) }
+      if forwardReplies(of: peer, at: now) { any = true }
+      for (back, into) in [(peer.control, front.control), (peer.stdin, front.stdin)] {
+        while message.receive(from: back) {
+          any = true
+          message.send(to: into, prefix: peer.identity)
+        }
+      }
     }
+    return any
   }
 
-  private func forwardReplies(of peer: Peer, at now: Instant) {
+  private func forwardReplies(of peer: Peer, at now: Instant) -> Bool {
     let message = Multipart()
+    var any = false
     while message.receive(from: peer.shell) {
+      any = true
       guard let layout = Layout(count: message.count, frame: { message[$0] }),
         let type = Header.type(of: message[layout.header])
       else {
@@ -94,6 +103,7 @@ extension Gate {
       receiveShell(at: now)
       perform(queue.replied(to: request, status, at: now), at: now)
     }
+    return any
   }
 
   func receiveStdin(at now: Instant) {

@@ -29,12 +29,25 @@ final class ZeroMQContext {
 }
 
 /// One socket, closed when it goes.
+///
+/// `zmq_poll` asks every socket twice at each waking, a system call each; with a dozen sockets a gate that would be most
+/// of a cell's cost. So the loop polls the sockets' descriptors itself, under the rules of ZMQ_FD (zmq_getsockopt(3)): a
+/// descriptor is readable when *something* happened, a socket must then be read until it has no more, and sending on it
+/// may swallow the sign of what has come. `mayHoldMore` keeps account of that.
 final class ZeroMQSocket {
   let raw: UnsafeMutableRawPointer
+  /// Readable when something happened on the socket.
+  let descriptor: Int32
+  /// Whether there may be a message that no descriptor will tell of any more.
+  var mayHoldMore = true
 
   init(_ context: ZeroMQContext, _ type: Int32) throws(ZeroMQError) {
     guard let raw = zmq_socket(context.raw, type) else { throw ZeroMQError("make a ZeroMQ socket") }
     self.raw = raw
+    var descriptor: Int32 = -1
+    var size = MemoryLayout<Int32>.size
+    zmq_getsockopt(raw, ZMQ_FD, &descriptor, &size)
+    self.descriptor = descriptor
   }
 
   deinit { zmq_close(raw) }
@@ -60,6 +73,7 @@ final class ZeroMQSocket {
 
   /// Sends frames of our own, best effort: a peer that is gone is no error.
   func send(_ frames: [[UInt8]]) {
+    mayHoldMore = true
     for (index, frame) in frames.enumerated() {
       let flags = ZMQ_DONTWAIT | (index + 1 < frames.count ? ZMQ_SNDMORE : 0)
       if zmq_send(raw, frame, frame.count, flags) < 0 { return }
@@ -70,10 +84,11 @@ final class ZeroMQSocket {
 /// The frames of one message, owned by libzmq and moved from socket to socket without a copy.
 final class Multipart {
   private var frames: UnsafeMutablePointer<zmq_msg_t>
-  private var capacity = 8
+  private var capacity = 0
   private(set) var count = 0
 
-  init() { frames = .allocate(capacity: capacity) }
+  /// Nothing is allocated before the first message.
+  init() { frames = .allocate(capacity: 0) }
 
   deinit {
     clear()
@@ -86,25 +101,28 @@ final class Multipart {
   }
 
   private func grow() {
-    let more = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: capacity * 2)
+    let room = max(8, capacity * 2)
+    let more = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: room)
     for index in 0..<count {
       zmq_msg_init(more + index)
       zmq_msg_move(more + index, frames + index)
       zmq_msg_close(frames + index)
     }
     frames.deallocate()
-    (frames, capacity) = (more, capacity * 2)
+    (frames, capacity) = (more, room)
   }
 
   /// Takes the next message of a socket; false where there is none now.
   func receive(from socket: ZeroMQSocket) -> Bool {
     clear()
+    guard socket.mayHoldMore else { return false }
     repeat {
       if count == capacity { grow() }
       zmq_msg_init(frames + count)
       // Parts of a message arrive together: once the first is here, none of the others is waited for.
       if zmq_msg_recv(frames + count, socket.raw, ZMQ_DONTWAIT) < 0 {
         zmq_msg_close(frames + count)
+        socket.mayHoldMore = false
         return false
       }
       count += 1
@@ -116,6 +134,7 @@ final class Multipart {
   ///
   /// Best effort: a peer that is gone is no error, as with a kernel itself.
   func send(to socket: ZeroMQSocket, from first: Int = 0, prefix: [UInt8]? = nil) {
+    socket.mayHoldMore = true
     if let prefix, zmq_send(socket.raw, prefix, prefix.count, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 { return }
     for index in first..<max(first, count) {
       let flags = ZMQ_DONTWAIT | (index + 1 < count ? ZMQ_SNDMORE : 0)
