@@ -154,8 +154,13 @@ struct GateDesk {
     return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
   }
 
-  /// When orphans are to be looked at again.
-  var wakeAt: Instant? { orphans.map(\.until).min() }
+  /// Tells every gate that the engine lives. A gate that was told so once and hears nothing for five seconds goes on
+  /// without it, so that a console stopped by ^Z holds no cell for ever.
+  func ping() { for connection in connections.values { connection.send(.ping) } }
+
+  var hasGates: Bool { !connections.isEmpty }
+
+  /// Whether a notebook waits for its gate to come back.
   var hasOrphans: Bool { !orphans.isEmpty }
 
   /// Carries effects out, by telling the gates.

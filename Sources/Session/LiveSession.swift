@@ -30,6 +30,9 @@ public final class LiveSession: @unchecked Sendable {
     }
   }
 
+  /// The time between two signs of life to the gates.
+  static let pingPeriod = Span(seconds: 2)
+
   public let clock = SessionClock()
   public let board = BoardBox()
   /// The session's number in the history; 0 where nothing is recorded.
@@ -48,6 +51,7 @@ public final class LiveSession: @unchecked Sendable {
   private var desk: GateDesk
   private var sampler: UsageSampler
   private var connections: [GateConnection] = []
+  private var nextPing = Instant.zero
   private var thread: Thread?
   private let finished = DispatchSemaphore(value: 0)
 
@@ -129,6 +133,10 @@ extension LiveSession {
         return
       }
       desk.perform(driver.commit(), driver.state)
+      if desk.hasGates, nextPing <= now {
+        nextPing = now + Self.pingPeriod
+        desk.ping()
+      }
       drop(at: now)
       let trouble = driver.trouble
       mailbox.withLock { $0.trouble = trouble }
@@ -155,6 +163,7 @@ extension LiveSession {
     let now = clock.now
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
+    if desk.hasGates { next = min(next, nextPing) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
     guard next < .never else { return -1 }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
