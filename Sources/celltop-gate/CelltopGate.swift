@@ -2,6 +2,6 @@ import KernelGate
 
 @main struct CelltopGate {
   static func main() {
-    KernelGate.main(Array(CommandLine.arguments.dropFirst()))
+    GateProgram.main(Array(CommandLine.arguments.dropFirst()))
   }
 }

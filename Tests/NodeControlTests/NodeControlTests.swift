@@ -27,7 +27,7 @@ private final class Family {
   func until(_ condition: () -> Bool) -> Bool {
     for _ in 0..<5000 {
       if condition() { return true }
-      usleep(1000)
+      poll(nil, 0, 1)
     }
     return false
   }

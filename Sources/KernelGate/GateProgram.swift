@@ -6,7 +6,7 @@ import Glibc
 import NodeControl
 
 /// The gate as a program: reads its arguments, starts the kernel, forwards until the kernel has ended.
-public enum KernelGate {
+public enum GateProgram {
   /// Runs the gate and ends the process as the kernel ended: with its exit status, or by the signal that killed it.
   ///
   /// Exit status 2 where the arguments are wrong, 1 where the gate cannot start. What the gate cannot stand in front of
