@@ -5,9 +5,9 @@ import Engine
 ///
 /// **Order**: `(−priority, aged first, index, cell)`. The index of a cell is `remaining × total`, both as the run time alone of
 /// its *notebook*: what is left of it, and all of it. Serving the least first minimises Σ 1/T_alone × completion on a single
-/// machine (Smith's rule with weight 1/T_alone), which is mean normalised turnaround. Indexes are compared by their
-/// magnitude only (`grain`): within one, the cell that was submitted first goes first and nothing is taken from a running
-/// cell, which costs little mean turnaround and shortens the longest waits. A cell without a forecast is ordered by the
+/// machine (Smith's rule with weight 1/T_alone), which is mean normalised turnaround. What is left counts a tenth more for
+/// each GPU beyond the first (`width`). From the square of 300 hours on (`large`) indexes count as equal: among such
+/// notebooks the cell that was submitted first goes first, and nothing is taken from a running one. A cell without a forecast is ordered by the
 /// service that its notebook has attained (the least attained goes first), as the remaining time of work with a
 /// decreasing hazard rate grows with what it has had.
 ///
@@ -31,8 +31,7 @@ public struct Dynamic: Policy {
     (name: "no-anticipation", summary: "look at the present cell only, not at what its notebook will need after it"),
     (name: "no-ageing", summary: "bound no wait"),
     (name: "ageing", summary: "how long a cell may stand still before it goes first, in hours: 48 without it"),
-    (name: "large", summary: "notebooks of so many hours or more count as equally large: 500 without it"),
-    (name: "skew", summary: "moves weight from what is left to the whole: index left^(1−s/2) × whole^(1+s/2), s of -1, 0 or 1"),
+    (name: "large", summary: "notebooks of so many hours or more count as equally large: 300 without it"),
     (name: "grain", summary: "by how many binary digits the index is coarsened before it is compared: -52 (none) to 6"),
     (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
   ]
@@ -47,7 +46,6 @@ public struct Dynamic: Policy {
   let width: Double
   /// The index from which on cells count as equal, in seconds squared.
   let large: Double
-  let skew: Int
 
   /// The instant of the present input; the state's is that of its last entry.
   var now = Instant.zero
@@ -66,9 +64,8 @@ public struct Dynamic: Policy {
     let hours = try options.number("ageing", in: 0...8760, otherwise: 48)
     bound = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
     grain = 52 + Int(try options.number("grain", in: -52...6, otherwise: -52))
-    let largeHours = try options.number("large", in: 0...1e5, otherwise: 500)
+    let largeHours = try options.number("large", in: 0...1e5, otherwise: 300)
     large = largeHours * largeHours * 3600 * 3600
-    skew = Int(try options.number("skew", in: -1...1, otherwise: 0))
     width = try options.number("width", in: 0...1, otherwise: 0.1)
   }
 

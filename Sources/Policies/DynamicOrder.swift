@@ -48,10 +48,6 @@ extension Dynamic {
     }
     let gpus = Double(state[id].cell.demand.gpus)
     if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
-    if skew != 0 {
-      let ratio = (total / remaining).squareRoot()
-      return remaining * total * (skew > 0 ? ratio : 1 / ratio) / 1e12
-    }
     return remaining * total / 1e12
   }
 

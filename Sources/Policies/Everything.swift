@@ -24,18 +24,21 @@ public struct Everything: Policy {
 
   public mutating func decide(_ ledger: inout Ledger) {
     guard !waiting.isEmpty else { return ledger.explainWaits { _ in [] } }
+    var blocked: [NotebookID] = []
     for id in waiting where ledger.state[id].isStartable {
       let room = ledger.state.sharedRoom(for: id)
-      guard !room.cores.isEmpty else { continue }
       let cell = ledger.state[id].cell
-      guard cell.demand.gpus == 0 || !room.gpus.isEmpty else { continue }
+      guard !room.cores.isEmpty, cell.demand.gpus == 0 || !room.gpus.isEmpty else {
+        blocked.append(id)
+        continue
+      }
       ledger.start(
         id,
         on: Allotment(
           node: ledger.state[id].node, cores: room.cores, gpus: cell.demand.gpus > 0 ? room.gpus : GPUSet(),
           memory: cell.demand.memory, shared: true), because: Reason(.sharedByAll))
     }
-    waiting.removeAll(keepingCapacity: true)
+    waiting = blocked
     ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
   }
 }

@@ -38,11 +38,15 @@ public struct Partition: Policy {
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
+    var blocked: [NotebookID] = []
     for id in waiting where ledger.state[id].isStartable {
-      guard let allotment = part(of: id, in: ledger.state) else { continue }
+      guard let allotment = part(of: id, in: ledger.state) else {
+        blocked.append(id)
+        continue
+      }
       ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? .partition : .pinned))
     }
-    waiting.removeAll(keepingCapacity: true)
+    waiting = blocked
     ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
   }
 

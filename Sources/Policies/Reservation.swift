@@ -6,7 +6,7 @@ import Engine
 /// **Order**: `(−priority, cell)` of the notebooks' first cells. **Rule**: strictly first come, first served: a notebook
 /// whose peak (the forecast's; without one, its first cell's demand) is free takes it and keeps it until its kernel ends,
 /// thinking or not; the first that does not fit stops everyone behind it. Its later cells start at once on what it holds; a
-/// cell that asks for more than the peak waits in line for what is missing. **Starvation**: none among equals. **Source**:
+/// cell that needs more GPUs than it holds gives them back and queues anew, and so does one whose pin was changed. **Starvation**: none among equals. **Source**:
 /// what batch schedulers (an interactive allocation of Slurm) and today's notebook platforms do; the baseline of
 /// Carver et al., "NotebookOS", 2025.
 public struct Reservation: Policy {
@@ -41,7 +41,10 @@ public struct Reservation: Policy {
 
   public mutating func note(_ event: Event, in state: SchedulerState) {
     while holdings.count < state.notebooks.count { holdings.append(nil) }
-    if event.changesCapacity { return prepare(for: state) }
+    if event.changesCapacity {
+      if let id = event.notebook, state.contains(id), state[id].state != .running { giveBack(id, in: state) }
+      return prepare(for: state)
+    }
     guard let id = event.notebook, state.contains(id) else { return }
     if state[id].state == .gone { giveBack(id, in: state) }
     refresh(id, in: state)

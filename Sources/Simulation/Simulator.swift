@@ -16,6 +16,8 @@ public struct Simulator: Sendable {
     public var engine: Scheduler.Settings
     /// Keep when each cell ran, for a timeline.
     public var keepsHistory: Bool
+    /// Keep every entry, for a recording.
+    public var keepsEntries = false
 
     public init(
       policy: String, contention: Contention = .measured,
@@ -50,11 +52,15 @@ public struct Simulator: Sendable {
     var think: Int64 = 0
     /// What it holds although it thinks (a reservation).
     var keeps = false
+    /// The cell found no memory: it ends at once, in error.
+    var fails = false
   }
 
   public private(set) var scheduler: Scheduler
   public private(set) var now: Int64 = 0
   public private(set) var entriesCount: Int64 = 0
+  /// Every entry so far, where the settings keep them.
+  public private(set) var recorded: [Entry] = []
   /// The cells that ended, where the settings keep them.
   public private(set) var history: [RanCell] = []
   let trace: Trace
@@ -70,6 +76,8 @@ public struct Simulator: Sendable {
   var load: SharedLoad
   /// Players on shared allotments, in no order that means anything.
   var sharers: ContiguousArray<Int32> = []
+  /// Memory in use by cells on shared allotments, which no policy counts.
+  var sharedMemory = Bytes.zero
   var held = (cores: 0, gpus: 0, since: Int64(0))
   let node: Node
 
@@ -203,6 +211,7 @@ extension Simulator {
     let instant = Instant(microseconds: now)
     finishRunning(player)
     players[index].cell += 1
+    if players[index].fails { return fail(player, number) }
     players[index].shared += (instant - players[index].submitted).microseconds
     players[index].alone += cell.run.microseconds
     tally.cellEnded(
@@ -218,10 +227,23 @@ extension Simulator {
     tally.busyCores +=
       work * Speedup(parallelThousandths: cell.parallelThousandths).over(cores: Double(cell.cores))
     forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant)
+    tell(.ok, ofEndOf: number, player)
+  }
+
+  /// A cell found no memory: its author sees an error and goes on.
+  private mutating func fail(_ player: Int32, _ number: Int) {
+    players[Int(player)].fails = false
+    tally.failed += 1
+    tell(.error, ofEndOf: number, player)
+  }
+
+  /// Tells the engine of an end.
+  private mutating func tell(_ outcome: CellOutcome, ofEndOf number: Int, _ player: Int32) {
+    let index = Int(player)
     let id = players[index].id
     let ended = scheduler.state[id].cell.id
     thinkAfterEnd(player)
-    give(.observation(.cellEnded(id, ended, .ok)))
+    give(.observation(.cellEnded(id, ended, outcome)))
     if number + 1 == trace.notebooks[index].cells.count { thinkOrClose(player) }
   }
 
@@ -244,6 +266,7 @@ extension Simulator {
     scheduler.handle(input, at: Instant(microseconds: now))
     let count = scheduler.entries.count
     entriesCount += Int64(count)
+    if settings.keepsEntries { recorded.append(contentsOf: scheduler.entries) }
     var sharingChanged = false
     for place in 0..<count {
       switch scheduler.entries[place].event {
@@ -290,6 +313,8 @@ extension Simulator {
       sharers.append(player)
       players[index].rate = 0
       sharingChanged = true
+      sharedMemory = sharedMemory + cell.memory
+      if node.memory > .zero, sharedMemory > node.memory { players[index].fails = true }
     } else {
       run(
         player,
@@ -332,6 +357,7 @@ extension Simulator {
     let cell = trace.notebooks[index].cells[Int(players[index].cell)]
     load.add(players[index].allotment, threads: cell.cores, gpus: cell.gpus, sign: -1)
     if let place = sharers.firstIndex(of: player) { sharers.remove(at: place) }
+    sharedMemory = sharedMemory - cell.memory
     sharingChanged = true
   }
 
@@ -348,6 +374,10 @@ extension Simulator {
       }
       rate = min(rate, load.share(of: allotment, gpus: cell.gpus))
       if rate > 1 - 1e-12 { rate = 1 }
+      if players[index].fails {
+        players[index].left = 0
+        rate = 1
+      }
       guard rate != players[index].rate else { continue }
       settle(player)
       run(player, at: rate)

@@ -12,4 +12,12 @@ struct PythonSuites {
     #expect(result.status == 0, "\(result.output.suffix(4000))\n\(result.errors.suffix(1000))")
     print("\(file): \(result.output.split(separator: "\n").last ?? "")")
   }
+
+  @Test("jupyter_kernel_test gives the same results direct and behind the gate")
+  func conformance() async throws {
+    let result = try await Checkout.run(
+      Checkout.python, [Checkout.root + "/Tests/EndToEndTests/Python/kernel_conformance.py", Checkout.gate])
+    #expect(result.status == 0, "\(result.output.suffix(4000))\n\(result.errors.suffix(1000))")
+    print(result.output)
+  }
 }
