@@ -64,7 +64,7 @@ struct NativeTraceTests {
         "t:3: 'notebook' is 'a', as on line 2"
       ),
       ("H{\"notebook\": \"a\", \"cells\": []} x", "t:2: goes on after the closing '}'"),
-      ("H{\"notebook\": \"a", "t:2: is a text without its closing"),
+      ("H{\"notebook\": \"a", "t:2: 'notebook' is a text without its closing"),
       ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1e99}]}", "more than a hundred years"),
     ])
   func refusals(text: String, expected: String) {
