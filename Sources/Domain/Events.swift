@@ -14,13 +14,15 @@
 }
 
 /// What happened. Folding a session's events gives its state; no policy is needed to read them.
+///
+/// Rare or large cases are indirect, so that the frequent ones are small to copy.
 public enum Event: Hashable, Sendable {
   case policyChanged(String)
-  case nodeAdded(Node)
+  indirect case nodeAdded(Node)
   /// All cores and GPUs of the node that are drained from now on.
-  case drainChanged(NodeID, CoreSet, GPUSet)
+  indirect case drainChanged(NodeID, CoreSet, GPUSet)
 
-  case notebookOpened(Notebook)
+  indirect case notebookOpened(Notebook)
   case kernelReady(NotebookID)
   case kernelDied(NotebookID)
   case notebookClosed(NotebookID)
@@ -28,12 +30,12 @@ public enum Event: Hashable, Sendable {
 
   case cellQueued(Cell)
   /// No node could ever hold it.
-  case cellRefused(Cell, Refusal)
+  indirect case cellRefused(Cell, Refusal)
   /// Why it waits has changed.
-  case cellWaits(CellID, NotebookID, Wait)
+  indirect case cellWaits(CellID, NotebookID, Wait)
   case cellStarted(CellID, NotebookID, Allotment, Reason)
   /// A cell that ran already was taken into the books; `started` may lie before the session.
-  case cellAdopted(Cell, started: Instant, Allotment)
+  indirect case cellAdopted(Cell, started: Instant, Allotment)
   case cellResized(CellID, NotebookID, Allotment, Reason)
   case cellSuspended(CellID, NotebookID, Reason)
   case cellResumed(CellID, NotebookID, Allotment, Reason)
@@ -41,18 +43,18 @@ public enum Event: Hashable, Sendable {
   case cellEnded(CellID, NotebookID, CellOutcome)
 
   case priorityChanged(NotebookID, Int32)
-  case pinned(NotebookID, Pin)
+  indirect case pinned(NotebookID, Pin)
   case unpinned(NotebookID)
   case held(NotebookID)
   case released(NotebookID)
   case resumeOrdered(NotebookID, CellID)
-  case demandOverridden(NotebookID, Demand?)
+  indirect case demandOverridden(NotebookID, Demand?)
 
-  case commandAccepted(Command)
-  case commandRefused(Command, Refusal)
+  indirect case commandAccepted(Command)
+  indirect case commandRefused(Command, Refusal)
   /// The policy decided something that the state does not allow: a fault of ours, recorded, never obeyed.
-  case decisionRefused(Refusal)
-  case effectFailed(NotebookID, sequence: Int64, why: String)
+  indirect case decisionRefused(Refusal)
+  indirect case effectFailed(NotebookID, sequence: Int64, why: String)
   case usageSampled(NotebookID, Usage)
   /// A check of the books failed: a fault of ours, told to the operator.
   case invariantBroken(String)

@@ -1,6 +1,6 @@
 /// All that can make the engine act.
 public enum Input: Hashable, Sendable {
-  case command(Command)
+  indirect case command(Command)
   case observation(Observation)
   /// The instant that the engine asked to be woken at has come.
   case timer
@@ -59,9 +59,9 @@ public enum Verb: Hashable, Sendable {
 
 /// What was seen in the world.
 public enum Observation: Hashable, Sendable {
-  case nodeFound(Node)
+  indirect case nodeFound(Node)
   /// A gate said hello for the first time; the notebook's id is the next free number.
-  case notebookOpened(Notebook)
+  indirect case notebookOpened(Notebook)
   /// The kernel answered for the first time (since it was last started).
   case kernelReady(NotebookID)
   /// The kernel's process ended, though its gate is there and may start another.
@@ -72,11 +72,11 @@ public enum Observation: Hashable, Sendable {
   /// A cell reached the head of its kernel's queue. The cell's id and instant are the engine's to give.
   case cellSubmitted(NotebookID, Demand, CellSource, CellForecast?)
   /// A gate came (back) with a cell that runs already: since when, on what.
-  case cellFoundRunning(NotebookID, Demand, CellSource, ran: Span, CoreSet?, suspended: Bool)
+  indirect case cellFoundRunning(NotebookID, Demand, CellSource, ran: Span, CoreSet?, suspended: Bool)
   case cellEnded(NotebookID, CellID, CellOutcome)
   case usageSampled(NotebookID, Usage)
   /// An effect could not be carried out, and why.
-  case effectFailed(NotebookID, sequence: Int64, why: String)
+  indirect case effectFailed(NotebookID, sequence: Int64, why: String)
 }
 
 extension Verb {

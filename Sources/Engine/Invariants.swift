@@ -19,7 +19,9 @@ extension SchedulerState {
         gpus.formUnion(notebook.allotment.gpus)
       }
       let memory = notebooks.reduce(into: slot.idleMemory) { sum, notebook in
-        if notebook.holdsMemory, notebook.allotment.node.number == Int32(index) { sum = sum + notebook.allotment.memory }
+        if notebook.holdsMemory, notebook.allotment.node.number == Int32(index) {
+          sum = sum + notebook.allotment.memory
+        }
       }
       if memory != slot.node.memory { broken.append("\(slot.node.name): idle and held memory are not its capacity") }
       if slot.node.memory > .zero, slot.idleMemory < .zero { broken.append("\(slot.node.name): memory is held twice") }

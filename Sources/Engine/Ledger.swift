@@ -17,10 +17,9 @@ public struct Ledger: Sendable {
   public init() {}
 
   mutating func emit(_ event: Event) {
-    let entry = Entry(sequence: state.sequence + 1, at: now, event: event)
-    state.apply(entry)
-    digest.absorb(entry)
-    entries.append(entry)
+    entries.append(Entry(sequence: state.sequence + 1, at: now, event: event))
+    state.apply(event, sequence: state.sequence + 1, at: now)
+    digest.absorb(event, sequence: state.sequence, at: now)
   }
 }
 
@@ -30,11 +29,11 @@ extension Ledger {
   @discardableResult
   public mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason) -> Bool {
     if let refusal = refusalOfStart(id, on: allotment) { return refuse(refusal) }
-    let slot = state[id]
-    if slot.state == .suspended {
-      emit(.cellResumed(slot.cell.id, id, allotment, reason))
+    let cell = state.notebooks[Int(id.number)].cell.id
+    if state.notebooks[Int(id.number)].state == .suspended {
+      emit(.cellResumed(cell, id, allotment, reason))
     } else {
-      emit(.cellStarted(slot.cell.id, id, allotment, reason))
+      emit(.cellStarted(cell, id, allotment, reason))
     }
     return true
   }
@@ -42,7 +41,7 @@ extension Ledger {
   /// Gives a running cell other cores; its GPUs stay.
   @discardableResult
   public mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason) -> Bool {
-    guard state.contains(id), state[id].state == .running else {
+    guard state.contains(id), state.notebooks[Int(id.number)].state == .running else {
       return refuse(Refusal(.wrongState, "resizing a cell that does not run"))
     }
     let slot = state[id]
@@ -61,18 +60,20 @@ extension Ledger {
   /// Takes a running cell's cores and GPUs away until it is started again.
   @discardableResult
   public mutating func suspend(_ id: NotebookID, because reason: Reason) -> Bool {
-    guard state.contains(id), state[id].state == .running else {
+    guard state.contains(id), state.notebooks[Int(id.number)].state == .running else {
       return refuse(Refusal(.wrongState, "suspending a cell that does not run"))
     }
-    emit(.cellSuspended(state[id].cell.id, id, reason))
+    emit(.cellSuspended(state.notebooks[Int(id.number)].cell.id, id, reason))
     return true
   }
 
   /// Says why a cell waits; recorded where it is news.
   public mutating func explain(_ id: NotebookID, _ wait: Wait) {
-    guard explainsWaits, state.contains(id), state[id].hasCell, state[id].state != .running else { return }
-    if let last = state[id].wait, !wait.isNews(after: last, at: now) { return }
-    emit(.cellWaits(state[id].cell.id, id, wait))
+    guard explainsWaits, state.contains(id), state.notebooks[Int(id.number)].hasCell,
+      state.notebooks[Int(id.number)].state != .running
+    else { return }
+    if let last = state.notebooks[Int(id.number)].wait, !wait.isNews(after: last, at: now) { return }
+    emit(.cellWaits(state.notebooks[Int(id.number)].cell.id, id, wait))
   }
 
   /// Asks for another decision at `instant`, though nothing else may happen by then.
@@ -81,22 +82,25 @@ extension Ledger {
   private func refusalOfStart(_ id: NotebookID, on allotment: Allotment) -> Refusal? {
     guard state.contains(id) else { return Refusal(.unknownNotebook, "starting a cell of an unknown notebook") }
     guard state.contains(allotment.node) else { return Refusal(.unknownNode, "starting a cell on an unknown node") }
-    let slot = state[id]
-    guard slot.state == .queued || slot.state == .suspended, !slot.isOperatorSuspended, !slot.isHeld else {
+    guard state.notebooks[Int(id.number)].isStartable else {
       return Refusal(.wrongState, "starting a cell that may not start")
     }
-    guard allotment.node == slot.node else {
+    guard allotment.node == state.notebooks[Int(id.number)].node else {
       return Refusal(.outOfRange, "starting a cell on a node where its kernel is not")
     }
-    let node = state[allotment.node]
-    guard !allotment.cores.isEmpty, allotment.cores.isSubset(of: node.node.cores),
-      allotment.gpus.isSubset(of: node.gpuSet)
+    let place = Int(allotment.node.number)
+    guard !allotment.cores.isEmpty, allotment.cores.isSubset(of: state.nodes[place].node.cores),
+      allotment.gpus.isSubset(of: state.nodes[place].gpuSet)
     else { return Refusal(.outOfRange, "starting a cell on cores or GPUs that the node has not") }
     guard
       allotment.shared
-        || (allotment.cores.isSubset(of: node.idleCores) && allotment.gpus.isSubset(of: node.idleGPUs))
+        || (allotment.cores.isSubset(of: state.nodes[place].idleCores)
+          && allotment.gpus.isSubset(of: state.nodes[place].idleGPUs))
     else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
-    guard allotment.shared || slot.holdsMemory || allotment.memory <= node.roomOfMemory else {
+    guard
+      allotment.shared || state.notebooks[Int(id.number)].holdsMemory
+        || allotment.memory <= state.nodes[place].roomOfMemory
+    else {
       return Refusal(.alreadyTaken, "starting a cell in memory that is not free")
     }
     return nil
@@ -112,7 +116,9 @@ extension Wait {
   /// Whether an operator would want to hear of the change: another cause, other holders, another place, or a start
   /// expected at a noticeably other time (by more than 2 s and a quarter of what is left).
   func isNews(after last: Wait, at now: Instant) -> Bool {
-    guard cause == last.cause, lacking == last.lacking, holders == last.holders, place == last.place else { return true }
+    guard cause == last.cause, lacking == last.lacking, holders == last.holders, place == last.place else {
+      return true
+    }
     guard let expected, let before = last.expected else { return (expected == nil) != (last.expected == nil) }
     let shift = abs((expected.median - before.median).microseconds)
     let left = max((before.median - now).microseconds, 0)

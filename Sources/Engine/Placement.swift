@@ -32,13 +32,11 @@ extension SchedulerState {
 
   /// What the notebook's cell asks for, with the operator's override and within its pin.
   public func demand(of id: NotebookID) -> Demand {
-    let slot = self[id]
-    var demand = slot.cell.demand
-    if let pin = slot.pin, !pin.cores.isEmpty {
-      let most = Int32(pin.cores.count)
-      demand.coresLeast = min(demand.coresLeast, most)
-      demand.coresMost = min(demand.coresMost, most)
-    }
+    var demand = notebooks[Int(id.number)].cell.demand
+    guard pinnedCount > 0, let pin = notebooks[Int(id.number)].pin, !pin.cores.isEmpty else { return demand }
+    let most = Int32(pin.cores.count)
+    demand.coresLeast = min(demand.coresLeast, most)
+    demand.coresMost = min(demand.coresMost, most)
     return demand
   }
 
@@ -50,13 +48,15 @@ extension SchedulerState {
       return nil
     }
     return Allotment(
-      node: self[id].node, cores: room.cores.smallest(Int(demand.coresMost)), gpus: room.gpus.smallest(Int(demand.gpus)),
+      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(demand.coresMost)),
+      gpus: room.gpus.smallest(Int(demand.gpus)),
       memory: demand.memory)
   }
 
   /// Whether the node has the memory that the cell needs beyond what it holds already.
   public func hasMemory(for id: NotebookID) -> Bool {
-    self[id].holdsMemory || self[id].cell.demand.memory <= self[self[id].node].roomOfMemory
+    notebooks[Int(id.number)].holdsMemory
+      || notebooks[Int(id.number)].cell.demand.memory <= self[notebooks[Int(id.number)].node].roomOfMemory
   }
 
   /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.

@@ -65,7 +65,7 @@ public struct Scheduler: Sendable {
       policy.prepare(for: ledger.state)
       policyIsNew = false
     } else {
-      for entry in ledger.entries { policy.note(entry.event, in: ledger.state) }
+      for place in ledger.entries.indices { policy.note(ledger.entries[place].event, in: ledger.state) }
     }
     policy.decide(&ledger)
     if settings.checksInvariants {
@@ -102,13 +102,15 @@ extension Scheduler {
       endAsLost(id)
       ledger.emit(.notebookClosed(id))
     case .backlogChanged(let id, let count):
-      if isOpen(id), ledger.state[id].backlog != count { ledger.emit(.backlogChanged(id, count)) }
+      if isOpen(id), ledger.state.notebooks[Int(id.number)].backlog != count { ledger.emit(.backlogChanged(id, count)) }
     case .cellSubmitted(let id, let demand, let source, let forecast):
       accept(id, demand: demand, source: source, forecast: forecast)
     case .cellFoundRunning(let id, let demand, let source, let ran, let cores, let suspended):
       adopt(id, demand: demand, source: source, ran: ran, cores: cores, suspended: suspended)
     case .cellEnded(let id, let cell, let outcome):
-      if isOpen(id), ledger.state[id].hasCell, ledger.state[id].cell.id == cell {
+      if isOpen(id), ledger.state.notebooks[Int(id.number)].hasCell,
+        ledger.state.notebooks[Int(id.number)].cell.id == cell
+      {
         ledger.emit(.cellEnded(cell, id, outcome))
       }
     case .usageSampled(let id, let usage): if isOpen(id) { ledger.emit(.usageSampled(id, usage)) }
@@ -117,18 +119,21 @@ extension Scheduler {
     }
   }
 
-  private func isOpen(_ id: NotebookID) -> Bool { ledger.state.contains(id) && ledger.state[id].state != .gone }
+  private func isOpen(_ id: NotebookID) -> Bool {
+    ledger.state.contains(id) && ledger.state.notebooks[Int(id.number)].state != .gone
+  }
 
   private mutating func endAsLost(_ id: NotebookID) {
-    let slot = ledger.state[id]
-    if slot.hasCell { ledger.emit(.cellEnded(slot.cell.id, id, .lost)) }
+    if ledger.state.notebooks[Int(id.number)].hasCell {
+      ledger.emit(.cellEnded(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost))
+    }
   }
 
   /// The cell with its number, from a submission.
   private func cell(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) -> Cell {
     Cell(
       id: CellID(ledger.state.accepted + 1), notebook: id, submitted: ledger.now,
-      demand: ledger.state[id].demandOverride ?? demand, source: source, forecast: forecast)
+      demand: ledger.state.notebooks[Int(id.number)].demandOverride ?? demand, source: source, forecast: forecast)
   }
 
   private mutating func accept(
@@ -138,7 +143,9 @@ extension Scheduler {
     // A notebook runs one cell at a time: a second submission means that the end of the first was never seen.
     endAsLost(id)
     let cell = cell(id, demand, source, forecast)
-    if let refusal = ledger.state[ledger.state[id].node].node.refusal(of: cell.demand) {
+    if let refusal = ledger.state.nodes[Int(ledger.state.notebooks[Int(id.number)].node.number)].node.refusal(
+      of: cell.demand)
+    {
       ledger.emit(.cellRefused(cell, refusal))
     } else {
       ledger.emit(.cellQueued(cell))
@@ -150,7 +157,7 @@ extension Scheduler {
   ) {
     guard isOpen(id) else { return }
     endAsLost(id)
-    let node = ledger.state[ledger.state[id].node]
+    let node = ledger.state[ledger.state.notebooks[Int(id.number)].node]
     let wanted = cores ?? CoreSet()
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
     let allotment = Allotment(

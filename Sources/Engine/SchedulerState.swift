@@ -124,9 +124,13 @@ extension SchedulerState {
   /// Folds one entry in. It takes what the log says and judges nothing; entries that name what does not exist are the
   /// log's fault and change nothing but the clock.
   public mutating func apply(_ entry: Entry) {
-    sequence = entry.sequence
-    now = entry.at
-    apply(entry.event, at: entry.at)
+    apply(entry.event, sequence: entry.sequence, at: entry.at)
+  }
+
+  mutating func apply(_ event: Event, sequence number: Int64, at instant: Instant) {
+    sequence = number
+    now = instant
+    apply(event, at: instant)
   }
 
   mutating func apply(_ event: Event, at now: Instant) {
@@ -144,10 +148,12 @@ extension SchedulerState {
       guard contains(id) else { return }
       nodes[Int(id.number)].drainedCores = cores
       nodes[Int(id.number)].drainedGPUs = gpus
-    case .notebookOpened, .kernelDied, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled,
+    case .notebookOpened, .kernelDied, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
+      .usageSampled,
       .invariantBroken, .interruptRequested, .cellRefused:
       break
-    case .kernelReady(let id): if self[id].state == .starting { notebooks[Int(id.number)].state = .thinking }
+    case .kernelReady(let id):
+      if notebooks[Int(id.number)].state == .starting { notebooks[Int(id.number)].state = .thinking }
     case .notebookClosed(let id):
       notebooks[Int(id.number)].state = .gone
       setPin(nil, of: id)
@@ -158,7 +164,7 @@ extension SchedulerState {
       run(id, on: allotment, at: now)
     case .cellAdopted(let cell, let started, let allotment): adopt(cell, started: started, on: allotment, at: now)
     case .cellResized(_, let id, let allotment, _):
-      giveBack(self[id].allotment)
+      giveBack(notebooks[Int(id.number)].allotment)
       take(allotment)
       notebooks[Int(id.number)].allotment = allotment
     case .cellSuspended(_, let id, let reason): suspend(id, byOperator: reason.rule == .operatorSuspended, at: now)

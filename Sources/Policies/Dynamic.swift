@@ -24,7 +24,8 @@ import Engine
 /// Harchol-Balter, "heSRPT", Performance Evaluation 144 (2020) (dividing cores among cells that speed up less and less).
 public struct Dynamic: Policy {
   public static let name = "dynamic"
-  public static let summary = "the least remaining work for its size goes first, on cores and GPUs taken from those who can wait"
+  public static let summary =
+    "the least remaining work for its size goes first, on cores and GPUs taken from those who can wait"
   public static let options = [
     (name: "no-preemption", summary: "take nothing from a running cell"),
     (name: "no-malleability", summary: "give each cell all the cores that it can use, or none"),
@@ -118,7 +119,7 @@ public struct Dynamic: Policy {
       standings.append(standing)
     }
     for id in state.running {
-      standings[Int(id.number)].rate = rate(of: id, on: state[id].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
       enterRunning(id, in: state)
     }
     for id in state.waiting { refresh(id, in: state) }
@@ -167,7 +168,9 @@ public struct Dynamic: Policy {
       }
     }
     ledger.explainWaits { state in
-      let pinned = state.queue.filter { state[$0].isStartable && state[$0].pin != nil }
+      let pinned = state.queue.filter {
+        state.notebooks[Int($0.number)].isStartable && state.notebooks[Int($0.number)].pin != nil
+      }
       return (pinned + nodes.flatMap { $0.gangs.ordered + $0.others.ordered }).sorted { rank(of: $0) < rank(of: $1) }
     }
   }

@@ -43,7 +43,7 @@ extension Dynamic {
     let room = freeRoom(on: node, in: ledger.state)
     var budget = Int32(room.cores.count)
     for id in ledger.state.running where isMine(id, on: node, in: ledger.state) {
-      let present = Int32(ledger.state[id].allotment.cores.count)
+      let present = Int32(ledger.state.notebooks[Int(id.number)].allotment.cores.count)
       budget += present
       markAgedIfSlow(id, in: ledger.state)
       let isGang = nodes[index].runningGangs.contains(id)
@@ -57,7 +57,8 @@ extension Dynamic {
   }
 
   private func isMine(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Bool {
-    state[id].node == node && state[id].pin == nil && !state[id].allotment.shared
+    state.notebooks[Int(id.number)].node == node && state.notebooks[Int(id.number)].pin == nil
+      && !state.notebooks[Int(id.number)].allotment.shared
   }
 
   private mutating func markAgedIfSlow(_ id: NotebookID, in state: SchedulerState) {
@@ -70,7 +71,7 @@ extension Dynamic {
   private mutating func addClaim(
     _ id: NotebookID, present: Int32, base: Bool, in state: SchedulerState, _ budget: inout Int32
   ) {
-    let cell = state[id].cell
+    let cell = state.notebooks[Int(id.number)].cell
     let speedup = Speedup(parallelThousandths: cell.forecast?.parallelThousandths ?? 1000)
     let rank = currentRank(of: id, in: state)
     let weight = 1 / (index(of: id, in: state) * speedup.over(cores: Double(cell.demand.coresMost)))
@@ -146,20 +147,22 @@ extension Dynamic {
       if claim.cores == 0 {
         suspend(claim.id, for: other, in: &ledger)
       } else {
-        let own = ledger.state[claim.id].allotment.cores
+        let own = ledger.state.notebooks[Int(claim.id.number)].allotment.cores
         let sound = own.subtracting(drained)
         var keep = sound.smallest(Int(claim.cores))
-        if keep.count < Int(claim.cores) { keep.formUnion(own.subtracting(sound).smallest(Int(claim.cores) - keep.count)) }
+        if keep.count < Int(claim.cores) {
+          keep.formUnion(own.subtracting(sound).smallest(Int(claim.cores) - keep.count))
+        }
         resize(claim.id, to: keep, because: Reason(.shrunkForOthers, for: other), in: &ledger)
       }
     }
     var room = freeRoom(on: node, in: ledger.state)
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
-      let gpus = room.gpus.smallest(Int(ledger.state[claim.id].cell.demand.gpus))
+      let gpus = room.gpus.smallest(Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus))
       let allotment = Allotment(
         node: node, cores: room.cores.smallest(Int(claim.cores)), gpus: gpus,
-        memory: ledger.state[claim.id].cell.demand.memory)
+        memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(gpus)
       start(claim.id, on: allotment, because: reason(for: claim.id, ahead: nil, in: ledger.state), in: &ledger)
@@ -167,7 +170,7 @@ extension Dynamic {
     for claim in gives where claim.present > 0 {
       let more = room.cores.smallest(Int(claim.cores - claim.present))
       room.cores.subtract(more)
-      let own = ledger.state[claim.id].allotment.cores
+      let own = ledger.state.notebooks[Int(claim.id.number)].allotment.cores
       resize(claim.id, to: own.union(more), because: Reason(.grownIntoIdle), in: &ledger)
     }
   }

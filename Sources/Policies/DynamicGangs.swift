@@ -9,8 +9,8 @@ extension Dynamic {
   /// What is neither drained nor reserved nor held on a node, for cells without a pin.
   func freeRoom(on node: NodeID, in state: SchedulerState) -> SchedulerState.Room {
     var room = state.room(on: node)
-    for other in state.reserving where state[other].node == node {
-      guard let pin = state[other].pin else { continue }
+    for other in state.reserving where state.notebooks[Int(other.number)].node == node {
+      guard let pin = state.notebooks[Int(other.number)].pin else { continue }
       room.cores.subtract(pin.cores)
       room.gpus.subtract(pin.gpus)
     }
@@ -76,7 +76,7 @@ extension Dynamic {
     while let id = nodes[index].gangs.first(fitting: free, after: after) {
       after = standings[Int(id.number)].rank
       let need = gangNeed(of: id, in: state)
-      let endsInTime = state[id].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
+      let endsInTime = state.notebooks[Int(id.number)].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
       guard endsInTime || need.fits(in: shadow.left) else { continue }
       take(id, need, &free, on: node)
       if !endsInTime {
@@ -91,11 +91,12 @@ extension Dynamic {
   private func coresForGangs(on node: NodeID, in state: SchedulerState) -> Int32 {
     var usable = state.usableCores(of: node)
     if state.pinnedCount > 0 {
-      for other in state.reserving where state[other].node == node {
-        if let pin = state[other].pin { usable.subtract(pin.cores) }
+      for other in state.reserving where state.notebooks[Int(other.number)].node == node {
+        if let pin = state.notebooks[Int(other.number)].pin { usable.subtract(pin.cores) }
       }
-      for id in state.running where state[id].pin != nil && state[id].node == node {
-        usable.subtract(state[id].allotment.cores)
+      for id in state.running
+      where state.notebooks[Int(id.number)].pin != nil && state.notebooks[Int(id.number)].node == node {
+        usable.subtract(state.notebooks[Int(id.number)].allotment.cores)
       }
     }
     return Int32(usable.count) - nodes[Int(node.number)].gangCores
@@ -145,12 +146,13 @@ extension Dynamic {
 
   /// What a running gang would leave to others if it were suspended.
   private func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
-    let allotment = state[id].allotment
+    let allotment = state.notebooks[Int(id.number)].allotment
     let slot = state[node]
     let gpus = Int32(allotment.gpus.subtracting(slot.drainedGPUs).count)
     let cores =
       nodes[Int(node.number)].malleable > 0
-      ? state[id].cell.demand.coresLeast : Int32(allotment.cores.subtracting(slot.drainedCores).count)
+      ? state.notebooks[Int(id.number)].cell.demand.coresLeast
+      : Int32(allotment.cores.subtracting(slot.drainedCores).count)
     return Need(cores: cores, gpus: gpus)
   }
 
@@ -166,7 +168,7 @@ extension Dynamic {
       }
       let allotment = Allotment(
         node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
-        memory: ledger.state[id].cell.demand.memory)
+        memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)
       start(id, on: allotment, because: reason(for: id, ahead: overtakes, in: ledger.state), in: &ledger)
@@ -180,7 +182,8 @@ extension Dynamic {
   /// Starts pinned cells on their pins, and takes those from unpinned cells behind them.
   mutating func startPinned(on node: NodeID, in ledger: inout Ledger) {
     let pinned = ledger.state.queue.filter {
-      ledger.state[$0].isStartable && ledger.state[$0].pin != nil && ledger.state[$0].node == node
+      ledger.state.notebooks[Int($0.number)].isStartable && ledger.state.notebooks[Int($0.number)].pin != nil
+        && ledger.state.notebooks[Int($0.number)].node == node
     }
     guard !pinned.isEmpty else { return }
     let ranks = pinned.map { (currentRank(of: $0, in: ledger.state), $0) }.sorted { $0.0 < $1.0 }
@@ -193,7 +196,7 @@ extension Dynamic {
   }
 
   private mutating func clearPin(of id: NotebookID, _ rank: Rank, in ledger: inout Ledger) {
-    guard let pin = ledger.state[id].pin else { return }
+    guard let pin = ledger.state.notebooks[Int(id.number)].pin else { return }
     for other in ledger.state.running.sorted() {
       if ledger.state.placement(of: id, in: ledger.state.room(for: id)) != nil { return }
       let slot = ledger.state[other]
@@ -209,7 +212,9 @@ extension Dynamic {
   mutating func claimSharers(on node: NodeID, in ledger: inout Ledger) {
     guard preempts, ledger.state.runningCount > nodes.reduce(0, { $0 + $1.runningGangs.count + $1.runningOthers.count })
     else { return }
-    for id in ledger.state.running.sorted() where ledger.state[id].allotment.shared && ledger.state[id].node == node {
+    for id in ledger.state.running.sorted()
+    where ledger.state.notebooks[Int(id.number)].allotment.shared && ledger.state.notebooks[Int(id.number)].node == node
+    {
       guard ledger.suspend(id, because: Reason(.preempted, for: id)) else { continue }
       reenter(id, in: ledger.state)
     }

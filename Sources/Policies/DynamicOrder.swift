@@ -11,7 +11,7 @@ extension Dynamic {
 
   /// How long the cell has stood still: queued, suspended, or slowed.
   func standstill(_ id: NotebookID, in state: SchedulerState) -> Double {
-    Double((now - state[id].cell.submitted).microseconds) - done(id, at: now)
+    Double((now - state.notebooks[Int(id.number)].cell.submitted).microseconds) - done(id, at: now)
   }
 
   /// Books the work done until now.
@@ -22,11 +22,12 @@ extension Dynamic {
 
   /// How fast a cell runs on an allotment, against alone on the node.
   func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
-    let most = state[id].cell.demand.coresMost
+    let most = state.notebooks[Int(id.number)].cell.demand.coresMost
     let have = allotment.cores.count
     if have >= Int(most) { return 1 }
-    return Speedup(parallelThousandths: state[id].cell.forecast?.parallelThousandths ?? 1000).rate(
-      on: Double(have), of: most)
+    return Speedup(parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
+      .rate(
+        on: Double(have), of: most)
   }
 
   /// remaining × total, in seconds squared; the least goes first.
@@ -34,26 +35,26 @@ extension Dynamic {
     let done = done(id, at: now)
     var remaining: Double
     var total: Double
-    if let forecast = state[id].cell.forecast {
+    if let forecast = state.notebooks[Int(id.number)].cell.forecast {
       if anticipates, let left = forecast.notebookRemaining, let all = forecast.notebookTotal {
         remaining = max(Double(left.microseconds) - done, 1000)
         total = max(Double(all.microseconds), remaining)
       } else {
         remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
-        total = Double(state[id].attainedBefore.microseconds) + done + remaining
+        total = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + remaining
       }
     } else {
-      remaining = Double(state[id].attainedBefore.microseconds) + done + 1_000_000
+      remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
-    let gpus = Double(state[id].cell.demand.gpus)
+    let gpus = Double(state.notebooks[Int(id.number)].cell.demand.gpus)
     if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
     return remaining * total / 1e12
   }
 
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
-    let cell = state[id].cell.id
-    let tier = -2 * Int64(state[id].priority)
+    let cell = state.notebooks[Int(id.number)].cell.id
+    let tier = -2 * Int64(state.notebooks[Int(id.number)].priority)
     if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
     let index = min(index(of: id, in: state), large)
     return Rank(tier: tier, index: Int64(index.bitPattern >> UInt64(grain)), cell: cell)
@@ -65,19 +66,20 @@ extension Dynamic {
   /// What a cell needs at least to be started as a gang.
   func gangNeed(of id: NotebookID, in state: SchedulerState) -> Need {
     guard isMalleable else { return state.wholeNeed(of: id) }
-    let demand = state[id].cell.demand
+    let demand = state.notebooks[Int(id.number)].cell.demand
     return Need(
-      cores: demand.coresLeast, gpus: demand.gpus, memory: state[id].holdsMemory ? 0 : demand.memory.count)
+      cores: demand.coresLeast, gpus: demand.gpus,
+      memory: state.notebooks[Int(id.number)].holdsMemory ? 0 : demand.memory.count)
   }
 
   private func isGang(_ id: NotebookID, in state: SchedulerState) -> Bool {
-    !isMalleable || state[id].cell.demand.gpus > 0
+    !isMalleable || state.notebooks[Int(id.number)].cell.demand.gpus > 0
   }
 
   /// Puts a waiting notebook where it belongs now.
   mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
-    let node = Int(state[id].node.number)
-    guard state[id].isStartable, state[id].pin == nil else { return }
+    let node = Int(state.notebooks[Int(id.number)].node.number)
+    guard state.notebooks[Int(id.number)].isStartable, state.notebooks[Int(id.number)].pin == nil else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
     let need = gangNeed(of: id, in: state)
@@ -90,21 +92,22 @@ extension Dynamic {
     if let bound, !standings[Int(id.number)].isAged {
       let left = Double(bound.microseconds) - standstill(id, in: state)
       let at = now.microseconds + Int64(max(left, 0).rounded(.up))
-      nodes[node].ageing.insert(id, Rank(tier: at, cell: state[id].cell.id), Need(cores: 0, gpus: 0))
+      nodes[node].ageing.insert(
+        id, Rank(tier: at, cell: state.notebooks[Int(id.number)].cell.id), Need(cores: 0, gpus: 0))
     }
   }
 
   private mutating func countMalleable(_ id: NotebookID, in state: SchedulerState) {
-    let demand = state[id].cell.demand
+    let demand = state.notebooks[Int(id.number)].cell.demand
     let counts = isMalleable && (demand.gpus == 0 || demand.coresMost > demand.coresLeast)
     guard counts, !standings[Int(id.number)].isMalleable else { return }
     standings[Int(id.number)].isMalleable = true
-    nodes[Int(state[id].node.number)].malleable += 1
+    nodes[Int(state.notebooks[Int(id.number)].node.number)].malleable += 1
   }
 
   /// Takes a notebook out of the waiting lines.
   mutating func leaveWaiting(_ id: NotebookID, in state: SchedulerState) {
-    let node = Int(state[id].node.number)
+    let node = Int(state.notebooks[Int(id.number)].node.number)
     nodes[node].gangs.remove(id)
     nodes[node].others.remove(id)
     nodes[node].ageing.remove(id)
@@ -112,28 +115,28 @@ extension Dynamic {
 
   /// Books that a cell runs on what it was given.
   mutating func enterRunning(_ id: NotebookID, in state: SchedulerState) {
-    let node = Int(state[id].node.number)
-    let allotment = state[id].allotment
-    guard state[id].pin == nil, !allotment.shared else { return }
+    let node = Int(state.notebooks[Int(id.number)].node.number)
+    let allotment = state.notebooks[Int(id.number)].allotment
+    guard state.notebooks[Int(id.number)].pin == nil, !allotment.shared else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
     let need = Need(cores: Int32(allotment.cores.count), gpus: Int32(allotment.gpus.count))
     if isGang(id, in: state) {
       nodes[node].runningGangs.insert(id, rank, need)
-      standings[Int(id.number)].coresLeast = state[id].cell.demand.coresLeast
-      nodes[node].gangCores += state[id].cell.demand.coresLeast
+      standings[Int(id.number)].coresLeast = state.notebooks[Int(id.number)].cell.demand.coresLeast
+      nodes[node].gangCores += state.notebooks[Int(id.number)].cell.demand.coresLeast
     } else {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-    if state[id].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
+    if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
     }
   }
 
   mutating func leaveRunning(_ id: NotebookID, in state: SchedulerState) {
-    let node = Int(state[id].node.number)
+    let node = Int(state.notebooks[Int(id.number)].node.number)
     if nodes[node].runningGangs.contains(id) {
       nodes[node].runningGangs.remove(id)
       nodes[node].gangCores -= standings[Int(id.number)].coresLeast
@@ -148,7 +151,7 @@ extension Dynamic {
 
   /// Takes a notebook out of everything.
   mutating func leave(_ id: NotebookID, in state: SchedulerState) {
-    let node = Int(state[id].node.number)
+    let node = Int(state.notebooks[Int(id.number)].node.number)
     guard node < nodes.count, Int(id.number) < standings.count else { return }
     leaveWaiting(id, in: state)
     leaveRunning(id, in: state)
@@ -163,9 +166,9 @@ extension Dynamic {
     leave(id, in: state)
     settle(id, at: now)
     standings[Int(id.number)].rate = 0
-    switch state[id].state {
+    switch state.notebooks[Int(id.number)].state {
     case .running:
-      standings[Int(id.number)].rate = rate(of: id, on: state[id].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
       enterRunning(id, in: state)
     case .queued, .suspended: refresh(id, in: state)
     case .starting, .thinking, .gone: break
@@ -187,9 +190,11 @@ extension Dynamic {
   /// Ranks the running cells without a forecast by the service that they have attained by now.
   mutating func rerankUnforeseen(on node: NodeID, in ledger: inout Ledger) {
     var soonest = Instant.never
-    for id in ledger.state.running where standings[Int(id.number)].isUnforeseen && ledger.state[id].node == node {
+    for id in ledger.state.running
+    where standings[Int(id.number)].isUnforeseen && ledger.state.notebooks[Int(id.number)].node == node {
       let rank = currentRank(of: id, in: ledger.state)
-      let attained = ledger.state[id].attainedBefore + ledger.state[id].ran(at: now)
+      let attained =
+        ledger.state.notebooks[Int(id.number)].attainedBefore + ledger.state.notebooks[Int(id.number)].ran(at: now)
       soonest = min(soonest, now + Span(microseconds: max(attained.microseconds, 1_000_000)))
       guard rank != standings[Int(id.number)].rank else { continue }
       leaveRunning(id, in: ledger.state)
@@ -220,14 +225,15 @@ extension Dynamic {
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
     settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
-    standings[Int(id.number)].rate = rate(of: id, on: ledger.state[id].allotment, in: ledger.state)
+    standings[Int(id.number)].rate = rate(
+      of: id, on: ledger.state.notebooks[Int(id.number)].allotment, in: ledger.state)
   }
 
   /// Why a cell starts now.
   func reason(for id: NotebookID, ahead: NotebookID?, in state: SchedulerState) -> Reason {
     if let ahead { return Reason(.backfilled, for: ahead) }
     if standings[Int(id.number)].isAged { return Reason(.aged) }
-    if state[id].priority > 0 { return Reason(.priority) }
-    return Reason(state[id].cell.forecast == nil ? .leastAttained : .shortest)
+    if state.notebooks[Int(id.number)].priority > 0 { return Reason(.priority) }
+    return Reason(state.notebooks[Int(id.number)].cell.forecast == nil ? .leastAttained : .shortest)
   }
 }

@@ -65,7 +65,7 @@ extension Lines {
   private mutating func startAroundPins(on node: NodeID, in ledger: inout Ledger, rule: Rule) {
     var kept = SchedulerState.Room(cores: CoreSet(), gpus: GPUSet())
     for id in lines[Int(node.number)].ordered {
-      let pin = ledger.state[id].pin
+      let pin = ledger.state.notebooks[Int(id.number)].pin
       var room = ledger.state.room(for: id)
       room.cores.subtract(kept.cores)
       room.gpus.subtract(kept.gpus)

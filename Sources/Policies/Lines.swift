@@ -17,9 +17,9 @@ struct Lines: Sendable {
 
   /// Puts the notebook where it belongs now, or takes it out.
   mutating func refresh(_ id: NotebookID, in state: SchedulerState, _ rank: (NotebookSlot) -> Rank) {
-    let node = Int(state[id].node.number)
+    let node = Int(state.notebooks[Int(id.number)].node.number)
     guard node < lines.count else { return }
-    if state[id].isStartable {
+    if state.notebooks[Int(id.number)].isStartable {
       lines[node].insert(id, rank(state[id]), state.wholeNeed(of: id))
     } else {
       lines[node].remove(id)
@@ -70,9 +70,10 @@ extension SchedulerState {
 
   /// What is idle and undrained on a node.
   func room(on node: NodeID) -> Room {
-    let slot = self[node]
+    let place = Int(node.number)
     return Room(
-      cores: slot.idleCores.subtracting(slot.drainedCores), gpus: slot.idleGPUs.subtracting(slot.drainedGPUs))
+      cores: nodes[place].idleCores.subtracting(nodes[place].drainedCores),
+      gpus: nodes[place].idleGPUs.subtracting(nodes[place].drainedGPUs))
   }
 }
 
@@ -82,7 +83,7 @@ extension Ledger {
   /// - Parameter isWhole: whether the rule gives a cell all the cores that it can use, or none.
   mutating func explainWaits(isWhole: Bool = false, inOrder line: (SchedulerState) -> [NotebookID]) {
     guard explainsWaits else { return }
-    let waiting = line(state) + state.queue.filter { !state[$0].isStartable }
+    let waiting = line(state) + state.queue.filter { !state.notebooks[Int($0.number)].isStartable }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
     var ahead: NotebookID?
     for (index, id) in waiting.enumerated() {
@@ -91,7 +92,7 @@ extension Ledger {
       if wait.cause == .turn, let ahead { wait.holders = [ahead] }
       wait.expected = outlook.starts[index]
       explain(id, wait)
-      if state[id].isStartable { ahead = ahead ?? id }
+      if state.notebooks[Int(id.number)].isStartable { ahead = ahead ?? id }
     }
   }
 }

@@ -64,7 +64,9 @@ extension Lines {
     -> Bool
   {
     let need = ledger.state.wholeNeed(of: id)
-    guard let allotment = ledger.state.wholePlacement(of: id, need, in: ledger.state.room(for: id)) else { return false }
+    guard let allotment = ledger.state.wholePlacement(of: id, need, in: ledger.state.room(for: id)) else {
+      return false
+    }
     lines[Int(ledger.state[id].node.number)].remove(id)
     return ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? rule : .pinned, for: other))
   }

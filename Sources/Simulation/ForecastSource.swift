@@ -25,7 +25,9 @@ public struct OracleForecast: ForecastSource {
 
   public init(notebooks: Int) { known = Array(repeating: nil, count: notebooks) }
 
-  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast? {
+  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant)
+    -> CellForecast?
+  {
     if index == 0 || known[number] == nil {
       let total = notebook.runAlone
       var remaining = total
@@ -48,7 +50,9 @@ public struct OracleForecast: ForecastSource {
 /// Foresees nothing.
 public struct NoForecast: ForecastSource {
   public init() {}
-  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast? {
+  public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant)
+    -> CellForecast?
+  {
     nil
   }
   public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}

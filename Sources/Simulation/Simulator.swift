@@ -241,7 +241,7 @@ extension Simulator {
   private mutating func tell(_ outcome: CellOutcome, ofEndOf number: Int, _ player: Int32) {
     let index = Int(player)
     let id = players[index].id
-    let ended = scheduler.state[id].cell.id
+    let ended = scheduler.state.notebooks[Int(id.number)].cell.id
     thinkAfterEnd(player)
     give(.observation(.cellEnded(id, ended, outcome)))
     if number + 1 == trace.notebooks[index].cells.count { thinkOrClose(player) }

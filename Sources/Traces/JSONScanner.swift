@@ -162,5 +162,6 @@ struct JSONScanner {
     return value
   }
 
-  private static let powers: [Double] = (0...15).map { exponent in (0..<exponent).reduce(1.0) { value, _ in value * 10 } }
+  private static let powers: [Double] = (0...15).map { exponent in (0..<exponent).reduce(1.0) { value, _ in value * 10 }
+  }
 }

@@ -26,7 +26,8 @@ public enum NativeTrace {
   public static func write(_ trace: Trace) -> [UInt8] {
     var out: [UInt8] = []
     out.append(
-      contentsOf: "{\"celltop-trace\": \(version), \"name\": \(quoted(trace.name)), \"note\": \(quoted(trace.note))}\n".utf8)
+      contentsOf: "{\"celltop-trace\": \(version), \"name\": \(quoted(trace.name)), \"note\": \(quoted(trace.note))}\n"
+        .utf8)
     for notebook in trace.notebooks {
       out.append(
         contentsOf: "{\"notebook\": \(quoted(notebook.name)), \"user\": \(quoted(notebook.user)), ".utf8)
@@ -130,7 +131,8 @@ private struct NativeReader {
   private func header(_ scanner: inout JSONScanner) throws(TraceError) -> Trace {
     var trace = Trace(name: file, notebooks: [])
     var version: Double?
-    let mend = "A native trace begins with {\"celltop-trace\": 1, \"name\": \"…\"}; import other formats with 'celltop trace import'."
+    let mend =
+      "A native trace begins with {\"celltop-trace\": 1, \"name\": \"…\"}; import other formats with 'celltop trace import'."
     try scanner.object(fault: { fail("", $0.because, mend) }) { (scanner, key) throws(TraceError) in
       switch key {
       case "celltop-trace": version = try number(&scanner, key)
@@ -140,7 +142,8 @@ private struct NativeReader {
       }
     }
     guard version == Double(NativeTrace.version) else {
-      throw fail("celltop-trace", version == nil ? "is missing" : "is not a version that is known here, which is 1", mend)
+      throw fail(
+        "celltop-trace", version == nil ? "is missing" : "is not a version that is known here, which is 1", mend)
     }
     return trace
   }
@@ -148,7 +151,8 @@ private struct NativeReader {
   private func notebook(_ scanner: inout JSONScanner) throws(TraceError) -> TraceNotebook {
     var notebook = TraceNotebook(name: "", user: "", cells: [])
     var hasCells = false
-    let mend = "Write a notebook like {\"notebook\": \"n1\", \"user\": \"ana\", \"arrival\": 0, \"cells\": [{\"think\": 0, \"run\": 1}]}."
+    let mend =
+      "Write a notebook like {\"notebook\": \"n1\", \"user\": \"ana\", \"arrival\": 0, \"cells\": [{\"think\": 0, \"run\": 1}]}."
     try scanner.object(fault: { fail("", $0.because, mend) }) { (scanner, key) throws(TraceError) in
       switch key {
       case "notebook": notebook.name = try text(&scanner, key)

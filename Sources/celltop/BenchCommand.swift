@@ -20,7 +20,8 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "GPUs.") var gpus = 256
     @Option(help: "The policies, separated by commas.") var policies = "fcfs,dynamic"
     @Flag(help: "Also measure how the time a cell grows with the number of notebooks.") var growth = false
-    @Flag(help: "Also measure how long a decision takes with 1000 notebooks on 256 cores and 64 GPUs.") var decisions = false
+    @Flag(help: "Also measure how long a decision takes with 1000 notebooks on 256 cores and 64 GPUs.") var decisions =
+      false
 
     func run() throws {
       do throws(TraceError) {
@@ -55,7 +56,8 @@ struct BenchCommand: ParsableCommand {
       print(
         "{\"bench\": \"speed\", \"policy\": \"\(policy)\", \"cells\": \(trace.cellCount), \"notebooks\": \(trace.notebooks.count), "
           + "\"seconds\": \(decimal(seconds, digits: 4)), \"cellsPerSecond\": \(Int(count / seconds)), \"entries\": \(run.entries), "
-          + "\"bytesPerNotebook\": \((residentKilobytes() - before) * 1024 / max(trace.notebooks.count, 1)), \"digest\": \"\(run.digest)\"}")
+          + "\"bytesPerNotebook\": \((residentKilobytes() - before) * 1024 / max(trace.notebooks.count, 1)), \"digest\": \"\(run.digest)\"}"
+      )
     }
 
     /// The same cells a notebook, on the same load a GPU, for ever more notebooks at once.
@@ -74,7 +76,8 @@ struct BenchCommand: ParsableCommand {
         }
         let (seconds, _) = play(Trace(name: "growth", notebooks: notebooks), on: node(cores: 64, gpus: 64), policy)
         print(
-          "{\"bench\": \"growth\", \"policy\": \"\(policy)\", \"notebooks\": \(count), \"nanosecondsPerCell\": \(Int(seconds * 1e9 / Double(count * each)))}")
+          "{\"bench\": \"growth\", \"policy\": \"\(policy)\", \"notebooks\": \(count), \"nanosecondsPerCell\": \(Int(seconds * 1e9 / Double(count * each)))}"
+        )
       }
     }
 
@@ -92,7 +95,8 @@ struct BenchCommand: ParsableCommand {
         }
         times.sort()
         print(
-          "{\"bench\": \"decision\", \"policy\": \"\(policy)\", \"steps\": \(times.count), \"p50Microseconds\": \(decimal(times[times.count / 2], digits: 3)), \"p99Microseconds\": \(decimal(times[times.count * 99 / 100], digits: 3)), \"longestMicroseconds\": \(decimal(times[times.count - 1], digits: 3))}")
+          "{\"bench\": \"decision\", \"policy\": \"\(policy)\", \"steps\": \(times.count), \"p50Microseconds\": \(decimal(times[times.count / 2], digits: 3)), \"p99Microseconds\": \(decimal(times[times.count * 99 / 100], digits: 3)), \"longestMicroseconds\": \(decimal(times[times.count - 1], digits: 3))}"
+        )
       } catch { refuseUse(error) }
     }
 

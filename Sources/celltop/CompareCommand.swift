@@ -52,7 +52,9 @@ struct CompareCommand: ParsableCommand {
       let page = ComparisonPage(comparisons).html
       do throws(TraceError) { try TraceFile.write(Array(page.utf8), to: html) } catch { refuseUse(error) }
     }
-    print(comparisons.map { json ? $0.json(seed: options.seed) : $0.table(isColoured: colourWanted) }.joined(separator: "\n"))
+    print(
+      comparisons.map { json ? $0.json(seed: options.seed) : $0.table(isColoured: colourWanted) }.joined(
+        separator: "\n"))
   }
 
   private func compared(_ trace: Trace) -> Comparison {
@@ -135,7 +137,8 @@ struct Comparison {
     }
     let head =
       "\(trace.name): \(trace.notebooks.count) notebooks, \(trace.cellCount) cells on \(node.cores.count) cores and \(node.gpus.count) GPUs"
-    let bound = "no schedule has an ANTT below \(decimal(runs.first?.lowerBound ?? 1, digits: 5)), or an STP above \(trace.notebooks.count)"
+    let bound =
+      "no schedule has an ANTT below \(decimal(runs.first?.lowerBound ?? 1, digits: 5)), or an STP above \(trace.notebooks.count)"
     return ([head, bound, "", line(titles.map { ($0, false) })] + cells.map(line)).joined(separator: "\n") + "\n"
   }
 }

@@ -70,12 +70,15 @@ struct ComparisonPage {
         return "\(decimal(logarithmic(wait), digits: 5)),\(220 - step * 2)"
       }
       let colour = colours[number % colours.count]
-      marks += "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"\(colour)\" points=\"\(points.joined(separator: " "))\"/>"
-      marks += "<text x=\"\(20 + number * 130)\" y=\"14\" style=\"fill:\(colour)\">\(escaped(finished.run.policy))</text>"
+      marks +=
+        "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"\(colour)\" points=\"\(points.joined(separator: " "))\"/>"
+      marks +=
+        "<text x=\"\(20 + number * 130)\" y=\"14\" style=\"fill:\(colour)\">\(escaped(finished.run.policy))</text>"
     }
     for (wait, name) in [(1.0, "1 s"), (10, "10 s"), (60, "1 min"), (3600, "1 h"), (86_400, "1 d")] {
       let x = decimal(logarithmic(wait), digits: 5)
-      marks += "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"20\" y2=\"220\" stroke=\"#8884\"/><text x=\"\(x)\" y=\"234\">\(name)</text>"
+      marks +=
+        "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"20\" y2=\"220\" stroke=\"#8884\"/><text x=\"\(x)\" y=\"234\">\(name)</text>"
     }
     return "<svg viewBox=\"0 0 1100 240\">\(marks)</svg>"
   }

@@ -76,7 +76,8 @@ struct TraceCommand: ParsableCommand {
     func row(_ name: String, _ spans: [Span]) -> String {
       var values = ContiguousArray(spans.map(\.microseconds))
       let waits = Waits(of: &values)
-      return "\(name)  mean \(duration(waits.mean)), p50 \(duration(waits.p50)), p95 \(duration(waits.p95)), p99 \(duration(waits.p99)), longest \(duration(waits.max))"
+      return
+        "\(name)  mean \(duration(waits.mean)), p50 \(duration(waits.p50)), p95 \(duration(waits.p95)), p99 \(duration(waits.p99)), longest \(duration(waits.max))"
     }
     let cells = trace.notebooks.flatMap(\.cells)
     let thinks = trace.notebooks.flatMap { $0.cells.dropFirst().map(\.think) }

@@ -9,10 +9,11 @@ import Traces
 
 @Suite("Every policy, over many seeds")
 struct InvariantTests {
-  static let policies = PolicyCatalogue.standard.names + [
-    "dynamic:no-preemption", "dynamic:no-malleability", "dynamic:no-anticipation", "dynamic:no-ageing",
-    "dynamic:ageing=0.02,large=0.1",
-  ]
+  static let policies =
+    PolicyCatalogue.standard.names + [
+      "dynamic:no-preemption", "dynamic:no-malleability", "dynamic:no-anticipation", "dynamic:no-ageing",
+      "dynamic:ageing=0.02,large=0.1",
+    ]
   static let node = Node(
     id: NodeID(0), name: "n", cores: CoreSet(0..<16), gpus: (0..<4).map { GPU(uuid: "g\($0)") })
 
@@ -32,7 +33,9 @@ struct InvariantTests {
       forecast: forecast ? OracleForecast(notebooks: trace.notebooks.count) : NoForecast(), catalogue: .standard)
   }
 
-  @Test("the books hold after each step, nothing is refused, and every cell ends", arguments: policies, [1, 2, 3] as [UInt64])
+  @Test(
+    "the books hold after each step, nothing is refused, and every cell ends", arguments: policies,
+    [1, 2, 3] as [UInt64])
   func booksHold(policy: String, seed: UInt64) throws {
     for foresees in [true, false] {
       var simulator = try Self.simulator(policy, seed: seed, forecast: foresees)
@@ -42,7 +45,9 @@ struct InvariantTests {
         steps += 1
         for entry in simulator.scheduler.entries {
           if case .invariantBroken(let text) = entry.event { Issue.record("\(policy), seed \(seed): \(text)") }
-          if case .decisionRefused(let refusal) = entry.event { Issue.record("\(policy), seed \(seed): \(refusal.text)") }
+          if case .decisionRefused(let refusal) = entry.event {
+            Issue.record("\(policy), seed \(seed): \(refusal.text)")
+          }
         }
         try #require(steps < 200_000, "\(policy), seed \(seed) goes on for ever")
       }
@@ -111,14 +116,18 @@ struct InvariantTests {
 
   @Test("memory that is full makes cells wait, and is given back", arguments: policies)
   func memory(policy: String) throws {
-    let cells = [TraceCell(think: .zero, run: Span(seconds: 5), memory: Bytes(6)), TraceCell(think: .zero, run: Span(seconds: 1), memory: Bytes(10))]
+    let cells = [
+      TraceCell(think: .zero, run: Span(seconds: 5), memory: Bytes(6)),
+      TraceCell(think: .zero, run: Span(seconds: 1), memory: Bytes(10)),
+    ]
     let trace = Trace(
       name: "memory", notebooks: (0..<5).map { TraceNotebook(name: "n\($0)", user: "u", cells: cells) })
     var node = Self.node
     node.memory = Bytes(12)
     var simulator = try Simulator(
       trace, on: node,
-      settings: Simulator.Settings(policy: policy, engine: Scheduler.Settings(explainsWaits: true, checksInvariants: true)),
+      settings: Simulator.Settings(
+        policy: policy, engine: Scheduler.Settings(explainsWaits: true, checksInvariants: true)),
       forecast: OracleForecast(notebooks: 5), catalogue: .standard)
     while simulator.nextTime != nil {
       simulator.step()

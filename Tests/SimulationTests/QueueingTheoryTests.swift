@@ -33,7 +33,8 @@ struct QueueingTheoryTests {
             switch runTime {
             case .exponential: random.exponential(mean: 1)
             case .constant: 1
-            case .hyperExponential: random.uniform() < 0.9 ? random.exponential(mean: 0.5) : random.exponential(mean: 5.5)
+            case .hyperExponential:
+              random.uniform() < 0.9 ? random.exponential(mean: 0.5) : random.exponential(mean: 5.5)
             }
           return TraceCell(think: Span(seconds: random.exponential(mean: think)), run: Span(seconds: run))
         })
@@ -100,7 +101,8 @@ struct QueueingTheoryTests {
   @Test("fcfs does feel it: constant run times wait less, hyper-exponential ones more")
   func sensitivity() throws {
     func response(_ runTime: RunTime) throws -> Double {
-      try Self.observe(policy: "fcfs", customers: 10, cores: 1, think: 8, runTime: runTime, cells: 3000, seed: 3).response
+      try Self.observe(policy: "fcfs", customers: 10, cores: 1, think: 8, runTime: runTime, cells: 3000, seed: 3)
+        .response
     }
     let constant = try response(.constant)
     let exponential = try response(.exponential)

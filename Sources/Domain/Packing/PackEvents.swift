@@ -181,6 +181,13 @@ extension Entry: Packable {
 extension Digest {
   /// Puts a whole entry in; compiled for this sink, where the generic form would not be from another module.
   public mutating func absorb(_ entry: Entry) { entry.pack(into: &self) }
+
+  /// The same, from an entry's parts.
+  public mutating func absorb(_ event: Event, sequence: Int64, at instant: Instant) {
+    put(sequence)
+    put(instant)
+    event.pack(into: &self)
+  }
 }
 
 extension PackBytes {
