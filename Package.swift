@@ -6,10 +6,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, path: "Sources/\(name)")
 }
 
-/// The tests of one module; `also` names what they use beside it.
-func tests(_ name: String, _ also: [Target.Dependency] = []) -> Target {
+/// The tests of one module; `also` names what they use beside it, `files` the folders that are no sources.
+func tests(_ name: String, _ also: [Target.Dependency] = [], files: [String] = []) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, path: "Tests/\(name)Tests")
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + also, path: "Tests/\(name)Tests", exclude: files)
 }
 
 let package = Package(
@@ -83,7 +83,7 @@ let package = Package(
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
     tests("Projections", ["Domain"]),
     tests("Canvas"),
-    tests("Console", ["Domain", "Projections", "Canvas"]),
+    tests("Console", ["Domain", "Projections", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Canvas", "CLinux"]),
     tests("Session", ["CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console", "GateLink"]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),

@@ -82,7 +82,8 @@ struct Clusters: Sequence, IteratorProtocol {
       return Cluster(base: base, width: cellWidth(of: base))
     case .ascii:
       // One question mark a cell, so that a layout is the same in both repertoires: `draw` fills a wide one's tail.
-      return Cluster(base: bad || !scalar.isASCII ? "?" : scalar, width: bad ? 1 : cellWidth(of: scalar))
+      let base = scalar.isASCII ? scalar : asciiForms[scalar] ?? "?"
+      return Cluster(base: bad ? "?" : base, width: bad ? 1 : cellWidth(of: scalar))
     }
   }
 
@@ -90,6 +91,11 @@ struct Clusters: Sequence, IteratorProtocol {
     (scalar.value == 0xFE0F || scalar.value == 0xFE0E) && base.properties.isEmoji && !base.isASCII
   }
 }
+
+/// What stands in ASCII for the signs that our own sentences are written with, a cell for a cell.
+private let asciiForms: [Unicode.Scalar: Unicode.Scalar] = [
+  "·": ".", "–": "-", "—": "-", "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "…": "~", "│": "|", "●": "*",
+]
 
 /// The number of terminal cells that a text takes once it has been made safe to show.
 public func cellWidth(of text: String) -> Int {

@@ -110,8 +110,8 @@ public struct Wait: Hashable, Sendable {
     case .memory: "needs \(number) MiB more memory\(held)"
     case .gpuMemory: "needs \(number) MiB more GPU memory\(held)"
     case .turn: holders.isEmpty ? "its turn has not come" : "goes after " + holders.map(name).joined(separator: ", ")
-    case .held: "held by an operator; release it with h"
-    case .operatorSuspended: "suspended by an operator; resume it with x"
+    case .held: "held by an operator"
+    case .operatorSuspended: "suspended by an operator"
     case .pin: "its pinned cores or GPUs are taken\(held)"
     case .drain: "what it needs is being drained"
     case .anticipation: "room is kept for a cell about to arrive\(held)"

@@ -54,8 +54,7 @@ public struct Board: Sendable, Hashable {
       nodes[Int(id.number)].drainedGPUs = gpus
     case .notebookOpened(let notebook):
       guard Int(notebook.id.number) == notebooks.count else { return }
-      let twins = notebooks.filter { $0.notebook.name == notebook.name && $0.state != .gone }.count
-      notebooks.append(NotebookFacts(notebook, opened: entry.at, twin: twins))
+      notebooks.append(NotebookFacts(notebook, named: freeName(notebook.name), opened: entry.at))
     case .commandAccepted(let command):
       answer(command, nil)
       mark(.action, command.verb.notebook, entry)
@@ -68,6 +67,20 @@ public struct Board: Sendable, Hashable {
       .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
       break
     }
+  }
+
+  /// The name, or the name with the least number behind it that no open notebook bears.
+  private func freeName(_ name: String) -> String {
+    var taken: Set<String> = []
+    for other in notebooks where other.state != .gone { taken.insert(other.name) }
+    let name = name.isEmpty ? "unnamed" : name
+    var candidate = name
+    var number = 2
+    while taken.contains(candidate) {
+      candidate = "\(name)·\(number)"
+      number += 1
+    }
+    return candidate
   }
 
   private mutating func keep(_ entry: Entry) {

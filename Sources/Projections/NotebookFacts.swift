@@ -29,12 +29,18 @@ public struct NotebookFacts: Sendable, Hashable {
   /// The longest past that is kept, in segments.
   public static let segmentsMost = 4096
 
-  init(_ notebook: Notebook, opened: Instant, twin: Int) {
+  init(_ notebook: Notebook, named name: String, opened: Instant) {
     self.notebook = notebook
-    name = twin == 0 ? notebook.name : "\(notebook.name)·\(twin + 1)"
+    self.name = name
     since = opened
     priority = notebook.priority
     segments = [Segment(state: .starting, from: opened)]
+  }
+
+  /// How long its cells have waited to start until `now`, the one that waits still counted in.
+  public func waited(at now: Instant) -> Span {
+    guard let cell, cell.started == nil else { return waited }
+    return waited + (now - cell.cell.submitted)
   }
 
   /// The state at `instant`; nil before it was opened or beyond the past that is kept.
@@ -55,7 +61,11 @@ public struct NotebookFacts: Sendable, Hashable {
       break
     case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
     case .kernelDied: if state != .gone { turn(.starting, entry.at) }
-    case .notebookClosed: turn(.gone, entry.at)
+    case .notebookClosed:
+      cell = nil
+      pin = nil
+      backlog = 0
+      turn(.gone, entry.at)
     case .backlogChanged(_, let count): backlog = count
     case .cellQueued(let submitted):
       cell = CellFacts(submitted)

@@ -85,8 +85,8 @@ public struct ReplayPlayer: Sendable {
 
   /// Faster (1) or slower (-1), by one step of `speeds`.
   public mutating func changeSpeed(_ direction: Int) {
-    let index = Self.speeds.firstIndex { $0 >= speed } ?? Self.speeds.count - 1
-    speed = Self.speeds[min(max(index + direction, 0), Self.speeds.count - 1)]
+    let next = direction > 0 ? Self.speeds.first { $0 > speed } : Self.speeds.last { $0 < speed }
+    if let next { speed = next }
   }
 
   /// Sets the speed; kept within `speeds`.

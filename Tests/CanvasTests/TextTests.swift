@@ -65,6 +65,7 @@ struct TextTests {
   func ascii() {
     #expect(truncated("naïve 日", toColumns: 20, in: .ascii) == "na?ve ??")
     #expect(truncated("abcdef", toColumns: 4, in: .ascii) == "abc~")
+    #expect(truncated("● a·2 → 0–1 × 3 │ …", toColumns: 30, in: .ascii) == "* a.2 > 0-1 x 3 | ~")
   }
 
   @Test("has a glyph one cell wide in both repertoires for every picture")

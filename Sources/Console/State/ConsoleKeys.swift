@@ -10,7 +10,7 @@ extension ConsoleState {
     case .mouse(let mouse): return handle(mouse)
     case .paste(let text):
       guard case .prompt(var prompt) = layer else { return [] }
-      prompt.text += text.printable(at: 200)
+      prompt.text = String((prompt.text + text.printable(at: Prompt.lengthMost)).prefix(Prompt.lengthMost))
       return edit(prompt)
     }
   }
@@ -21,10 +21,15 @@ extension ConsoleState {
     case .confirmQuit:
       layer = nil
       return press == KeyPress(.character("y")) ? [.quit] : []
-    case .help, .explain:
+    case .help(let page):
+      // A key that only turns the page or closes must never give an order as well.
+      let action = keys.action(for: press)
+      let turn = action.map { [.down, .pageDown, .play].contains($0) ? 1 : [.up, .pageUp].contains($0) ? -1 : 0 } ?? 0
+      layer = turn == 0 ? nil : .help(page: max(page + turn, 0))
+      return []
+    case .explain:
       layer = nil
-      if keys.action(for: press) == .quit || keys.action(for: press) == .back { return [] }
-      if keys.action(for: press) == .help { return [] }
+      return []
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
@@ -44,7 +49,7 @@ extension ConsoleState {
     switch action {
     case .quit:
       if session.confirmsQuit { layer = .confirmQuit } else { return [.quit] }
-    case .help: layer = .help
+    case .help: layer = .help(page: 0)
     case .palette: layer = .prompt(Prompt(purpose: .command))
     case .filter: layer = .prompt(Prompt(purpose: .filter, text: filter))
     case .nextPane: focus = Pane(rawValue: (focus.rawValue + 1) % Pane.allCases.count) ?? .notebooks
@@ -83,9 +88,13 @@ extension ConsoleState {
   }
 
   private mutating func move(by count: Int) -> [Intent] {
-    let rows = rowOrder
+    let waiting = focus == .queue ? QueueTable(shown).rows.map(\.notebook) : []
+    let rows = waiting.isEmpty ? rowOrder : waiting
     guard !rows.isEmpty else { return [] }
-    let index = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
+    guard let index = selected.flatMap({ rows.firstIndex(of: $0) }) else {
+      selected = rows[0]
+      return []
+    }
     selected = rows[min(max(index + count, 0), rows.count - 1)]
     return []
   }
@@ -137,8 +146,9 @@ extension ConsoleState {
       }
       prompt.text.removeLast()
     case .character(let character):
+      if press.modifiers == .control, character == "c" { return type(KeyPress(.escape), into: prompt) }
       if press.modifiers == .control, character == "u" { prompt.text = "" }
-      if press.modifiers.isEmpty, prompt.text.count < 200 { prompt.text.append(character) }
+      if press.modifiers.isEmpty, prompt.text.count < Prompt.lengthMost { prompt.text.append(character) }
     case .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete, .tab: break
     }
     return edit(prompt)
@@ -155,25 +165,33 @@ extension ConsoleState {
     case .filter:
       filter = prompt.text
       return []
-    case .seek: return seek(prompt.text)
+    case .seek: return prompt.text.allSatisfy { $0 == " " } ? [] : seek(prompt.text)
     case .command: return run(palette: prompt.text)
     }
   }
 
   /// Goes to `45%`, to a time of day `13:41:07`, or to `2:30` or `150s` after the beginning.
   mutating func seek(_ text: String) -> [Intent] {
-    guard transport != nil else {
+    guard let end = transport?.end else {
       say(.warning, "this session is live; only a replay can go to another time")
+      return []
+    }
+    func go(to instant: Instant) -> [Intent] {
+      if instant <= end { return [.replay(.seek(instant))] }
+      let length = "\(session.timeOfDay(.zero)) to \(session.timeOfDay(end)), \((end - .zero).clock) in all"
+      say(.warning, "'\(text.printable(at: 40))' is not within the session: it goes from \(length)")
       return []
     }
     do {
       switch try SeekTarget(parsing: text) {
       case .share(let share): return [.replay(.seekShare(share))]
-      case .offset(let span): return [.replay(.seek(Instant.zero + span))]
+      case .offset(let span): return go(to: Instant.zero + span)
       case .timeOfDay(let seconds):
         let began = Int(session.beganWallMicroseconds / 1_000_000) + session.utcOffsetSeconds
         let offset = ((seconds - began % 86_400) % 86_400 + 86_400) % 86_400
-        return [.replay(.seek(Instant(seconds: Double(offset))))]
+        // The last second of the session is part of it, whatever its microseconds.
+        let instant = Instant(seconds: Double(offset))
+        return go(to: instant.seconds < end.seconds + 1 ? min(instant, end) : instant)
       }
     } catch {
       say(.warning, "\(error)")

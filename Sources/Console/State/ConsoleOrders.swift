@@ -19,8 +19,18 @@ extension ConsoleState {
       return give(
         .pin(id, Pin(node: allotment.node, cores: allotment.cores)), "\(facts.name) pinned to cores \(allotment.cores)",
         undo: .unpin(id))
-    case .hold: return give(.hold(id), "\(facts.name) held", undo: .release(id))
-    case .release: return give(.release(id), "\(facts.name) released", undo: .hold(id))
+    case .hold:
+      guard !isHeldAsAsked(facts) else {
+        say(.warning, "\(facts.name) is held already; r releases it")
+        return []
+      }
+      return give(.hold(id), "\(facts.name) held", undo: .release(id))
+    case .release:
+      guard isHeldAsAsked(facts) else {
+        say(.warning, "\(facts.name) is not held")
+        return []
+      }
+      return give(.release(id), "\(facts.name) released", undo: .hold(id))
     case .interrupt:
       guard let cell = facts.cell, facts.state == .running || facts.state == .suspended else {
         say(.warning, "\(facts.name) is \(facts.state.word); only a running cell can be interrupted")
@@ -63,13 +73,27 @@ extension ConsoleState {
     for order in awaited {
       if case .setPriority(facts.notebook.id, let asked) = order.verb { priority = asked }
     }
-    return setPriority(facts, priority + step)
+    return setPriority(facts, from: priority, to: priority + step)
   }
 
-  mutating func setPriority(_ facts: NotebookFacts, _ priority: Int32) -> [Intent] {
-    give(
-      .setPriority(facts.notebook.id, priority), "\(facts.name): priority \(facts.priority) → \(priority)",
-      undo: .setPriority(facts.notebook.id, facts.priority))
+  mutating func setPriority(_ facts: NotebookFacts, from before: Int32, to priority: Int32) -> [Intent] {
+    guard (-100...100).contains(priority) else {
+      say(.warning, "a priority is from -100 to 100; \(facts.name) has \(before)")
+      return []
+    }
+    return give(
+      .setPriority(facts.notebook.id, priority), "\(facts.name): priority \(before) → \(priority)",
+      undo: .setPriority(facts.notebook.id, before))
+  }
+
+  /// Whether it is held, or will be once the orders are obeyed that are on their way.
+  private func isHeldAsAsked(_ facts: NotebookFacts) -> Bool {
+    var isHeld = facts.isHeld
+    for order in awaited {
+      if order.verb == .hold(facts.notebook.id) { isHeld = true }
+      if order.verb == .release(facts.notebook.id) { isHeld = false }
+    }
+    return isHeld
   }
 
   /// The selected notebook, where orders may be given at all; else says why not.
@@ -107,6 +131,7 @@ extension ConsoleState {
   }
 
   private mutating func undo() -> [Intent] {
+    guard mayOrder() else { return [] }
     undoable.removeAll { $0.until < clock }
     guard let last = undoable.popLast() else {
       say(.warning, "there is nothing to undo; an order can be undone for 10 s")
@@ -128,7 +153,7 @@ extension ConsoleState {
   mutating func run(palette text: String) -> [Intent] {
     let words = text.split(separator: " ", maxSplits: 1).map(String.init)
     guard let name = words.first else { return [] }
-    let argument = words.count > 1 ? words[1] : ""
+    let argument = words.count > 1 ? String(words[1].drop { $0 == " " }) : ""
     do {
       return try run(name, argument)
     } catch {
@@ -144,6 +169,10 @@ extension ConsoleState {
     case "dump": return argument.isEmpty ? try needs("a file", name, "dump screen.txt") : [.dump(argument)]
     case "speed":
       guard let value = Double(argument), value > 0 else { return try needs("a number", name, "speed 8") }
+      guard transport != nil else {
+        say(.warning, "this session is live; only a replay has a speed")
+        return []
+      }
       return [.replay(.setSpeed(value))]
     case "policy":
       return argument.isEmpty
@@ -152,12 +181,23 @@ extension ConsoleState {
     case "drain", "undrain":
       let cores = try CoreSet(parsing: argument)
       guard !cores.isEmpty else { return try needs("cores", name, "\(name) 0-1") }
-      let node = NodeID(0)
-      return name == "drain"
-        ? give(.drain(node, cores, GPUSet()), "cores \(cores) drained", undo: .undrain(node, cores, GPUSet()))
-        : give(.undrain(node, cores, GPUSet()), "cores \(cores) undrained", undo: .drain(node, cores, GPUSet()))
+      return drain(cores, name == "drain")
     default: return try runOnNotebook(name, argument)
     }
+  }
+
+  /// Drains or undrains; taking it back touches only the cores that the order changes.
+  private mutating func drain(_ cores: CoreSet, _ drains: Bool) -> [Intent] {
+    let node = shown.nodes.first?.node.id ?? NodeID(0)
+    let drained = shown.nodes.first?.drainedCores ?? CoreSet()
+    let changed = drains ? cores.subtracting(drained) : cores.intersection(drained)
+    guard !changed.isEmpty else {
+      if mayOrder() { say(.warning, "cores \(cores): \(drains ? "drained already" : "not drained")") }
+      return []
+    }
+    return drains
+      ? give(.drain(node, cores, GPUSet()), "cores \(cores) drained", undo: .undrain(node, changed, GPUSet()))
+      : give(.undrain(node, cores, GPUSet()), "cores \(cores) undrained", undo: .drain(node, changed, GPUSet()))
   }
 
   private mutating func runOnNotebook(_ name: String, _ argument: String) throws(ParseError) -> [Intent] {
@@ -171,14 +211,19 @@ extension ConsoleState {
     switch name {
     case "priority":
       guard let value = Int32(argument) else { return try needs("a number", name, "priority 5") }
-      return setPriority(facts, value)
+      return setPriority(facts, from: facts.priority, to: value)
     case "pin":
       let cores = try CoreSet(parsing: argument)
       guard !cores.isEmpty else { return try needs("cores", name, "pin 0-1") }
       let before = facts.pin.map { Verb.pin(id, $0) } ?? .unpin(id)
       return give(
         .pin(id, Pin(node: facts.notebook.node, cores: cores)), "\(facts.name) pinned to cores \(cores)", undo: before)
-    case "unpin": return facts.pin == nil ? give(.unpin(id), "\(facts.name) unpinned", undo: nil) : order(.pin)
+    case "unpin":
+      guard facts.pin != nil else {
+        say(.warning, "\(facts.name) is not pinned")
+        return []
+      }
+      return order(.pin)
     case "suspend", "resume":
       guard (facts.state == .suspended) == (name == "resume") else {
         say(.warning, "\(facts.name) is \(facts.state.word): nothing to \(name)")

@@ -158,7 +158,8 @@ public enum SortKey: Int, Sendable, Hashable, CaseIterable {
 
 /// What lies over the panes.
 public enum Layer: Sendable, Hashable {
-  case help
+  /// The keys; a page of them where they do not fit, counted from 0, starting again after the last.
+  case help(page: Int)
   case explain(NotebookID)
   case prompt(Prompt)
   case confirmQuit
@@ -169,6 +170,9 @@ public struct Prompt: Sendable, Hashable {
   public enum Purpose: Sendable, Hashable {
     case filter, command, seek
   }
+
+  /// What can be typed, in characters.
+  static let lengthMost = 200
 
   public var purpose: Purpose
   public var text = ""
@@ -245,6 +249,14 @@ extension ConsoleState {
     return rows.map(\.notebook.id)
   }
 
+  /// Whether the least comes first: numbers and names do so by themselves, amounts the other way round.
+  var isSortAscending: Bool {
+    switch sort {
+    case .number, .name: !isSortInverted
+    case .state, .priority, .cores, .waited: isSortInverted
+    }
+  }
+
   private func isBefore(_ a: NotebookFacts, _ b: NotebookFacts) -> Bool {
     func by<Value: Comparable>(_ value: (NotebookFacts) -> Value) -> Bool? {
       value(a) == value(b) ? nil : (value(a) < value(b)) != isSortInverted
@@ -256,7 +268,7 @@ extension ConsoleState {
       case .state: by { -Int($0.state.rawValue) }
       case .priority: by { -$0.priority }
       case .cores: by { -($0.cell?.allotment?.cores.count ?? 0) }
-      case .waited: by { -$0.waited.microseconds }
+      case .waited: by { -$0.waited(at: shownNow).microseconds }
       }
     return first ?? (a.notebook.id < b.notebook.id)
   }

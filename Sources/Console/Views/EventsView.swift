@@ -7,6 +7,10 @@ extension ConsoleState {
   func drawEvents(_ grid: inout Grid, _ rect: Rect) {
     let inner = grid.pane(rect, title: "EVENTS", focused: focus == .events)
     let events = shown.events.suffix(inner.rows)
+    if events.isEmpty {
+      let at = Point(column: inner.column + 1, row: inner.row)
+      grid.draw("nothing has happened yet", at: at, role: .textDim, columns: inner.rows > 0 ? inner.columns - 1 : 0)
+    }
     for (index, entry) in events.enumerated() {
       let line = inner.line(index)
       let end = grid.draw(

@@ -3,13 +3,15 @@ import Domain
 import Projections
 
 extension Span {
-  /// `0:07`, `12:31`, `3:05:00`, `2d 4h`: for tables, at most seven cells.
+  /// `0:07`, `12:31`, `3:05:00`, `12h 05m`, `2d 4h`: for tables, at most seven cells.
   var clock: String {
     let seconds = max(0, microseconds / 1_000_000)
     func two(_ n: Int64) -> String { n < 10 ? "0\(n)" : "\(n)" }
     if seconds < 3600 { return "\(seconds / 60):\(two(seconds % 60))" }
-    if seconds < 86_400 { return "\(seconds / 3600):\(two(seconds / 60 % 60)):\(two(seconds % 60))" }
-    return "\(seconds / 86_400)d \(seconds / 3600 % 24)h"
+    if seconds < 36_000 { return "\(seconds / 3600):\(two(seconds / 60 % 60)):\(two(seconds % 60))" }
+    if seconds < 86_400 { return "\(seconds / 3600)h \(two(seconds / 60 % 60))m" }
+    let days = seconds / 86_400
+    return days < 100 ? "\(days)d \(seconds / 3600 % 24)h" : "\(days)d"
   }
 
   /// `30s`, `2m`, `1:30`, `3h`: for axes, exact to the second.
@@ -32,12 +34,13 @@ extension SessionFacts {
 }
 
 extension Bytes {
-  /// `512M`, `1.4G`.
+  /// `512M`, `1.4G`, `2.5T`: at most six cells.
   var short: String {
     let mebibytes = Double(count) / 1_048_576
     if mebibytes < 1000 { return "\(Int(mebibytes.rounded()))M" }
-    let tenths = Int((mebibytes / 102.4).rounded())
-    return "\(tenths / 10).\(tenths % 10)G"
+    let isLarge = mebibytes >= 1_024_000
+    let tenths = Int((mebibytes / (isLarge ? 104_857.6 : 102.4)).rounded())
+    return "\(tenths / 10).\(tenths % 10)\(isLarge ? "T" : "G")"
   }
 }
 

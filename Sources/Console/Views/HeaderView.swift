@@ -2,49 +2,75 @@ import Canvas
 import Domain
 import Projections
 
+/// A part of the top line; where there is no room for all, the least important ones are left out whole.
+private struct HeaderPart {
+  /// 0 is never left out.
+  var rank: Int
+  var texts: [(String, Role)]
+  var columns: Int { texts.reduce(0) { $0 + cellWidth(of: $1.0) } }
+}
+
 extension ConsoleState {
   /// The top line: what node, what mode, what time, how much is allotted, what the notebooks do, who may do what.
   func drawHeader(_ grid: inout Grid, _ rect: Rect) {
-    let overview = Overview(shown)
     grid.setGround(.status, in: rect)
-    let isNarrow = rect.columns < 100
-    var parts: [(String, Role)] = []
-    if rect.columns >= 40 { parts.append((" \(overview.nodeName.printable(at: isNarrow ? 12 : 24)) ", .textStrong)) }
-    parts += modeParts(isNarrow)
-    parts.append((" \(session.timeOfDay(shownNow)) ", .text))
-    parts.append(("│ cpu ", .statusLabel))
-    parts.append(("\(overview.coresAllotted)/\(overview.cores)", load(overview.coresAllotted, overview.cores)))
-    if overview.gpus > 0 {
-      parts.append((" gpu ", .statusLabel))
-      parts.append(("\(overview.gpusAllotted)/\(overview.gpus)", load(overview.gpusAllotted, overview.gpus)))
-    }
-    parts.append((" │ ", .statusLabel))
-    if !isNarrow { parts.append(("nb \(overview.notebooks) ", .text)) }
-    parts.append(("run \(overview.running) ", .stateRunning))
-    parts.append(("think \(overview.thinking) ", .stateThinking))
-    parts.append(("q \(overview.queued) ", overview.queued > 0 ? .stateQueued : .text))
-    if overview.suspended > 0 { parts.append(("susp \(overview.suspended) ", .stateSuspended)) }
-    if overview.starting > 0 { parts.append(("start \(overview.starting) ", .stateStarting)) }
-    if !isNarrow { parts.append(("│ \(overview.policy) │ done \(overview.cellsEnded) ", .statusLabel)) }
-    if overview.faults > 0 { parts.append((" FAULTS \(overview.faults) ", .error)) }
-    if trouble != nil { parts.append((" NOT RECORDED ", .error)) }
-    let right = accessText + " [?] "
-    let rightWidth = cellWidth(of: right)
-    let hasRoom = rect.columns > rightWidth + 56
-    grid.draw(parts: parts, at: rect.origin, columns: hasRoom ? rect.columns - rightWidth : rect.columns)
-    if hasRoom {
-      grid.draw(
-        right, at: Point(column: rect.endColumn - rightWidth, row: rect.row),
-        role: session.isReadOnly || session.mode == .replay ? .statusReadonly : .statusLabel)
-    }
+    let parts = headerParts(Overview(shown), isNarrow: rect.columns < 100)
+    let access = HeaderPart(rank: 3, texts: [("  " + accessText + " [?] ", .statusLabel)])
+    // What matters most first, as long as it fits whole.
+    var left = rect.columns
+    let ranks = (parts + [access]).sorted { $0.rank < $1.rank }.filter { part in
+      guard part.rank == 0 || part.columns <= left else { return false }
+      left -= part.columns
+      return true
+    }.map(\.rank)
+    grid.draw(parts: parts.filter { ranks.contains($0.rank) }.flatMap(\.texts), at: rect.origin, columns: rect.columns)
+    guard ranks.contains(access.rank) else { return }
+    let role: Role = session.isReadOnly || session.mode == .replay ? .statusReadonly : .statusLabel
+    let at = Point(column: rect.endColumn - access.columns, row: rect.row)
+    grid.draw(access.texts[0].0, at: at, role: role)
   }
 
-  private func modeParts(_ isNarrow: Bool) -> [(String, Role)] {
-    let frozenText = frozen == nil ? "" : " FROZEN"
+  private func headerParts(_ overview: Overview, isNarrow: Bool) -> [HeaderPart] {
+    var parts = [HeaderPart(rank: 9, texts: [(" \(overview.nodeName.printable(at: isNarrow ? 12 : 24))", .textStrong)])]
+    parts.append(HeaderPart(rank: 0, texts: modeTexts(isNarrow)))
+    if frozen != nil { parts.append(HeaderPart(rank: 0, texts: [(" FROZEN", .warning)])) }
+    if overview.faults > 0 { parts.append(HeaderPart(rank: 0, texts: [(" FAULTS \(overview.faults)", .error)])) }
+    if trouble != nil { parts.append(HeaderPart(rank: 0, texts: [(" NOT RECORDED", .error)])) }
+    parts.append(HeaderPart(rank: 1, texts: [(" \(session.timeOfDay(shownNow))", .text)]))
+    var resources: [(String, Role)] = [
+      (" │ cpu ", .statusLabel),
+      ("\(overview.coresAllotted)/\(overview.cores)", load(overview.coresAllotted, overview.cores)),
+    ]
+    if overview.gpus > 0 {
+      resources.append((" gpu ", .statusLabel))
+      resources.append(("\(overview.gpusAllotted)/\(overview.gpus)", load(overview.gpusAllotted, overview.gpus)))
+    }
+    parts.append(HeaderPart(rank: 2, texts: resources + [(" │", .statusLabel)]))
+    if !isNarrow { parts.append(HeaderPart(rank: 10, texts: [(" nb \(overview.notebooks)", .text)])) }
+    parts.append(HeaderPart(rank: 4, texts: [(" run \(overview.running)", .stateRunning)]))
+    parts.append(HeaderPart(rank: 7, texts: [(" think \(overview.thinking)", .stateThinking)]))
+    let queued: Role = overview.queued > 0 ? .stateQueued : .text
+    parts.append(HeaderPart(rank: 5, texts: [(" q \(overview.queued)", queued)]))
+    if overview.suspended > 0 {
+      parts.append(HeaderPart(rank: 6, texts: [(" susp \(overview.suspended)", .stateSuspended)]))
+    }
+    if overview.starting > 0 {
+      parts.append(HeaderPart(rank: 8, texts: [(" start \(overview.starting)", .stateStarting)]))
+    }
+    if !isNarrow {
+      if !overview.policy.isEmpty {
+        parts.append(HeaderPart(rank: 11, texts: [(" │ \(overview.policy)", .statusLabel)]))
+      }
+      parts.append(HeaderPart(rank: 12, texts: [(" │ done \(overview.cellsEnded)", .statusLabel)]))
+    }
+    return parts
+  }
+
+  private func modeTexts(_ isNarrow: Bool) -> [(String, Role)] {
     switch session.mode {
-    case .live: return [("● LIVE\(frozenText)", .statusLive)]
-    case .simulated: return [("● SIMULATED\(frozenText)", .statusSimulated)]
-    case .replay: return [("REPLAY \(isNarrow ? "" : "of session ")\(session.number)\(frozenText)", .statusReplay)]
+    case .live: [(" ● LIVE", .statusLive)]
+    case .simulated: [(" ● SIMULATED", .statusSimulated)]
+    case .replay: [(" REPLAY \(isNarrow ? "" : "of session ")\(session.number)", .statusReplay)]
     }
   }
 
@@ -68,24 +94,46 @@ extension ConsoleState {
         case .command: ":"
         case .seek: "go to: "
         }
-      let end = grid.draw(label + prompt.text, at: rect.origin, role: .input, columns: rect.columns - 1)
+      let typed = Self.tail(prompt.text, columns: rect.columns - 1 - cellWidth(of: label))
+      let end = grid.draw(label + typed, at: rect.origin, role: .input, columns: rect.columns - 1)
       grid.put(" ", at: Point(column: end, row: rect.row), role: .inputCursor)
       let hint = promptHint(prompt)
       grid.draw(hint, at: Point(column: end + 2, row: rect.row), role: .textDim, columns: rect.endColumn - end - 2)
       return
     }
     if case .confirmQuit = layer {
-      let ask = "leave? this ends the engine; gates go on without it. y leaves, any other key stays"
+      let ask =
+        rect.columns >= 80
+        ? "leave? this ends the engine; gates go on without it. y leaves, any other key stays"
+        : rect.columns >= 40 ? "leave and end the engine? y/N" : "leave? y/N"
       grid.draw(ask, at: rect.origin, role: .flashWarning, columns: rect.columns)
       return
     }
     if let flash, flash.until >= clock {
-      let role: Role = flash.level == .good ? .flashGood : .flashWarning
-      let mark = flash.level == .good ? "ok: " : "!  "
-      grid.draw(" " + mark + flash.text, at: rect.origin, role: role, columns: rect.columns)
+      let isGood = flash.level == .good
+      tell(&grid, rect, (isGood ? "ok: " : "!  ") + flash.text, isGood ? .flashGood : .flashWarning)
     } else if let trouble {
-      grid.draw(" !  " + trouble, at: rect.origin, role: .flashError, columns: rect.columns)
+      tell(&grid, rect, "!  " + trouble, .flashError)
     }
+  }
+
+  /// Draws a message, over the key bar as well where one line is too short for it.
+  private func tell(_ grid: inout Grid, _ rect: Rect, _ text: String, _ role: Role) {
+    guard cellWidth(of: text) + 1 > rect.columns else {
+      grid.draw(" " + text, at: rect.origin, role: role, columns: rect.columns)
+      return
+    }
+    let both = Rect(column: rect.column, row: rect.row, columns: rect.columns, rows: 2)
+    grid.fill(both)
+    grid.drawWrapped(text, in: Rect(column: 1, row: rect.row, columns: rect.columns - 1, rows: 2), role: role)
+  }
+
+  /// The end of a text that fits, so that what is being typed is always in sight.
+  private static func tail(_ text: String, columns: Int) -> String {
+    guard cellWidth(of: text) > columns else { return text }
+    var tail = text[...]
+    while cellWidth(of: String(tail)) >= max(columns, 1), !tail.isEmpty { tail.removeFirst() }
+    return "…" + tail
   }
 
   private func promptHint(_ prompt: Prompt) -> String {
@@ -99,21 +147,21 @@ extension ConsoleState {
     }
   }
 
+  /// The most useful keys, as many as fit whole; help and leaving come first.
   func drawKeyBar(_ grid: inout Grid, _ rect: Rect) {
     let live: [(String, String)] = [
-      ("?", "help"), ("x", "suspend"), ("P", "pin"), ("[ ]", "prio"), ("h", "hold"), ("r", "release"), ("w", "why"),
-      ("z", "undo"), ("/", "filter"), (":", "cmd"), ("Tab", "pane"), ("e", "zoom"), ("q", "quit"),
+      ("?", "help"), ("q", "quit"), ("x", "suspend"), ("P", "pin"), ("[ ]", "prio"), ("h", "hold"), ("r", "release"),
+      ("w", "why"), ("z", "undo"), ("/", "filter"), (":", "cmd"), ("Tab", "pane"), ("e", "zoom"),
     ]
     let replay: [(String, String)] = [
-      ("Space", "play"), (", .", "step"), ("{ }", "speed"), ("←→", "5s"), ("[ ]", "marker"), ("g", "go to"),
-      ("w", "why"), ("Tab", "pane"), ("e", "zoom"), ("?", "help"), ("q", "quit"),
+      ("?", "help"), ("q", "quit"), ("Space", "play"), (", .", "step"), ("{ }", "speed"), ("←→", "5s"),
+      ("[ ]", "marker"), ("g", "go to"), ("w", "why"), ("Tab", "pane"), ("e", "zoom"),
     ]
-    var parts: [(String, Role)] = []
+    var column = rect.column
     for (key, label) in transport == nil ? live : replay {
-      let shown = key == "←→" && grid.glyphs.repertoire == .ascii ? "<- ->" : key
-      parts.append((" \(shown)", .keybarKey))
-      parts.append((" \(label) ", .keybarLabel))
+      guard column + cellWidth(of: key + label) + 2 <= rect.endColumn else { break }
+      column = grid.draw(" " + key, at: Point(column: column, row: rect.row), role: .keybarKey)
+      column = grid.draw(" " + label + " ", at: Point(column: column, row: rect.row), role: .keybarLabel)
     }
-    grid.draw(parts: parts, at: rect.origin, columns: rect.columns)
   }
 }

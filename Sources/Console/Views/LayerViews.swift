@@ -6,66 +6,86 @@ extension ConsoleState {
   /// What lies over the panes: help, or an explanation.
   func drawLayer(_ grid: inout Grid, _ screen: Rect, keys: KeyMap) {
     switch layer {
-    case .help: drawHelp(&grid, screen, keys)
+    case .help(let page): drawHelp(&grid, screen, keys, page)
     case .explain(let id): drawExplanation(&grid, screen, id)
     case .prompt, .confirmQuit, nil: break
     }
   }
 
-  private func drawHelp(_ grid: inout Grid, _ screen: Rect, _ keys: KeyMap) {
+  private func drawHelp(_ grid: inout Grid, _ screen: Rect, _ keys: KeyMap, _ page: Int) {
     let isReplay = transport != nil
     let lines = KeyAction.allCases.filter { $0.isForReplay == nil || $0.isForReplay == isReplay }.map { action in
       (keys.keys(for: action).joined(separator: " "), action.words)
     }
-    let columns = screen.columns >= 100 ? 2 : 1
-    let rows = (lines.count + columns - 1) / columns
-    let rect = Self.centred(in: screen, columns: min(columns * 58, screen.columns), rows: min(rows + 2, screen.rows))
-    let inner = dialog(&grid, rect, "KEYS · any key closes")
-    let fitting = max(inner.rows, 1)
-    for (index, line) in lines.enumerated() {
-      let row = index % max(rows, 1)
-      guard row < fitting else { continue }
-      let at = Point(column: inner.column + 1 + index / max(rows, 1) * 57, row: inner.row + row)
-      grid.draw(line.0, at: at, role: .helpKey, columns: 16)
-      grid.draw(
-        line.1, at: Point(column: at.column + 17, row: at.row), role: .helpText,
-        columns: min(40, inner.endColumn - at.column - 17))
+    let keyWidth = min(lines.map { cellWidth(of: $0.0) }.max() ?? 0, max(screen.columns / 3, 4))
+    let lineWidth = keyWidth + 1 + (lines.map { cellWidth(of: $0.1) }.max() ?? 0)
+    let columns = min(max((screen.columns - 4) / (lineWidth + 2), 1), 2)
+    let rows = min((lines.count + columns - 1) / columns, max(screen.rows - 2, 1))
+    let pages = (lines.count + columns * rows - 1) / (columns * rows)
+    let width = min(columns * (lineWidth + 2) + 2, screen.columns)
+    let rect = Self.centred(in: screen, columns: width, rows: min(rows + 2, screen.rows))
+    let page = page % pages
+    let title = pages > 1 ? "KEYS \(page + 1)/\(pages) · Space: more · others close" : "KEYS · any key closes"
+    let inner = dialog(&grid, rect, title)
+    for (index, line) in lines.dropFirst(page * columns * rows).prefix(columns * rows).enumerated() {
+      let at = Point(column: inner.column + 1 + index / rows * (lineWidth + 2), row: inner.row + index % rows)
+      grid.draw(line.0, at: at, role: .helpKey, columns: min(keyWidth, inner.endColumn - at.column))
+      let words = Point(column: at.column + keyWidth + 1, row: at.row)
+      grid.draw(line.1, at: words, role: .helpText, columns: inner.endColumn - words.column)
     }
   }
 
   /// Why a notebook is where it is, in words.
   func explanation(of id: NotebookID) -> [String] {
     guard let facts = shown[id] else { return ["This notebook is not known at this moment."] }
-    var lines = ["\(facts.name) of \(facts.notebook.user) is \(facts.state.word) since \((shownNow - facts.since).clock)."]
+    let since = (shownNow - facts.since).clock
+    var lines = ["\(facts.name) of \(facts.notebook.user) has been \(facts.state.word) for \(since)."]
+    if let pin = facts.pin { lines.append("It is pinned to \(pin.sentence).") }
+    if facts.isHeld, facts.cell?.wait?.cause != .held {
+      lines.append("It is held: none of its cells starts until it is released.")
+    }
     guard let cell = facts.cell else {
-      lines.append("Its author thinks; no cell is submitted, and it holds no core.")
+      lines.append(idleText(facts.state))
       return lines
     }
     lines.append("Cell \(cell.cell.id.number) asks for \(cell.cell.demand.sentence).")
     if let allotment = cell.allotment {
       lines.append("It runs on \(allotment.sentence), for \(cell.ran(at: shownNow).clock) so far.")
+    } else if facts.state == .suspended {
+      lines.append("It ran for \(cell.ran(at: shownNow).clock), holds no core or GPU now, and keeps its memory.")
     }
     if let wait = cell.wait {
       lines.append("It waits: \(wait.clause(naming: shown.name)). It is number \(wait.place) in the line.")
       if let expected = wait.expected {
-        lines.append("Expected to start\(expectedText(expected).dropFirst(1)).")
-      } else {
+        lines.append("It is expected to start \(expectedText(expected)).")
+      } else if wait.cause != .held, wait.cause != .operatorSuspended {
         lines.append("When it will start cannot be said: too little is known of the cells before it.")
       }
-      lines += remedies(id, wait)
+      if session.mode != .replay, !session.isReadOnly { lines += remedies(wait) }
+    } else if cell.allotment == nil {
+      lines.append("Why it waits is being looked at.")
     }
     if let forecast = cell.cell.forecast {
       lines.append(
-        "Such a cell runs \(forecast.run.p50.clock) (half of them \(forecast.run.p25.clock) to \(forecast.run.p75.clock)).")
+        "Such a cell runs \(forecast.run.p50.clock) (half of them \(forecast.run.p25.clock) to \(forecast.run.p75.clock))."
+      )
     }
     return lines
   }
 
+  private func idleText(_ state: NotebookState) -> String {
+    switch state {
+    case .starting: "Its kernel has not answered yet; no cell is submitted, and it holds no core."
+    case .gone: "Its kernel has ended."
+    case .thinking, .queued, .running, .suspended: "Its author thinks; no cell is submitted, and it holds no core."
+    }
+  }
+
   /// What an operator could do about a wait.
-  private func remedies(_ id: NotebookID, _ wait: Wait) -> [String] {
+  private func remedies(_ wait: Wait) -> [String] {
     switch wait.cause {
-    case .held: ["Release it with r."]
-    case .operatorSuspended: ["Resume it with x."]
+    case .held: ["r on its row releases it."]
+    case .operatorSuspended: ["x on its row resumes it."]
     case .cores, .gpus, .memory, .gpuMemory, .pin:
       wait.holders.first.map { ["Suspending \(shown.name(of: $0)) (x on its row) would free what it needs."] } ?? []
     case .turn: ["A higher priority (]) would bring it before those of lower priority."]
@@ -77,8 +97,10 @@ extension ConsoleState {
   private func drawExplanation(_ grid: inout Grid, _ screen: Rect, _ id: NotebookID) {
     let lines = explanation(of: id)
     let columns = min(84, screen.columns)
-    let rows = lines.reduce(2) { $0 + max(1, (cellWidth(of: $1) + columns - 5) / max(columns - 4, 1)) }
-    let rect = Self.centred(in: screen, columns: columns, rows: min(rows + 1, screen.rows))
+    // Measured by drawing it aside, for words break where they will.
+    var aside = Grid(size: Size(columns: max(columns - 4, 1), rows: 8))
+    let rows = lines.reduce(2) { $0 + aside.drawWrapped($1, in: aside.bounds) }
+    let rect = Self.centred(in: screen, columns: columns, rows: min(rows, screen.rows))
     var inner = dialog(&grid, rect, "WHY · any key closes").inset(columns: 1, rows: 0)
     for line in lines where inner.rows > 0 {
       inner = inner.droppingRows(grid.drawWrapped(line, in: inner, role: .dialog))

@@ -5,12 +5,12 @@ import Projections
 /// A column of the notebook table.
 private struct Column {
   var title: String
+  /// The greater, the sooner it is left out; 0 never is.
+  var rank: Int
   var width: Int
   var isRight = false
   var sort: SortKey?
-  /// The narrowest table that shows it.
-  var from = 0
-  var text: (NotebookFacts, Instant) -> (String, Role)
+  var text: (NotebookFacts) -> (String, Role)
 }
 
 extension ConsoleState {
@@ -19,11 +19,11 @@ extension ConsoleState {
     let rows = rowOrder
     let total = shown.notebooks.lazy.filter { $0.state != .gone }.count
     var title = filter.isEmpty ? "NOTEBOOKS \(rows.count)" : "NOTEBOOKS \(rows.count)/\(total)"
-    title += " " + String(Character(grid.glyphs[isSortInverted ? .ascending : .descending])) + sort.title
+    title += " " + String(Character(grid.glyphs[isSortAscending ? .ascending : .descending])) + sort.title
     let inner = grid.pane(
       rect, title: title, detail: filter.isEmpty ? "" : "/" + filter, focused: focus == .notebooks)
     guard inner.rows > 0 else { return }
-    let columns = Self.columns(width: inner.columns)
+    let columns = columns(width: inner.columns)
     let hasHeader = inner.rows > 1
     if hasHeader { drawTableHeader(&grid, inner.line(0), columns) }
     let body = inner.droppingRows(hasHeader ? 1 : 0)
@@ -31,8 +31,8 @@ extension ConsoleState {
       let text =
         total > 0
         ? "no notebook matches /\(filter); Esc clears it"
-        : "no notebook yet: start a kernel whose name ends in (celltop)"
-      grid.draw(text, at: Point(column: body.column + 3, row: body.row), role: .textDim, columns: body.columns - 3)
+        : session.mode == .live ? "no notebook yet: start a kernel whose name ends in (celltop)" : "no notebook yet"
+      grid.draw(text, at: Point(column: body.column + 4, row: body.row), role: .textDim, columns: body.columns - 4)
       return
     }
     let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
@@ -67,7 +67,7 @@ extension ConsoleState {
       mark.letter.unicodeScalars.first ?? "?", at: Point(column: rect.column + 2, row: rect.row), role: mark.role)
     var at = rect.column + 4
     for column in columns {
-      let (text, role) = column.text(facts, shownNow)
+      let (text, role) = column.text(facts)
       grid.draw(
         text, at: Point(column: at, row: rect.row), role: role, columns: column.width,
         alignment: column.isRight ? .trailing : .leading)
@@ -75,39 +75,56 @@ extension ConsoleState {
     }
   }
 
-  private static func columns(width: Int) -> [Column] {
-    var columns: [Column] = [
-      Column(title: "NAME", width: 16, sort: .name) { facts, _ in (facts.name, facts.notebook.id.mark.role) },
-      Column(title: "OWNER", width: 8, from: 70) { facts, _ in (facts.notebook.user, .text) },
-      Column(title: "STATE", width: 11, sort: .state) { facts, _ in (stateText(facts), facts.state.role) },
-      Column(title: "TIME", width: 7, isRight: true) { facts, now in ((now - facts.since).clock, .text) },
-      Column(title: "PRI", width: 4, isRight: true, sort: .priority) { facts, _ in
-        ("\(facts.priority)", facts.priority == 0 ? .textDim : .textStrong)
+  /// The columns that fit, the least important left out whole; names get what is left, as far as they need it, then
+  /// the lists of cores.
+  private func columns(width: Int) -> [Column] {
+    var columns = allColumns()
+    let hasGPUs = shown.nodes.contains { !$0.node.gpus.isEmpty }
+    if !hasGPUs { columns.removeAll { $0.title == "GPU" } }
+    func used() -> Int { columns.reduce(3) { $0 + $1.width + 1 } }
+    while used() > width, let most = columns.map(\.rank).max(), most > 0 { columns.removeAll { $0.rank == most } }
+    var left = width - used()
+    let longest = shown.notebooks.lazy.filter { $0.state != .gone }.map { cellWidth(of: $0.name) }.max() ?? 0
+    if left < 0 { columns[0].width = max(columns[0].width + left, 1) }
+    for (title, most) in [("NAME", min(longest, 40)), ("CPU", 16), ("PIN", 11), ("OWNER", 12), ("GPU", 8)] {
+      guard left > 0, let index = columns.firstIndex(where: { $0.title == title }) else { continue }
+      let more = min(left, max(most - columns[index].width, 0))
+      columns[index].width += more
+      left -= more
+    }
+    return columns
+  }
+
+  private func allColumns() -> [Column] {
+    [
+      Column(title: "NAME", rank: 0, width: 12, sort: .name) { ($0.name, $0.notebook.id.mark.role) },
+      Column(title: "OWNER", rank: 6, width: 8) { ($0.notebook.user, .text) },
+      Column(title: "STATE", rank: 1, width: 11, sort: .state) { (Self.stateText($0), $0.state.role) },
+      Column(title: "TIME", rank: 2, width: 7, isRight: true) { [shownNow] in ((shownNow - $0.since).clock, .text) },
+      Column(title: "PRI", rank: 4, width: 4, isRight: true, sort: .priority) {
+        ("\($0.priority)", $0.priority == 0 ? .textDim : .textStrong)
       },
-      Column(title: "CPU", width: 7, sort: .cores) { facts, _ in (coresText(facts), .text) },
-      Column(title: "USED", width: 5, isRight: true, from: 76) { facts, _ in
-        (facts.state == .running ? facts.usage.map { hundredths($0.millicores) } ?? "" : "", .text)
+      Column(title: "CPU", rank: 3, width: 7, sort: .cores) { (Self.coresText($0), .text) },
+      Column(title: "GPU", rank: 5, width: 4) { ($0.cell?.allotment?.gpus.description ?? "", .text) },
+      Column(title: "USED", rank: 9, width: 6, isRight: true) {
+        ($0.state == .running ? $0.usage.map { Self.hundredths($0.millicores) } ?? "" : "", .text)
       },
-      Column(title: "MEM", width: 6, isRight: true, from: 84) { facts, _ in
-        (facts.usage.map(\.memory.short) ?? "", .text)
+      Column(title: "MEM", rank: 10, width: 6, isRight: true) { ($0.usage.map(\.memory.short) ?? "", .text) },
+      Column(title: "PIN", rank: 7, width: 5) { ($0.pin.map(Self.pinText) ?? "", .corePinned) },
+      Column(title: "BEHIND", rank: 11, width: 6, isRight: true) { ($0.backlog > 0 ? "\($0.backlog)" : "", .text) },
+      Column(title: "DONE", rank: 8, width: 5, isRight: true) { ("\($0.cellsEnded)", .text) },
+      Column(title: "RAN", rank: 13, width: 7, isRight: true) { [shownNow] in
+        (($0.ran + ($0.cell?.ran(at: shownNow) ?? .zero)).clock, .text)
       },
-      Column(title: "GPU", width: 4, from: 90) { facts, _ in (facts.cell?.allotment?.gpus.description ?? "", .text) },
-      Column(title: "PIN", width: 5, from: 60) { facts, _ in (facts.pin?.cores.description ?? "", .corePinned) },
-      Column(title: "BEHIND", width: 6, isRight: true, from: 100) { facts, _ in
-        (facts.backlog > 0 ? "\(facts.backlog)" : "", .text)
-      },
-      Column(title: "DONE", width: 5, isRight: true, from: 64) { facts, _ in ("\(facts.cellsEnded)", .text) },
-      Column(title: "RAN", width: 7, isRight: true, from: 108) { facts, now in
-        ((facts.ran + (facts.cell?.ran(at: now) ?? .zero)).clock, .text)
-      },
-      Column(title: "WAITED", width: 7, isRight: true, sort: .waited, from: 116) { facts, _ in
-        (facts.waited.clock, .text)
+      Column(title: "WAITED", rank: 12, width: 7, isRight: true, sort: .waited) { [shownNow] in
+        ($0.waited(at: shownNow).clock, .text)
       },
     ]
-    columns.removeAll { $0.from > width }
-    let used = columns.reduce(4) { $0 + $1.width + 1 }
-    if let name = columns.indices.first { columns[name].width += min(max(width - used, -6), 24) }
-    return columns
+  }
+
+  private static func pinText(_ pin: Pin) -> String {
+    let parts = [pin.cores.description, pin.gpus.isEmpty ? "" : "G\(pin.gpus)"]
+    return parts.filter { !$0.isEmpty }.joined(separator: " ")
   }
 
   private static func stateText(_ facts: NotebookFacts) -> String {

@@ -16,46 +16,61 @@ extension ConsoleState {
     let fitting = max(inner.rows / perRow, 1)
     let isCut = table.rows.count > fitting
     let shownRows = isCut ? max(fitting - 1, 1) : table.rows.count
-    for (index, row) in table.rows.prefix(shownRows).enumerated() {
-      let line = inner.line(index * perRow)
-      drawQueueRow(&grid, line, row, place: index + 1, hasSecondLine: perRow == 2, inner.line(index * perRow + 1))
+    let cursor = table.rows.firstIndex { $0.notebook == selected } ?? 0
+    let first = max(0, min(cursor - shownRows / 2, table.rows.count - shownRows))
+    let placeWidth = max(2, String(table.rows.count).count)
+    for (index, row) in table.rows.dropFirst(first).prefix(shownRows).enumerated() {
+      let lines = (inner.line(index * perRow), perRow == 2 ? inner.line(index * perRow + 1) : nil)
+      drawQueueRow(&grid, lines, row, place: first + index + 1, placeWidth)
     }
     if isCut, inner.rows > 1 {
+      let left = table.rows.count - shownRows
+      let text = first > 0 ? "… \(first) before, \(left - first) after" : "… and \(left) more"
       grid.draw(
-        "… and \(table.rows.count - shownRows) more", at: Point(column: inner.column + 3, row: inner.endRow - 1),
-        role: .textDim, columns: inner.columns - 3)
+        text, at: Point(column: inner.column + 3, row: inner.endRow - 1), role: .textDim, columns: inner.columns - 3)
     }
   }
 
   private func drawQueueRow(
-    _ grid: inout Grid, _ line: Rect, _ row: QueueTable.Row, place: Int, hasSecondLine: Bool, _ second: Rect
+    _ grid: inout Grid, _ lines: (Rect, Rect?), _ row: QueueTable.Row, place: Int, _ placeWidth: Int
   ) {
-    if row.notebook == selected { grid.setGround(.tableRowSelected, in: hasSecondLine ? line.joined(second) : line) }
-    grid.draw("\(place)", at: line.origin, role: .textDim, columns: 2, alignment: .trailing)
+    let line = lines.0
+    if row.notebook == selected { grid.setGround(.tableRowSelected, in: lines.1.map(line.joined) ?? line) }
+    grid.draw("\(place)", at: line.origin, role: .textDim, columns: placeWidth, alignment: .trailing)
     let waited = (shownNow - row.since).clock
-    var head: [(String, Role)] = [
-      ("\(row.notebook.mark.letter) ", row.notebook.mark.role),
-      ("\(row.name)[\(row.cell.id.number)] ", row.notebook.mark.role),
-    ]
-    if row.priority != 0 { head.append(("pri \(row.priority) ", .textStrong)) }
-    head.append((row.state == .suspended ? "suspended \(waited) " : "waits \(waited) ", row.state.role))
-    let expected = row.wait?.expected.map(expectedText) ?? ""
-    let reason: [(String, Role)] = [(row.reason, .text), (expected, .textAccent)]
-    let start = Point(column: line.column + 3, row: line.row)
-    if hasSecondLine {
-      grid.draw(parts: head, at: start, columns: line.columns - 3)
+    var tail: [(String, Role)] = [("[\(row.cell.id.number)] ", row.notebook.mark.role)]
+    if row.priority != 0 { tail.append(("pri \(row.priority) ", .textStrong)) }
+    tail.append((row.state == .suspended ? "suspended \(waited) " : "waits \(waited) ", row.state.role))
+    // A long name gives way to how long it waits and, on one line, to why.
+    let nameRoom = line.columns - placeWidth - 3 - tail.reduce(0) { $0 + cellWidth(of: $1.0) }
+    let name = truncated(
+      row.name, toColumns: max(lines.1 == nil ? min(nameRoom, 20) : nameRoom, 4), in: grid.glyphs.repertoire)
+    let head = [("\(row.notebook.mark.letter) ", row.notebook.mark.role), (name, row.notebook.mark.role)] + tail
+    let expected = row.wait?.expected.map { expectedText($0) + ": " } ?? ""
+    let reason: [(String, Role)] = [(expected, .textAccent), (row.reason + remedy(row.wait), .text)]
+    let start = Point(column: line.column + placeWidth + 1, row: line.row)
+    let room = line.columns - placeWidth - 1
+    if let second = lines.1 {
+      grid.draw(parts: head, at: start, columns: room)
       grid.draw(
         parts: reason, at: Point(column: second.column + 5, row: second.row), columns: second.columns - 5)
     } else {
-      grid.draw(parts: head + reason, at: start, columns: line.columns - 3)
+      grid.draw(parts: head + reason, at: start, columns: room)
     }
   }
 
-  /// ` → in 0:40 (0:20–1:30)`.
+  /// The key that ends a wait which an operator caused, where orders may be given.
+  private func remedy(_ wait: Wait?) -> String {
+    guard session.mode != .replay, !session.isReadOnly else { return "" }
+    return wait?.cause == .held ? "; r releases it" : wait?.cause == .operatorSuspended ? "; x resumes it" : ""
+  }
+
+  /// `in about 0:40 (0:20–1:30)`, or `any moment` where that time has come.
   func expectedText(_ expected: ExpectedStart) -> String {
     func left(_ instant: Instant) -> String { max(instant - shownNow, .zero).clock }
+    if expected.late <= shownNow { return "any moment" }
     let range = expected.early == expected.late ? "" : " (\(left(expected.early))–\(left(expected.late)))"
-    return "; in about \(left(expected.median))\(range)"
+    return "in about \(left(expected.median))\(range)"
   }
 }
 

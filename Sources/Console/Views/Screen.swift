@@ -28,10 +28,24 @@ extension ConsoleState {
     if let rect = layout.timeline { drawTimeline(&grid, rect) }
     if let rect = layout.events { drawEvents(&grid, rect) }
     if let rect = layout.transport { drawTransport(&grid, rect) }
-    if let rect = layout.flash { drawFlash(&grid, rect) }
     if let rect = layout.keyBar { drawKeyBar(&grid, rect) }
+    if let rect = layout.flash {
+      drawFlash(&grid, rect)
+    } else if asksForKeys {
+      // The smallest screens have one line: a question goes before the status.
+      grid.fill(layout.header)
+      drawFlash(&grid, layout.header)
+    }
     drawLayer(&grid, grid.bounds, keys: keys)
     return grid
+  }
+
+  /// Whether the next keys go to a prompt or a question.
+  private var asksForKeys: Bool {
+    switch layer {
+    case .prompt, .confirmQuit: true
+    case .help, .explain, nil: false
+    }
   }
 
   /// Where everything is: what does not fit is left out, events first, then the timeline, then the core map.
@@ -85,17 +99,22 @@ extension ConsoleState {
     var left = body.rows
     let table = min(max(count + 2, 4), max(body.rows / 3, 5))
     left -= table
-    let queue = min(max(shown.notebooks.count { $0.state == .queued || $0.state == .suspended } + 1, 4), max(left / 3, 3))
+    let waiting = shown.notebooks.count { $0.state == .queued || $0.state == .suspended }
+    let queue = min(max(waiting + 1, 3), max(left / 3, 5), left)
     left -= queue
     let node = left >= 7 ? min(nodeRows(columns: body.columns), 4) : 0
     left -= node
     let timeline = left >= 4 ? min(left, max(count + 2, 4)) : 0
     left -= timeline
-    let rows = body.splitRows([.fixed(node), .fixed(table + (left < 3 ? left : 0)), .fixed(queue), .fixed(timeline), .share(1)])
+    // Events are the first to go: without a timeline, or in less than three rows, the table takes their room.
+    let hasEvents = timeline > 0 && left >= 3
+    let rows = body.splitRows([
+      .fixed(node), .fixed(table + (hasEvents ? 0 : left)), .fixed(queue), .fixed(timeline), .share(1),
+    ])
     layout.node = node > 0 ? rows[0] : nil
     layout.notebooks = rows[1]
     layout.queue = rows[2]
     layout.timeline = timeline > 0 ? rows[3] : nil
-    layout.events = left >= 3 ? rows[4] : nil
+    layout.events = hasEvents ? rows[4] : nil
   }
 }

@@ -8,9 +8,16 @@ extension ConsoleState {
     let span = Self.windows[window]
     let inner = grid.pane(
       rect, title: "TIMELINE -\(span.short) … now", detail: legend(grid, rect.columns), focused: focus == .timeline)
-    guard inner.rows > 0, inner.columns > 24 else { return }
-    let label = rect.columns >= 120 ? 22 : 14
+    guard inner.rows > 0, inner.columns > 8 else { return }
+    // Below 40 columns a notebook is its letter.
+    let label = rect.columns >= 120 ? 22 : rect.columns >= 40 ? 14 : 3
     let rows = rowOrder
+    guard !rows.isEmpty else {
+      let text = filter.isEmpty ? "no notebook yet" : "no notebook matches /\(filter)"
+      grid.draw(
+        text, at: Point(column: inner.column + 1, row: inner.row), role: .textDim, columns: inner.columns - 1)
+      return
+    }
     let body = Rect(column: inner.column, row: inner.row, columns: inner.columns, rows: max(inner.rows - 1, 1))
     let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
     let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
@@ -20,7 +27,9 @@ extension ConsoleState {
     for (index, row) in timeline.rows.enumerated() {
       drawTrace(&grid, body.line(index), row, label: label)
     }
-    if inner.rows > 1 { drawAxis(&grid, inner.line(inner.rows - 1), timeline, label: label, columns: columns) }
+    guard inner.rows > 1 else { return }
+    let axis = inner.line(min(timeline.rows.count, inner.rows - 1))
+    drawAxis(&grid, axis, timeline, label: label, columns: columns)
   }
 
   private func drawTrace(_ grid: inout Grid, _ line: Rect, _ row: Timeline.Row, label: Int) {
@@ -30,8 +39,8 @@ extension ConsoleState {
       grid.setGround(.tableRowSelected, in: Rect(column: line.column, row: line.row, columns: label, rows: 1))
     }
     grid.draw(
-      parts: [("\(mark.letter) ", mark.role), (facts.name, mark.role)],
-      at: Point(column: line.column + 1, row: line.row), columns: label - 2)
+      parts: [(String(mark.letter), mark.role)] + (label > 3 ? [(" " + facts.name, mark.role)] : []),
+      at: Point(column: line.column + 1, row: line.row), columns: max(label - 2, 1))
     for (index, state) in row.states.enumerated() {
       let at = Point(column: line.column + label + index, row: line.row)
       if let kind = row.marks[index] {

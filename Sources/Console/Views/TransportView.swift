@@ -5,7 +5,7 @@ import Projections
 extension ConsoleState {
   /// The session's whole length on a line, with its markers and the place that is shown.
   func drawTransport(_ grid: inout Grid, _ rect: Rect) {
-    let end = max(transport?.end ?? now, Instant(microseconds: 1))
+    let end = max(transport?.end ?? shownNow, Instant(microseconds: 1))
     let markers = transport?.markers ?? shown.markers
     var left: String
     if let transport {
@@ -40,6 +40,8 @@ extension ConsoleState {
   }
 
   private static func speedText(_ speed: Double) -> String {
-    speed >= 1 ? "\(Int(speed))×" : "1/\(Int((1 / speed).rounded()))×"
+    guard speed >= 1 else { return "1/\(Int((1 / max(speed, 0.001)).rounded()))×" }
+    let tenths = Int((speed * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)×" : "\(tenths / 10).\(tenths % 10)×"
   }
 }
