@@ -63,15 +63,6 @@ int celltop_unix_listen(const char *path) {
   return fd;
 }
 
-int celltop_unix_connect(const char *path) {
-  struct sockaddr_un to;
-  if (address(path, &to) != 0) return -1;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) return closing(fd);
-  return fd;
-}
-
 int celltop_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
 int64_t celltop_boottime_us(void) {

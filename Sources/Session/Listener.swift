@@ -14,7 +14,7 @@ public final class Listener {
     self.path = path
     let folder = (path as NSString).deletingLastPathComponent
     try PrivateFolder.make(folder)
-    let probe = celltop_unix_connect(path)
+    let probe = celltop_connect_unix(path)
     if probe >= 0 {
       close(probe)
       throw SessionError(

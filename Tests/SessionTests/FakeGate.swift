@@ -11,7 +11,7 @@ final class FakeGate {
   let name: String
 
   init(_ path: String, name: String, document: String) throws {
-    descriptor = celltop_unix_connect(path)
+    descriptor = celltop_connect_unix(path)
     self.name = name
     guard descriptor >= 0 else { throw POSIXError(.ECONNREFUSED) }
     send(
@@ -22,7 +22,7 @@ final class FakeGate {
 
   /// Says what it likes instead of a proper hello.
   init(raw path: String) throws {
-    descriptor = celltop_unix_connect(path)
+    descriptor = celltop_connect_unix(path)
     name = "raw"
     guard descriptor >= 0 else { throw POSIXError(.ECONNREFUSED) }
   }

@@ -174,7 +174,7 @@ struct ScreenTests {
       screen.present(frame("up", screen.size), theme: Theme.builtIn.resolved(for: screen.depth))
       require(pty.modes != before, "cbreak mode")
       pty.collect()
-      let child = celltop_test_fork()
+      let child = celltop_fork()
       if child == 0 {
         // The thread may block this one, which abort undoes.
         if number == SIGABRT { abort() }

@@ -13,8 +13,6 @@ void celltop_eventfd_signal(int fd);
 void celltop_eventfd_clear(int fd);
 /// Listens on a Unix stream socket at `path`, non-blocking, close-on-exec, mode 0600; or -1 with errno.
 int celltop_unix_listen(const char *path);
-/// Connects to a Unix stream socket, close-on-exec; or -1 with errno.
-int celltop_unix_connect(const char *path);
 /// Accepts a connection, non-blocking, close-on-exec; or -1 with errno.
 int celltop_accept(int fd);
 /// Microseconds of a clock that never falls and counts the time asleep.

@@ -25,8 +25,6 @@ static inline int celltop_open_log(const char *path) {
 static inline int celltop_openpty(int *primary, int *secondary, const struct winsize *size) {
   return openpty(primary, secondary, NULL, NULL, size);
 }
-/// fork(2), which Swift hides: only for a test's child that ends at once.
-static inline pid_t celltop_test_fork(void) { return fork(); }
 static inline int celltop_set_nonblocking(int fd) { return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 // Restoring the terminal when the process crashes. A handler for a fatal signal may only touch what was prepared and
