@@ -30,8 +30,8 @@ test: setup ## build, lint and run every test
 	swift format lint --strict -r $(SOURCES)
 	swift test
 
-bench: build ## measure the same notebooks on real kernels under several policies
-	.build/release/celltop bench
+bench: build ## measure celltop against peers in the same run
+	@.ci/bench
 
 format: ## rewrite the sources in the house's format
 	swift format --in-place -r $(SOURCES)

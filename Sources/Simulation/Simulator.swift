@@ -36,8 +36,9 @@ public struct Simulator: Sendable {
     var cell: Int32 = 0
     var id = NotebookID(-1)
     var isRunning = false
-    /// The cell holds cores or GPUs of its own or with others.
-    var allotment = Allotment(node: NodeID(0), cores: CoreSet())
+    /// Where its cells begin in the simulator's list, and how many there are.
+    var first: Int32 = 0
+    var cells: Int32 = 0
     /// Microseconds of the cell's work that are left, as it would run alone; exact while it runs at full rate.
     var left: Int64 = 0
     /// When `left` was last true.
@@ -68,6 +69,10 @@ public struct Simulator: Sendable {
   let keepsBetweenCells: Bool
   var forecast: any ForecastSource
   var players: ContiguousArray<Player>
+  /// Every notebook's cells, one after the other.
+  let cells: ContiguousArray<TraceCell>
+  /// What each player's cell holds, alone or with others.
+  var allotments: ContiguousArray<Allotment>
   /// The player of each of the engine's notebooks.
   var playerOf: ContiguousArray<Int32> = []
   var agenda: Agenda
@@ -93,6 +98,16 @@ public struct Simulator: Sendable {
     scheduler = try Scheduler(policy: settings.policy, from: catalogue, settings: settings.engine)
     keepsBetweenCells = settings.policy.hasPrefix("reservation")
     players = ContiguousArray(repeating: Player(), count: trace.notebooks.count)
+    allotments = ContiguousArray(
+      repeating: Allotment(node: NodeID(0), cores: CoreSet()), count: trace.notebooks.count)
+    var all = ContiguousArray<TraceCell>()
+    all.reserveCapacity(trace.cellCount)
+    for (index, notebook) in trace.notebooks.enumerated() {
+      players[index].first = Int32(all.count)
+      players[index].cells = Int32(notebook.cells.count)
+      all.append(contentsOf: notebook.cells)
+    }
+    cells = all
     agenda = Agenda(notebooks: trace.notebooks.count)
     tally = Tally(cells: trace.cellCount, notebooks: trace.notebooks.count)
     load = SharedLoad(node)
@@ -177,14 +192,14 @@ extension Simulator {
   private mutating func thinkOrClose(_ player: Int32) {
     let index = Int(player)
     let cell = Int(players[index].cell)
-    guard cell < trace.notebooks[index].cells.count else {
+    guard cell < Int(players[index].cells) else {
       agenda.remove(player)
       tally.notebookEnded(alone: players[index].alone, shared: players[index].shared, think: players[index].think)
       if players[index].keeps { release(player) }
       give(.observation(.notebookClosed(players[index].id)))
       return
     }
-    let think = trace.notebooks[index].cells[cell].think.microseconds
+    let think = cells[Int(players[index].first) + cell].think.microseconds
     players[index].think += think
     schedule(player, at: now + think, ends: false)
   }
@@ -192,7 +207,7 @@ extension Simulator {
   private mutating func submit(_ player: Int32) {
     let index = Int(player)
     let number = Int(players[index].cell)
-    let cell = trace.notebooks[index].cells[number]
+    let cell = cells[Int(players[index].first) + number]
     let instant = Instant(microseconds: now)
     let foreseen = forecast.forecast(of: number, in: trace.notebooks[index], number: index, at: instant)
     players[index].submitted = instant
@@ -207,7 +222,7 @@ extension Simulator {
   private mutating func end(_ player: Int32) {
     let index = Int(player)
     let number = Int(players[index].cell)
-    let cell = trace.notebooks[index].cells[number]
+    let cell = cells[Int(players[index].first) + number]
     let instant = Instant(microseconds: now)
     finishRunning(player)
     players[index].cell += 1
@@ -244,13 +259,13 @@ extension Simulator {
     let ended = scheduler.state.notebooks[Int(id.number)].cell.id
     thinkAfterEnd(player)
     give(.observation(.cellEnded(id, ended, outcome)))
-    if number + 1 == trace.notebooks[index].cells.count { thinkOrClose(player) }
+    if number + 1 == Int(players[index].cells) { thinkOrClose(player) }
   }
 
   /// Plans the next submission before the engine hears of the end, so that whatever the engine starts comes after.
   private mutating func thinkAfterEnd(_ player: Int32) {
     let index = Int(player)
-    guard Int(players[index].cell) < trace.notebooks[index].cells.count else {
+    guard Int(players[index].cell) < Int(players[index].cells) else {
       agenda.remove(player)
       return
     }
@@ -294,7 +309,7 @@ extension Simulator {
 
   private mutating func begin(_ player: Int32, on allotment: Allotment, _ sharingChanged: inout Bool) {
     let index = Int(player)
-    let cell = trace.notebooks[index].cells[Int(players[index].cell)]
+    let cell = cells[Int(players[index].first + players[index].cell)]
     if players[index].started == .never {
       players[index].started = Instant(microseconds: now)
     } else if players[index].suspendedAt > 0 {
@@ -302,7 +317,7 @@ extension Simulator {
     }
     players[index].suspendedAt = 0
     players[index].isRunning = true
-    players[index].allotment = allotment
+    allotments[index] = allotment
     players[index].since = now
     if !players[index].keeps {
       hold(allotment, +1)
@@ -352,10 +367,10 @@ extension Simulator {
     let index = Int(player)
     settle(player)
     players[index].isRunning = false
-    if !players[index].keeps { hold(players[index].allotment, -1) }
-    guard players[index].allotment.shared else { return }
-    let cell = trace.notebooks[index].cells[Int(players[index].cell)]
-    load.add(players[index].allotment, threads: cell.cores, gpus: cell.gpus, sign: -1)
+    if !players[index].keeps { hold(allotments[index], -1) }
+    guard allotments[index].shared else { return }
+    let cell = cells[Int(players[index].first + players[index].cell)]
+    load.add(allotments[index], threads: cell.cores, gpus: cell.gpus, sign: -1)
     if let place = sharers.firstIndex(of: player) { sharers.remove(at: place) }
     sharedMemory = sharedMemory - cell.memory
     sharingChanged = true
@@ -365,8 +380,8 @@ extension Simulator {
   private mutating func spreadLoad() {
     for player in sharers {
       let index = Int(player)
-      let cell = trace.notebooks[index].cells[Int(players[index].cell)]
-      let allotment = players[index].allotment
+      let cell = cells[Int(players[index].first + players[index].cell)]
+      let allotment = allotments[index]
       let got = load.cores(of: allotment, threads: cell.cores)
       var rate = Speedup(parallelThousandths: cell.parallelThousandths).rate(on: got.cores, of: cell.cores)
       if cell.cores > 1 {
@@ -392,7 +407,7 @@ extension Simulator {
   }
 
   private mutating func release(_ player: Int32) {
-    hold(players[Int(player)].allotment, -1)
+    hold(allotments[Int(player)], -1)
     players[Int(player)].keeps = false
   }
 
