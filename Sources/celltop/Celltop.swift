@@ -16,7 +16,7 @@ import Glibc
       let isWrongUse = exitCode(for: error) == .validationFailure
       if isWrongUse {
         complain(fullMessage(for: error) + "\n")
-        exit(2)
+        Glibc.exit(2)
       }
       exit(withError: error)
     }
