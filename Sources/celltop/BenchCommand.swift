@@ -50,13 +50,12 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func speed(_ trace: Trace, _ policy: String) throws(TraceError) {
-      let before = residentKilobytes()
       let (seconds, run) = play(trace, on: node(cores: gpus, gpus: gpus), policy)
       let count = Double(trace.cellCount)
       print(
         "{\"bench\": \"speed\", \"policy\": \"\(policy)\", \"cells\": \(trace.cellCount), \"notebooks\": \(trace.notebooks.count), "
           + "\"seconds\": \(decimal(seconds, digits: 4)), \"cellsPerSecond\": \(Int(count / seconds)), \"entries\": \(run.entries), "
-          + "\"bytesPerNotebook\": \((residentKilobytes() - before) * 1024 / max(trace.notebooks.count, 1)), \"digest\": \"\(run.digest)\"}"
+          + "\"digest\": \"\(run.digest)\"}"
       )
     }
 
@@ -98,19 +97,6 @@ struct BenchCommand: ParsableCommand {
           "{\"bench\": \"decision\", \"policy\": \"\(policy)\", \"steps\": \(times.count), \"p50Microseconds\": \(decimal(times[times.count / 2], digits: 3)), \"p99Microseconds\": \(decimal(times[times.count * 99 / 100], digits: 3)), \"longestMicroseconds\": \(decimal(times[times.count - 1], digits: 3))}"
         )
       } catch { refuseUse(error) }
-    }
-
-    /// Resident memory of this process.
-    private func residentKilobytes() -> Int {
-      guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-      defer { fclose(file) }
-      var total = 0
-      var resident = 0
-      return withUnsafeMutablePointer(to: &total) { first in
-        withUnsafeMutablePointer(to: &resident) { second in
-          withVaList([first, second]) { vfscanf(file, "%ld %ld", $0) } == 2 ? second.pointee * 4 : 0
-        }
-      }
     }
   }
 }
