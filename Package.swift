@@ -56,8 +56,7 @@ let package = Package(
     module(
       "Session",
       [
-        "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
-        "GateLink", "Projections", "CLinux",
+        "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "CLinux",
       ]),
     .executableTarget(
       name: "celltop",

@@ -35,7 +35,36 @@ public struct DemandComment: Hashable, Sendable, Codable {
   public var memory: Bytes?
   public var gpuMemory: Bytes?
 
+  /// The most cores or GPUs that a comment may ask for.
+  static let countMost: Int32 = 4096
+
   public init() {}
+
+  /// Reads what a gate sent, which is hostile until it has been parsed.
+  ///
+  /// - Throws: `DecodingError` where a number is out of its range.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    func number(_ key: CodingKeys, _ range: ClosedRange<Int32>) throws -> Int32? {
+      guard let value = try container.decodeIfPresent(Int32.self, forKey: key) else { return nil }
+      guard range.contains(value) else {
+        throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "\(value) is not in \(range)")
+      }
+      return value
+    }
+    func size(_ key: CodingKeys) throws -> Bytes? {
+      guard let value = try container.decodeIfPresent(Bytes.self, forKey: key) else { return nil }
+      guard value >= .zero, value.count <= 1 << 60 else {
+        throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "\(value.count) is no size")
+      }
+      return value
+    }
+    coresLeast = try number(.coresLeast, 1...Self.countMost)
+    coresMost = try number(.coresMost, (coresLeast ?? 1)...Self.countMost)
+    gpus = try number(.gpus, 0...Self.countMost)
+    memory = try size(.memory)
+    gpuMemory = try size(.gpuMemory)
+  }
 
   /// `base` with what was written put over it.
   public func over(_ base: Demand) -> Demand {
@@ -75,11 +104,11 @@ public struct DemandComment: Hashable, Sendable, Codable {
     case "cores":
       let ends = parts[1].split(separator: "-", omittingEmptySubsequences: false)
       guard ends.count <= 2, let least = Int32(ends[0]), let most = Int32(ends.last ?? ""), least >= 1, most >= least,
-        most <= 4096
+        most <= Self.countMost
       else { throw fail("'\(parts[1])' is not a number of cores from 1 to 4096, or a range of them") }
       (coresLeast, coresMost) = (least, most)
     case "gpus":
-      guard let count = Int32(parts[1]), (0...4096).contains(count) else {
+      guard let count = Int32(parts[1]), (0...Self.countMost).contains(count) else {
         throw fail("'\(parts[1])' is not a number of GPUs from 0 to 4096")
       }
       gpus = count

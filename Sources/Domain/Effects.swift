@@ -13,6 +13,14 @@ public struct Effect: Hashable, Sendable {
   public var notebook: NotebookID
   public var act: Act
 
+  /// The cell that it is for; nil for a refused one, which has no place in the books.
+  public var cell: CellID? {
+    switch act {
+    case .grant(let cell, _), .resize(let cell, _), .suspend(let cell), .resume(let cell, _), .interrupt(let cell): cell
+    case .refuse: nil
+    }
+  }
+
   /// The effect of an entry; nil where it has none.
   public init?(of entry: Entry) {
     sequence = entry.sequence

@@ -10,6 +10,8 @@ public struct Scheduler: Sendable {
   let catalogue: PolicyCatalogue
   private let settings: Settings
   var commandsSeen: [UInt64] = []
+  /// What was ordered of notebooks that are gone, by user and document.
+  private var legacies: [String: Legacy] = [:]
 
   /// How a session wants its engine.
   public struct Settings: Sendable {
@@ -92,6 +94,8 @@ extension Scheduler {
       guard ledger.state.contains(notebook.node) else { return }
       notebook.id = NotebookID(Int32(ledger.state.notebooks.count))
       ledger.emit(.notebookOpened(notebook))
+      guard let legacy = legacies.removeValue(forKey: Legacy.key(notebook)) else { return }
+      for event in legacy.events(for: notebook.id, on: notebook.node) { ledger.emit(event) }
     case .kernelReady(let id): if isOpen(id) { ledger.emit(.kernelReady(id)) }
     case .kernelDied(let id):
       guard isOpen(id) else { return }
@@ -100,6 +104,10 @@ extension Scheduler {
     case .notebookClosed(let id):
       guard isOpen(id) else { return }
       endAsLost(id)
+      let opened = ledger.state.descriptions[Int(id.number)]
+      if let legacy = Legacy(of: ledger.state.notebooks[Int(id.number)], opened: opened) {
+        legacies[Legacy.key(opened)] = legacy
+      }
       ledger.emit(.notebookClosed(id))
     case .backlogChanged(let id, let count):
       if isOpen(id), ledger.state.notebooks[Int(id.number)].backlog != count { ledger.emit(.backlogChanged(id, count)) }
@@ -132,7 +140,7 @@ extension Scheduler {
   /// The cell with its number, from a submission.
   private func cell(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) -> Cell {
     Cell(
-      id: CellID(ledger.state.accepted + 1), notebook: id, submitted: ledger.now,
+      id: CellID(ledger.state.lastCell.number + 1), notebook: id, submitted: ledger.now,
       demand: ledger.state.notebooks[Int(id.number)].demandOverride ?? demand, source: source, forecast: forecast)
   }
 

@@ -91,6 +91,8 @@ import Domain
   public internal(set) var reserving: [NotebookID] = []
   /// Cells accepted so far, and what became of them.
   public internal(set) var accepted: Int64 = 0
+  /// The last cell that was given a number, refused ones included.
+  public internal(set) var lastCell = CellID(0)
   public internal(set) var ended: Int64 = 0
   public internal(set) var queuedCount = 0
   public internal(set) var runningCount = 0
@@ -149,9 +151,9 @@ extension SchedulerState {
       nodes[Int(id.number)].drainedCores = cores
       nodes[Int(id.number)].drainedGPUs = gpus
     case .notebookOpened, .kernelDied, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
-      .usageSampled,
-      .invariantBroken, .interruptRequested, .cellRefused:
+      .usageSampled, .invariantBroken, .interruptRequested:
       break
+    case .cellRefused(let cell, _): lastCell = cell.id
     case .kernelReady(let id):
       if notebooks[Int(id.number)].state == .starting { notebooks[Int(id.number)].state = .thinking }
     case .notebookClosed(let id):
@@ -182,6 +184,7 @@ extension SchedulerState {
   private mutating func queue(_ cell: Cell) {
     let index = Int(cell.notebook.number)
     accepted += 1
+    lastCell = cell.id
     queuedCount += 1
     notebooks[index].state = .queued
     notebooks[index].cell = cell

@@ -47,10 +47,12 @@ public struct Hello: Codable, Hashable, Sendable {
   /// The head cell that waits now.
   public var waiting: Submission?
   public var backlog: Int
+  /// Whether the kernel has answered since it was started; nil from a gate that does not say.
+  public var isReady: Bool?
 
   public init(
     pid: Int32, kernelPid: Int32, gate: String, path: String?, language: String?, connection: String,
-    running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0
+    running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0, isReady: Bool? = nil
   ) {
     version = gateProtocolVersion
     self.pid = pid
@@ -62,6 +64,7 @@ public struct Hello: Codable, Hashable, Sendable {
     self.running = running
     self.waiting = waiting
     self.backlog = backlog
+    self.isReady = isReady
   }
 }
 

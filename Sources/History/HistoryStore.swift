@@ -21,7 +21,8 @@ public final class HistoryStore: Sendable {
         attributes: [.posixPermissions: 0o700])
       var configuration = Configuration()
       configuration.label = "celltop.history"
-      configuration.busyMode = .timeout(2)
+      // The engine's thread waits for it: longer than another writer's commit takes, shorter than people notice.
+      configuration.busyMode = .timeout(0.25)
       configuration.prepareDatabase { db in
         // A commit survives the death of this process at any moment; only a power cut may take the last ones.
         try db.execute(sql: "PRAGMA synchronous = NORMAL")

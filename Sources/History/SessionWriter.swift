@@ -4,14 +4,14 @@ import GRDB
 
 /// Appends one session's inputs and entries. Used from one thread, the engine's.
 ///
-/// Each `append` is one transaction: afterwards the effects of its entries may be carried out. Where the file cannot be
-/// written, scheduling goes on: what is unwritten waits here, is tried again with each append, and `trouble` says why.
+/// Each `flush` is one transaction: afterwards the effects of its entries may be carried out. Where the file cannot be
+/// written, scheduling goes on: what is unwritten waits here, is tried again after `retrySpan`, and `trouble` says why.
 public final class SessionWriter {
   /// The most entries that wait for a file that cannot be written; beyond it the recording ends at the last written one.
   public static let pendingMost = 200_000
 
   public let session: Int64
-  /// Why the last append did not reach the file; nil where it did.
+  /// Why the last flush did not reach the file; nil where it did.
   public private(set) var trouble: String?
   /// True once entries had to be given up; nothing is written after that, so that sequences keep having no gaps.
   public private(set) var hasGivenUp = false
@@ -20,6 +20,9 @@ public final class SessionWriter {
   private var inputs: [(ordinal: Int64, at: Instant, after: Int64, bytes: [UInt8])] = []
   private var entries: [Entry] = []
   private var nextOrdinal: Int64 = 1
+  /// How long a file that could not be written is left alone: the whole backlog is tried each time.
+  private let retrySpan: Duration
+  private var retryFrom: ContinuousClock.Instant?
 
   /// Begins a session.
   ///
@@ -28,9 +31,11 @@ public final class SessionWriter {
   ///   - beganMicroseconds: wall time of the session's beginning, since 1970.
   /// - Throws: `HistoryError` where the file cannot be written.
   public init(
-    _ store: HistoryStore, kind: String, host: String, user: String, beganMicroseconds: Int64, note: String = ""
+    _ store: HistoryStore, kind: String, host: String, user: String, beganMicroseconds: Int64, note: String = "",
+    retrySpan: Duration = .seconds(3)
   ) throws(HistoryError) {
     self.store = store
+    self.retrySpan = retrySpan
     do {
       session = try store.pool.write { db in
         try db.execute(
@@ -51,12 +56,13 @@ public final class SessionWriter {
     entries += new
   }
 
-  /// Writes all that was taken, in one transaction.
+  /// Writes all that was taken, in one transaction; soon after a failure only where it `insists`.
   ///
   /// - Returns: true where everything is in the file.
   @discardableResult
-  public func flush() -> Bool {
+  public func flush(insists: Bool = false) -> Bool {
     guard !inputs.isEmpty || !entries.isEmpty else { return trouble == nil }
+    if !insists, let retryFrom, ContinuousClock.now < retryFrom { return false }
     do {
       try store.pool.writeWithoutTransaction { db in
         try db.inTransaction(.immediate) {
@@ -67,8 +73,10 @@ public final class SessionWriter {
       inputs.removeAll(keepingCapacity: true)
       entries.removeAll(keepingCapacity: true)
       trouble = nil
+      retryFrom = nil
       return true
     } catch {
+      retryFrom = ContinuousClock.now + retrySpan
       trouble = HistoryError(doing: "cannot write the history \(store.path)", error).description
       if entries.count > Self.pendingMost {
         hasGivenUp = true
@@ -116,9 +124,10 @@ public final class SessionWriter {
     ])
   }
 
-  /// Writes what is left and marks the session as ended, with the digest of all its entries.
+  /// Writes what is left and marks the session as ended, with the digest of all its entries; a session of which
+  /// something could not be written stays marked as cut short.
   public func end(atMicroseconds wall: Int64, digest: String) {
-    flush()
+    guard flush(insists: true), !hasGivenUp else { return }
     // A session that cannot be marked as ended is shown as cut short, which it was.
     try? store.pool.write { db in
       try db.execute(

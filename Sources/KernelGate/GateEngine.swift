@@ -48,7 +48,7 @@ extension Gate {
         RunningCell(
           submission: $0.submission, ranSeconds: $0.ran.seconds, cores: runsGoverned ? cores : nil,
           suspended: isSuspended)
-      }, waiting: queue.waiting(at: now), backlog: queue.backlog)
+      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke)
   }
 
   private func grant(_ sequence: Int64, _ key: UInt64, _ granted: CoreSet, at now: Instant) {

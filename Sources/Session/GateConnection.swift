@@ -49,12 +49,17 @@ final class GateConnection {
           messages.append(try LineCodec.read(GateMessage.self, from: line))
         }
       } catch {
-        send(.unwelcome(why: "a message could not be read: \("\(error)".printable(at: 200))"))
-        isBroken = true
+        refuse("a message could not be read: \("\(error)".printable(at: 200))")
       }
       if count < chunk.count { break }
     }
     return messages
+  }
+
+  /// Says why the gate is not wanted, and hangs up.
+  func refuse(_ why: String) {
+    send(.unwelcome(why: why))
+    isBroken = true
   }
 
   /// Queues a message and writes as much as the gate takes now.

@@ -17,7 +17,6 @@ struct GateDesk {
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
-  /// Commands that came too early to be carried out stay with the engine; a gate learns its state on hello.
 
   init(defaultDemand: Demand, session: Int64) {
     self.defaultDemand = defaultDemand
@@ -60,16 +59,21 @@ struct GateDesk {
     _ hello: Hello, _ connection: GateConnection, _ driver: inout EngineDriver, at now: Instant
   ) {
     guard hello.version == gateProtocolVersion else {
-      connection.send(.unwelcome(why: "this engine speaks version \(gateProtocolVersion), the gate \(hello.version)"))
+      connection.refuse("this engine speaks version \(gateProtocolVersion), the gate \(hello.version)")
       return
     }
     guard hello.pid == connection.peerPid else {
-      connection.send(.unwelcome(why: "the gate says it is process \(hello.pid), and it is \(connection.peerPid)"))
+      connection.refuse("the gate says it is process \(hello.pid), and it is \(connection.peerPid)")
       return
     }
+    guard connection.notebook == nil else {
+      connection.refuse("a connection says hello once")
+      return
+    }
+    let name = hello.gate.printable(at: 64)
     let id: NotebookID
     if let known = driver.state.descriptions.first(where: {
-      $0.gate == hello.gate && $0.user == connection.peerUser && driver.state[$0.id].state != .gone
+      $0.gate == name && $0.user == connection.peerUser && driver.state[$0.id].state != .gone
     }) {
       id = known.id
       orphans.removeAll { $0.notebook == id }
@@ -77,7 +81,7 @@ struct GateDesk {
       id = NotebookID(Int32(driver.state.notebooks.count))
       let notebook = Notebook(
         id: id, node: NodeID(0), user: connection.peerUser, path: (hello.path ?? hello.connection).printable(at: 1024),
-        kernel: (hello.language ?? "unknown").printable(at: 64), gate: hello.gate.printable(at: 64))
+        kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
     }
@@ -88,28 +92,53 @@ struct GateDesk {
     reconcile(hello, id, &driver, at: now)
   }
 
-  /// Brings the books and what the gate says of its cells together.
+  /// Brings the books and what the gate says of its cells together. What was ordered while it was away is said again.
   private mutating func reconcile(_ hello: Hello, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
+    if driver.state[id].state == .starting, hello.isReady == true || hello.running != nil {
+      driver.handle(.observation(.kernelReady(id)), at: now)
+    }
     let slot = driver.state[id]
     let known = slot.hasCell ? slot.cell.source.key : nil
     if let known, known != hello.running?.submission.key, known != hello.waiting?.key {
       driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
     }
     if let running = hello.running {
-      if slot.state == .starting { driver.handle(.observation(.kernelReady(id)), at: now) }
-      if known != running.submission.key || slot.state == .queued {
+      if known == running.submission.key, slot.state != .queued {
+        repeatOrders(id, running, driver.state)
+      } else {
+        let ran = Span(seconds: running.ranSeconds.isFinite ? max(0, min(running.ranSeconds, 1e9)) : 0)
         driver.handle(
           .observation(
             .cellFoundRunning(
-              id, demand(of: running.submission), source(of: running.submission),
-              ran: Span(seconds: max(0, min(running.ranSeconds, 1e9))), running.cores, suspended: running.suspended)),
+              id, demand(of: running.submission), source(of: running.submission), ran: ran, running.cores,
+              suspended: running.suspended)),
           at: now)
       }
-    } else if let waiting = hello.waiting, known != waiting.key {
-      submit(waiting, id, &driver, at: now)
+    } else if let waiting = hello.waiting {
+      if known != waiting.key {
+        submit(waiting, id, &driver, at: now)
+      } else if slot.state == .running {
+        connections[id]?.send(grant(slot, driver.state))
+      } else if slot.state == .suspended {
+        // Suspended before its grant arrived: it has not begun, and stands in line anew.
+        driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
+        submit(waiting, id, &driver, at: now)
+      }
     }
-    if hello.backlog > 0 {
-      driver.handle(.observation(.backlogChanged(id, Int32(clamping: hello.backlog))), at: now)
+    driver.handle(.observation(.backlogChanged(id, Int32(clamping: hello.backlog))), at: now)
+  }
+
+  /// Says again what a gate that was away may have missed of its running cell.
+  private func repeatOrders(_ id: NotebookID, _ running: RunningCell, _ state: SchedulerState) {
+    let slot = state[id]
+    let key = slot.cell.source.key
+    let sequence = state.sequence
+    if slot.state == .suspended {
+      if !running.suspended { connections[id]?.send(.suspend(sequence: sequence, key: key)) }
+    } else if running.suspended {
+      connections[id]?.send(.resume(sequence: sequence, key: key, cores: slot.allotment.cores))
+    } else if running.cores != slot.allotment.cores {
+      connections[id]?.send(.resize(sequence: sequence, key: key, cores: slot.allotment.cores))
     }
   }
 
@@ -167,19 +196,32 @@ struct GateDesk {
   func perform(_ effects: [Effect], _ state: SchedulerState) {
     for effect in effects {
       guard let connection = connections[effect.notebook] else { continue }
-      connection.send(message(for: effect, state))
+      if let message = message(for: effect, state) { connection.send(message) }
     }
   }
 
-  private func message(for effect: Effect, _ state: SchedulerState) -> EngineMessage {
+  private func grant(_ slot: NotebookSlot, _ state: SchedulerState, sequence: Int64? = nil) -> EngineMessage {
+    let gpus = slot.allotment.gpus.map { state[slot.allotment.node].node.gpus[$0].uuid }
+    return .grant(
+      sequence: sequence ?? state.sequence, key: slot.cell.source.key, cores: slot.allotment.cores, gpus: gpus)
+  }
+
+  /// The message that carries an effect out; nil where its cell is no longer in the books, because what came in the
+  /// same batch ended it: the order would reach the next cell.
+  private func message(for effect: Effect, _ state: SchedulerState) -> EngineMessage? {
+    if case .refuse(let key, let why) = effect.act {
+      return .refuse(sequence: effect.sequence, key: key, why: why)
+    }
     let slot = state[effect.notebook]
+    guard slot.hasCell, slot.cell.id == effect.cell else { return nil }
     let key = slot.cell.source.key
     let sequence = effect.sequence
     switch effect.act {
     case .grant(_, let allotment):
-      let gpus = allotment.gpus.map { state[allotment.node].node.gpus[$0].uuid }
-      return .grant(sequence: sequence, key: key, cores: allotment.cores, gpus: gpus)
-    case .refuse(let key, let why): return .refuse(sequence: sequence, key: key, why: why)
+      var granted = slot
+      granted.allotment = allotment
+      return grant(granted, state, sequence: sequence)
+    case .refuse: return nil
     case .resize(_, let allotment): return .resize(sequence: sequence, key: key, cores: allotment.cores)
     case .suspend: return .suspend(sequence: sequence, key: key)
     case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)

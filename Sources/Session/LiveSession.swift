@@ -46,12 +46,15 @@ public final class LiveSession: @unchecked Sendable {
 
   private let mailbox = Mutex(Mailbox())
   private let wake: Int32 = celltop_eventfd()
-  private let listener: Listener
+  /// Nil once the session has ended.
+  private var listener: Listener?
   private var driver: EngineDriver
   private var desk: GateDesk
   private var sampler: UsageSampler
   private var connections: [GateConnection] = []
   private var nextPing = Instant.zero
+  /// Until when nobody is accepted, after the descriptors ran out.
+  private var acceptAgain = Instant.zero
   private var thread: Thread?
   private let finished = DispatchSemaphore(value: 0)
 
@@ -127,9 +130,11 @@ extension LiveSession {
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
       if isStopping {
-        driver.end()
         _ = driver.commit()
+        driver.end()
         connections = []
+        desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
+        listener = nil
         return
       }
       desk.perform(driver.commit(), driver.state)
@@ -144,9 +149,11 @@ extension LiveSession {
   }
 
   private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {
+    // A descriptor of -1 is passed over by poll(2).
+    let listening = acceptAgain <= clock.now ? listener?.descriptor ?? -1 : -1
     var descriptors = [
       pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: listening, events: Int16(POLLIN), revents: 0),
     ]
     for connection in connections {
       let events = POLLIN | (connection.wantsToWrite ? POLLOUT : 0)
@@ -164,15 +171,20 @@ extension LiveSession {
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     if desk.hasGates { next = min(next, nextPing) }
+    if acceptAgain > now { next = min(next, acceptAgain) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
     guard next < .never else { return -1 }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
   }
 
   private func acceptAll() {
+    guard let listener else { return }
     while true {
       let descriptor = celltop_accept(listener.descriptor)
-      guard descriptor >= 0 else { return }
+      guard descriptor >= 0 else {
+        if errno == EMFILE || errno == ENFILE { acceptAgain = clock.now + Span(seconds: 1) }
+        return
+      }
       if let connection = GateConnection(accepted: descriptor) { connections.append(connection) }
     }
   }

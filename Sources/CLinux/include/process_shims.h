@@ -1,5 +1,5 @@
 #pragma once
-// What Swift cannot see of Linux's process interface. No logic: each function is one call.
+// What Swift cannot see of Linux's process interface. Next to no logic: a call, or a few that belong together.
 
 #include <stddef.h>
 #include <stdint.h>

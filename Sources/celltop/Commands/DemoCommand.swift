@@ -47,6 +47,7 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       try Tool.demandTerminal()
+      Tool.prepareScreen()
       let installation = Installation()
       let offered = files.isEmpty ? try installation.notebooks() : files
       let chosen = (0..<(notebooks ?? (files.isEmpty ? 5 : files.count))).map { offered[$0 % offered.count] }
@@ -56,17 +57,15 @@ struct DemoCommand: ParsableCommand {
       let crew = try DemoCrew(folder: Tool.runtimeFolder() + "/demo-\(getpid())")
       try crew.writeKernelspec(python: python, gate: gate)
       let socket = crew.folder + "/engine.sock"
-      let live: LiveRun
-      do {
-        live = try LiveRun(options, socket: socket, note: "demo")
+      defer { try? FileManager.default.removeItem(atPath: crew.folder) }
+      let live = try LiveRun(options, socket: socket, note: "demo")
+      let result = Result {
+        defer { live.end() }
         try crew.start(
           chosen, player: player, python: python, socket: socket, seed: seed, thinkScale: thinkScale,
           thinkMax: thinkMax, rounds: rounds)
-      } catch {
-        crew.end()
-        throw error
+        try live.show(confirmsQuit: false)
       }
-      let result = Result { try live.show(confirmsQuit: false) }
       Tool.progress("ending \(chosen.count) kernels…")
       crew.end()
       if live.number > 0 {

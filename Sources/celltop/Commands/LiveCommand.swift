@@ -15,7 +15,9 @@ struct LiveCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       try Tool.demandTerminal()
+      Tool.prepareScreen()
       let live = try LiveRun(options, socket: nil, note: "")
+      defer { live.end() }
       try live.show(confirmsQuit: true)
     }
   }

@@ -46,6 +46,10 @@ struct ReplayCommand: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
+      if !once, svg == nil {
+        try Tool.demandTerminal()
+        Tool.prepareScreen()
+      }
       let environment = ProcessInfo.processInfo.environment
       let store = try HistoryStore(path: HistoryStore.standardPath(environment: environment))
       let summary = try store.session(session)
@@ -70,7 +74,6 @@ struct ReplayCommand: ParsableCommand {
         try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg)
         return
       }
-      Tool.prepareScreen()
       try ConsoleRunner(source, state: state, theme: theme, log: nil).run()
     }
   }

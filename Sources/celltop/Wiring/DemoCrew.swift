@@ -65,7 +65,7 @@ final class DemoCrew {
   }
 
   /// Asks every player to end its kernel and itself, and waits until they have; kills those that do not within
-  /// `graceSeconds`. The folder goes too.
+  /// `graceSeconds`.
   func end(graceSeconds: Double = 8) {
     for player in players { kill(player.pid, SIGTERM) }
     let deadline = celltop_boottime_us() + Int64(graceSeconds * 1e6)
@@ -79,6 +79,5 @@ final class DemoCrew {
       waitpid(pid, nil, 0)
     }
     players = []
-    try? FileManager.default.removeItem(atPath: folder)
   }
 }

@@ -26,7 +26,6 @@ final class LiveRun {
   ///   - socket: where to listen; nil for the standard place.
   ///   - note: what the history says of the session.
   init(_ options: LiveOptions, socket: String?, note: String) throws {
-    Tool.prepareScreen()
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
     let capacity = driver.capacity()
@@ -51,9 +50,11 @@ final class LiveRun {
     session.start()
   }
 
-  /// Shows the console until it is left; then the session is closed.
+  /// Closes the session; the gates go on without an engine.
+  func end() { session.stop() }
+
+  /// Shows the console until it is left.
   func show(confirmsQuit: Bool) throws {
-    defer { session.stop() }
     let facts = SessionFacts(
       mode: .live, number: session.number, user: NSUserName(),
       beganWallMicroseconds: session.clock.beganWallMicroseconds,
