@@ -84,7 +84,12 @@ let package = Package(
     tests("Canvas"),
     tests("Console", ["Domain", "Projections", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Canvas", "CLinux"]),
-    tests("Session", ["CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console", "GateLink"]),
+    tests(
+      "Session",
+      [
+        "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console",
+        "GateLink",
+      ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(
       name: "EndToEndTests",

@@ -48,14 +48,16 @@ public struct DemandComment: Hashable, Sendable, Codable {
     func number(_ key: CodingKeys, _ range: ClosedRange<Int32>) throws -> Int32? {
       guard let value = try container.decodeIfPresent(Int32.self, forKey: key) else { return nil }
       guard range.contains(value) else {
-        throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "\(value) is not in \(range)")
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: container, debugDescription: "\(value) is not in \(range)")
       }
       return value
     }
     func size(_ key: CodingKeys) throws -> Bytes? {
       guard let value = try container.decodeIfPresent(Bytes.self, forKey: key) else { return nil }
       guard value >= .zero, value.count <= 1 << 60 else {
-        throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "\(value.count) is no size")
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: container, debugDescription: "\(value.count) is no size")
       }
       return value
     }

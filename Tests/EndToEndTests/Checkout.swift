@@ -35,14 +35,14 @@ enum Checkout {
       ? nil : "skipped: there is no Python for kernels at \(python); 'make setup' makes it"
   }
 
-  /// Runs a program to its end, within a time.
+  /// Runs a program to its end; timeout(1) ends it after `seconds`, with status 124.
   static func run(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], seconds: Int = 60
   ) async throws -> (status: Int32, output: String, errors: String) {
     let changes = Dictionary(
       uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0.key), Optional($0.value)) })
     let result = try await Subprocess.run(
-      program.hasPrefix("/") ? .path(FilePath(program)) : .name(program), arguments: Arguments(arguments),
+      .name("timeout"), arguments: Arguments(["--kill-after=10", "\(seconds)", program] + arguments),
       environment: .inherit.updating(changes), output: .string(limit: 4 << 20), error: .string(limit: 4 << 20))
     let status: Int32 =
       switch result.terminationStatus {

@@ -8,7 +8,7 @@ struct PythonSuites {
     let result = try await Checkout.run(
       Checkout.python,
       ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", Checkout.root + "/Tests/EndToEndTests/Python/" + file],
-      environment: ["CELLTOP_GATE": Checkout.gate])
+      environment: ["CELLTOP_GATE": Checkout.gate], seconds: 600)
     #expect(result.status == 0, "\(result.output.suffix(4000))\n\(result.errors.suffix(1000))")
     print("\(file): \(result.output.split(separator: "\n").last ?? "")")
   }
@@ -16,7 +16,8 @@ struct PythonSuites {
   @Test("jupyter_kernel_test gives the same results direct and behind the gate")
   func conformance() async throws {
     let result = try await Checkout.run(
-      Checkout.python, [Checkout.root + "/Tests/EndToEndTests/Python/kernel_conformance.py", Checkout.gate])
+      Checkout.python, [Checkout.root + "/Tests/EndToEndTests/Python/kernel_conformance.py", Checkout.gate],
+      seconds: 600)
     #expect(result.status == 0, "\(result.output.suffix(4000))\n\(result.errors.suffix(1000))")
     print(result.output)
   }

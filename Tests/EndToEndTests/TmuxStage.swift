@@ -57,10 +57,15 @@ final class TmuxStage {
   /// The screen as text.
   func screen() async throws -> String { try await tmux("capture-pane", "-p") }
 
-  /// Polls the screen until it satisfies `condition`; records an issue with the last screen where it never does.
+  /// What was never seen, and the last screen.
+  struct NeverSeen: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  /// Polls the screen until it satisfies `condition`; throws with the last screen where it never does.
   @discardableResult
   func wait(
-    _ what: String, seconds: Double = 120, sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, seconds: Double = 120,
     _ condition: (String) -> Bool
   ) async throws -> String {
     let clock = ContinuousClock()
@@ -71,8 +76,7 @@ final class TmuxStage {
       if condition(last) { return last }
       poll(nil, 0, 100)
     }
-    Issue.record("never seen within \(seconds) s: \(what). The screen was:\n\(last)", sourceLocation: sourceLocation)
-    return last
+    throw NeverSeen(description: "never seen within \(seconds) s: \(what). The screen was:\n\(last)")
   }
 
   /// Ends the terminal and everything in it.
@@ -89,6 +93,12 @@ final class TmuxStage {
       else { return nil }
       return pid
     }
+  }
+
+  /// The kernels themselves: gates and keepers carry the kernel's command in their own.
+  func kernels() -> [Int32] {
+    let gates = Set(processes("celltop-gate -f") + processes("celltop-gate\0"))
+    return processes("ipykernel_launcher").filter { !gates.contains($0) }
   }
 
   /// Polls until `condition` holds; false where it never does.

@@ -15,7 +15,8 @@ final class TemporaryHistory {
   func open() throws -> HistoryStore { try HistoryStore(path: path) }
 
   func writer(_ store: HistoryStore) throws -> SessionWriter {
-    try SessionWriter(store, kind: "live", host: "node7", user: "ana", beganMicroseconds: 1_700_000_000_000_000, retrySpan: .zero)
+    try SessionWriter(
+      store, kind: "live", host: "node7", user: "ana", beganMicroseconds: 1_700_000_000_000_000, retrySpan: .zero)
   }
 }
 

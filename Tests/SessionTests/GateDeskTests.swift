@@ -1,0 +1,235 @@
+import CLinux
+import Domain
+import Foundation
+import GateLink
+import Projections
+import Testing
+
+@testable import Session
+
+/// A desk with its engine, driven message by message: what comes in one batch is decided by the test, not by a socket.
+private final class DeskStage {
+  var desk = GateDesk(defaultDemand: .oneCore, session: 1)
+  var driver: EngineDriver
+  private var peers: [(ours: GateConnection, theirs: Int32)] = []
+  private var buffers: [LineBuffer] = []
+  private var clock: Int64 = 0
+
+  init(cores: Int = 1) throws {
+    driver = try EngineDriver(policy: "fcfs", writer: nil, board: BoardBox())
+    driver.handle(
+      .observation(.nodeFound(Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores)))), at: .zero)
+    _ = driver.commit()
+  }
+
+  deinit { for peer in peers { close(peer.theirs) } }
+
+  var now: Instant {
+    clock += 1000
+    return Instant(microseconds: clock)
+  }
+
+  /// A connection; its number.
+  func connect() throws -> Int {
+    var pair: [Int32] = [0, 0]
+    try #require(celltop_socket_pair(&pair) == 0)
+    celltop_set_nonblocking(pair[0])
+    celltop_set_nonblocking(pair[1])
+    peers.append((try #require(GateConnection(accepted: pair[0])), pair[1]))
+    buffers.append(LineBuffer())
+    return peers.count - 1
+  }
+
+  func say(_ message: GateMessage, _ peer: Int) { desk.receive(message, from: peers[peer].ours, &driver, at: now) }
+
+  func hello(
+    _ peer: Int, gate: String, running: RunningCell? = nil, waiting: Submission? = nil, isReady: Bool? = true
+  ) {
+    say(
+      .hello(
+        Hello(
+          pid: getpid(), kernelPid: 0, gate: gate, path: "/x/\(gate).ipynb", language: "python", connection: "k",
+          running: running, waiting: waiting, isReady: isReady)), peer)
+  }
+
+  /// The end of a batch.
+  func commit() { desk.perform(driver.commit(), driver.state) }
+
+  func lose(_ peer: Int) { desk.lost(peers[peer].ours, &driver, at: now) }
+
+  /// What has arrived at a gate since the last call, without the welcome.
+  func arrived(_ peer: Int) throws -> [EngineMessage] {
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    let count = recv(peers[peer].theirs, &chunk, chunk.count, 0)
+    guard count > 0 else { return [] }
+    return try buffers[peer].add(chunk[..<count]).map { try LineCodec.read(EngineMessage.self, from: $0) }.filter {
+      if case .welcome = $0 { false } else { true }
+    }
+  }
+
+  func submission(_ key: UInt64) -> Submission { Submission(key: key, cell: nil, codeHash: key, demand: nil) }
+
+  func order(_ verb: Verb, _ id: UInt64) {
+    driver.handle(.command(Command(id: CommandID(id), author: "ana", verb: verb)), at: now)
+  }
+}
+
+@Suite struct GateDeskTests {
+  @Test("an interrupt never reaches the cell that followed in the same batch")
+  func lateInterrupt() throws {
+    let stage = try DeskStage()
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "a")
+    stage.say(.submitted(stage.submission(1)), gate)
+    stage.commit()
+    #expect(try stage.arrived(gate).count == 1)
+    stage.order(.interrupt(NotebookID(0), cell: CellID(1)), 1)
+    stage.say(.ended(key: 1, outcome: .ok), gate)
+    stage.say(.submitted(stage.submission(2)), gate)
+    stage.commit()
+    let messages = try stage.arrived(gate)
+    #expect(messages.map(word) == ["grant"])
+    #expect(messages.compactMap(key) == [2])
+  }
+
+  @Test("a grant never reaches the cell that took the place of the granted one in the same batch")
+  func lateGrant() throws {
+    let stage = try DeskStage()
+    let first = try stage.connect()
+    let second = try stage.connect()
+    stage.hello(first, gate: "a")
+    stage.hello(second, gate: "b")
+    stage.say(.submitted(stage.submission(1)), first)
+    stage.say(.submitted(stage.submission(1)), second)
+    stage.commit()
+    _ = try stage.arrived(first)
+    // The first one's end lets the second start; the second is withdrawn and the first asks again, all at once.
+    stage.say(.ended(key: 1, outcome: .ok), first)
+    stage.say(.withdrawn(key: 1, outcome: .aborted), second)
+    stage.say(.submitted(stage.submission(2)), first)
+    stage.say(.submitted(stage.submission(2)), second)
+    stage.commit()
+    #expect(try stage.arrived(first).compactMap(key) == [2])
+    #expect(try stage.arrived(second).isEmpty)
+    #expect(stage.driver.state.brokenInvariants().isEmpty)
+  }
+
+  @Test("says again what a gate missed while it was away: a grant")
+  func missedGrant() throws {
+    let stage = try DeskStage()
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "a")
+    stage.say(.submitted(stage.submission(1)), gate)
+    _ = stage.driver.commit()
+    stage.lose(gate)
+    let back = try stage.connect()
+    stage.hello(back, gate: "a", waiting: stage.submission(1))
+    stage.commit()
+    #expect(try stage.arrived(back).compactMap(key) == [1])
+    #expect(stage.driver.state.notebooks.count == 1)
+  }
+
+  @Test("says again what a gate missed while it was away: a suspension, a resume, other cores")
+  func missedOrders() throws {
+    let stage = try DeskStage(cores: 2)
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "a")
+    stage.say(.submitted(stage.submission(1)), gate)
+    stage.commit()
+    stage.order(.suspend(NotebookID(0), cell: CellID(1)), 1)
+    _ = stage.driver.commit()
+    func running(_ cores: CoreSet?, suspended: Bool) -> RunningCell {
+      RunningCell(submission: stage.submission(1), ranSeconds: 1, cores: cores, suspended: suspended)
+    }
+    let second = try stage.connect()
+    stage.hello(second, gate: "a", running: running(CoreSet([0]), suspended: false))
+    #expect(try stage.arrived(second).map(word) == ["suspend"])
+    stage.order(.resume(NotebookID(0), cell: CellID(1)), 2)
+    _ = stage.driver.commit()
+    let third = try stage.connect()
+    stage.hello(third, gate: "a", running: running(CoreSet([0]), suspended: true))
+    #expect(try stage.arrived(third).map(word) == ["resume"])
+    let fourth = try stage.connect()
+    stage.hello(fourth, gate: "a", running: running(nil, suspended: false))
+    #expect(try stage.arrived(fourth).map(word) == ["resize"])
+    #expect(stage.driver.state.notebooks.count == 1)
+    #expect(stage.driver.state.brokenInvariants().isEmpty)
+  }
+
+  @Test("knows a kernel that was ready before this engine came")
+  func idleKernel() throws {
+    let stage = try DeskStage()
+    let ready = try stage.connect()
+    stage.hello(ready, gate: "a", isReady: true)
+    let starting = try stage.connect()
+    stage.hello(starting, gate: "b", isReady: false)
+    #expect(stage.driver.state.notebooks.map(\.state) == [.thinking, .starting])
+  }
+
+  @Test("takes one hello a connection, and gates' names of any length")
+  func helloOnce() throws {
+    let stage = try DeskStage()
+    let gate = try stage.connect()
+    let long = String(repeating: "g", count: 300)
+    stage.hello(gate, gate: long)
+    stage.hello(gate, gate: "other")
+    #expect(stage.driver.state.notebooks.count == 1)
+    #expect(try stage.arrived(gate).map(word) == ["unwelcome"])
+    stage.lose(gate)
+    let back = try stage.connect()
+    stage.hello(back, gate: long)
+    #expect(stage.driver.state.notebooks.count == 1)
+  }
+
+  @Test("gives a restarted kernel's notebook the orders of the one before")
+  func restart() throws {
+    let stage = try DeskStage()
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "first")
+    stage.order(.setPriority(NotebookID(0), 7), 1)
+    stage.order(.hold(NotebookID(0)), 2)
+    stage.driver.handle(.observation(.notebookClosed(NotebookID(0))), at: stage.now)
+    let again = Notebook(id: NotebookID(9), node: NodeID(0), user: "ana", path: "/x/other.ipynb")
+    stage.driver.handle(.observation(.notebookOpened(again)), at: stage.now)
+    var same = stage.driver.state.descriptions[0]
+    same.gate = "second"
+    stage.driver.handle(.observation(.notebookOpened(same)), at: stage.now)
+    #expect(stage.driver.state.notebooks.map(\.priority) == [7, 0, 7])
+    #expect(stage.driver.state.notebooks.map(\.isHeld) == [true, false, true])
+  }
+
+  @Test(
+    "refuses numbers on the socket that no cell can ask for",
+    arguments: [
+      #"{"memory":{"count":-9223372036854775808}}"#, #"{"coresLeast":0}"#, #"{"coresMost":-1}"#,
+      #"{"coresLeast":4,"coresMost":2}"#, #"{"gpus":-2147483648}"#, #"{"coresLeast":2147483647}"#,
+      #"{"gpuMemory":{"count":9223372036854775807}}"#,
+    ])
+  func numbers(demand: String) {
+    let line = #"{"submitted":{"_0":{"key":1,"codeHash":1,"waitedSeconds":0,"demand":"# + demand + "}}}"
+    let error = #expect(throws: LinkError.self) { try LineCodec.read(GateMessage.self, from: Array(line.utf8)) }
+    guard case .malformed(let why) = error else {
+      Issue.record("not refused as malformed")
+      return
+    }
+    #expect(why.contains("is not in") || why.contains("is no size"), "\(why)")
+  }
+
+  private func key(_ message: EngineMessage) -> UInt64? {
+    if case .grant(_, let key, _, _) = message { key } else { nil }
+  }
+
+  private func word(_ message: EngineMessage) -> String {
+    switch message {
+    case .welcome: "welcome"
+    case .unwelcome: "unwelcome"
+    case .grant: "grant"
+    case .resize: "resize"
+    case .suspend: "suspend"
+    case .resume: "resume"
+    case .interrupt: "interrupt"
+    case .refuse: "refuse"
+    case .ping: "ping"
+    }
+  }
+}
