@@ -130,6 +130,8 @@ extension Gate {
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
         runsGoverned = false
+        // A suspend may have met a cell that was over already: nobody would let the kernel go on before the next cell.
+        try? resume()
         link.send(.ended(key: key, outcome: outcome), at: now)
       }
     }

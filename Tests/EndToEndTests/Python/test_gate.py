@@ -38,6 +38,12 @@ def states_of(messages, request):
     ]
 
 
+def state_of(pid):
+    """A process's state as proc(5) has it: T for a stopped one."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
 class TestWithoutEngine:
     def test_runs_cells_at_once(self, kernels):
         kernel = kernels()
@@ -244,15 +250,27 @@ class TestWithEngine:
         child = int(until(stream).split()[0])
         engine.applied(engine.order("suspend", 1))
 
-        def state():
-            return open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0]
-
-        until(lambda: state() == "T", what="the child's stop")
+        until(lambda: state_of(child) == "T", what="the child's stop")
         assert kernel.client.hb_channel.is_beating()
         engine.applied(engine.order("resume", 1, cores="0"))
         text = "".join(m["content"]["text"] for m in drain_iopub(kernel, request) if m["msg_type"] == "stream")
         assert [l for l in text.splitlines() if l.startswith("line")][-1] == "line 99"
         assert engine.ended(1) == 0
+
+    def test_a_cell_that_ends_while_suspended_leaves_no_stopped_kernel(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        # An idle that comes early, with no reply behind it, ends the cell in the gate's books while it is suspended.
+        request = kernel.begin(
+            "import time\nget_ipython().kernel._publish_status('idle', 'shell')\n"
+            f"open({str(tmp_path / 'idle')!r}, 'w').close()\ntime.sleep(1)", tmp_path / "mark")
+        until((tmp_path / "idle").exists)
+        engine.applied(engine.order("suspend", key))
+        assert state_of(pid) == "T"
+        engine.ended(key)
+        until(lambda: state_of(pid) != "T", 5, "the kernel's going on")
+        assert kernel.reply(request)["content"]["status"] == "ok"
 
     def test_interrupts_reach_a_suspended_kernel(self, engine, kernels, tmp_path):
         engine.auto = "0"
