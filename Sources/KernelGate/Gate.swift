@@ -58,6 +58,8 @@ final class Gate {
   /// Requests of the gate's own whose answers no client may see, the latest last.
   var ownRequests: [String] = []
   var isSuspended = false
+  /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
+  var suspendsAgain: (key: UInt64, at: Instant)?
   /// The cores last set; nil before the first grant.
   var cores: CoreSet?
   /// The threads that the kernel's pools were last told; nil before the first time.
@@ -160,6 +162,7 @@ final class Gate {
     receiveFromKeeper(at: now)
     let later = Self.now()
     performDelayed(at: later)
+    suspendAgain(at: later)
     perform(queue.tick(at: later), at: later)
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
@@ -193,6 +196,7 @@ final class Gate {
   private func nextWake() -> Instant {
     var wake = min(queue.wake, link.wake)
     for later in delayed { wake = min(wake, later.at) }
+    if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
     return min(wake, memory.wake)
   }

@@ -283,6 +283,23 @@ class TestWithEngine:
             assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
             assert engine.ended(key) == 2
 
+    def test_a_suspended_cell_that_catches_an_interrupt_is_suspended_again(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        caught = tmp_path / "caught"
+        request = kernel.begin(
+            "import time\ntry: time.sleep(60)\n"
+            f"except KeyboardInterrupt: open({str(caught)!r}, 'w').close()\ntime.sleep(60)", tmp_path / "mark")
+        engine.applied(engine.order("suspend", key))
+        kernel.manager.interrupt_kernel()
+        until(caught.exists)
+        until(lambda: state_of(pid) == "T", 5, "the second suspension")
+        kernel.manager.interrupt_kernel()
+        assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
+        assert engine.ended(key) == 2
+        assert state_of(pid) != "T"
+
     def test_the_engine_can_interrupt(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
