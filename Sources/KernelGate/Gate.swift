@@ -57,6 +57,8 @@ final class Gate {
   var unwelcomed: [[UInt8]] = []
   /// Requests of the gate's own whose answers no client may see, the latest last.
   var ownRequests: [String] = []
+  /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell.
+  var probe: (request: String, key: UInt64)?
   var isSuspended = false
   /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
   var suspendsAgain: (key: UInt64, at: Instant)?

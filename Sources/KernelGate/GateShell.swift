@@ -89,13 +89,18 @@ extension Gate {
         message.send(to: front.shell, prefix: peer.identity)
         continue
       }
+      let request = Header.id(of: message[layout.parent]) ?? ""
+      if let asked = probe, asked.request == request {
+        probe = nil
+        perform(queue.answered(probeBehind: asked.key, at: now), at: now)
+        continue
+      }
+      guard !ownRequests.contains(request) else { continue }
       if type == .kernelInfoReply {
         language = language ?? KernelInfoReply(message[layout.content]).language
         message.send(to: front.shell, prefix: peer.identity)
         continue
       }
-      let request = Header.id(of: message[layout.parent]) ?? ""
-      guard !ownRequests.contains(request) else { continue }
       let status = ReplyStatus(message[layout.content])
       message.send(to: front.shell, prefix: peer.identity)
       guard request == queue.runningMessageID else { continue }
@@ -127,6 +132,7 @@ extension Gate {
       case .tellAborted(let cell, let told):
         answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
       case .tellRefused(let cell, let told, let why): tellRefused(cell.payload, busyTold: told, why: why)
+      case .probe(let cell): sendProbe(behind: cell)
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
         runsGoverned = false
@@ -135,6 +141,16 @@ extension Gate {
         link.send(.ended(key: key, outcome: outcome), at: now)
       }
     }
+  }
+
+  /// Asks the kernel what it is, on the connection that the running cell took; no client sees the answer.
+  private func sendProbe(behind cell: ShellQueue<Request>.Cell) {
+    guard let key = queue.runningKey else { return }
+    let own = stamp()
+    note(ownRequest: own.id)
+    probe = (own.id, key)
+    let composer = Composer(session: name, signer: signer)
+    cell.payload.peer.shell.send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own))
   }
 
   /// The composer in the kernel's name; before the kernel has spoken, in a name of our own.

@@ -300,6 +300,24 @@ class TestWithEngine:
         assert engine.ended(key) == 2
         assert state_of(pid) != "T"
 
+    def test_an_interrupt_leaves_a_cell_alone_that_the_kernel_has_not_come_to(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        mark = tmp_path / "mark"
+        kernel.client.execute(f"open({str(mark)!r}, 'w').close()\nimport time\ntime.sleep(60)", silent=True,
+                              stop_on_error=False)
+        until(mark.exists)
+        request = kernel.client.execute("print('after all')")
+        engine.submitted()
+        time.sleep(2.2)  # longer than the gate waits for a kernel's sign before it gives a cell up
+        kernel.manager.interrupt_kernel()
+        messages = drain_iopub(kernel, request)
+        assert kernel.reply(request)["content"]["status"] == "ok" and engine.ended(1) == 0
+        assert [m["content"]["text"] for m in messages if m["msg_type"] == "stream"] == ["after all\n"]
+        kernel.run("1")
+        with pytest.raises(queue.Empty):
+            kernel.client.get_shell_msg(timeout=0.1)  # the gate's own question is nobody else's
+
     def test_the_engine_can_interrupt(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
