@@ -12,9 +12,9 @@ import NodeControl
 /// class carries its acts out. Its parts: `GateShell` (cells), `GateOutput` (iopub), `GateEngine` (grants and their
 /// enforcement), `GateProcess` (signals, control, the kernel's end).
 final class Gate {
-  /// A request as it came, with the client to answer.
+  /// A request as it came, with the identity of the client to answer: its `Peer` may be another by the time it is sent.
   struct Request {
-    var peer: Peer
+    var client: [UInt8]
     var message: Multipart
     var header: [UInt8]
   }
@@ -76,7 +76,7 @@ final class Gate {
   struct Delayed {
     enum Act {
       case signal(Int32)
-      case control(Peer, Multipart)
+      case control(client: [UInt8], Multipart)
       case interruptRequest
     }
     var at: Instant
@@ -211,14 +211,19 @@ final class Gate {
   private(set) var linkWaits = true
 
   /// The client with this identity in front; made at its first message.
-  func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? {
-    let key = Array(identity)
+  func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? { peer(Array(identity), at: now) }
+
+  /// The same; nil where the system has no socket left.
+  func peer(_ key: [UInt8], at now: Instant) -> Peer? {
     if let known = peers[key] {
       known.lastUsed = now
       return known
     }
-    if peers.count >= Self.peersMost, let oldest = peers.values.min(by: { $0.lastUsed < $1.lastUsed }) {
-      peers[oldest.identity] = nil
+    if peers.count >= Self.peersMost {
+      // Whose cell waits or runs may well be silent for hours, and waits for its answer.
+      let kept = [queue.headPayload?.client, queue.runningPayload?.client].compactMap(\.self)
+      let others = peers.values.filter { !kept.contains($0.identity) }
+      if let oldest = others.min(by: { $0.lastUsed < $1.lastUsed }) { peers[oldest.identity] = nil }
     }
     let made = try? Peer(context, identity: key, kernel: kernel, now: now)
     peers[key] = made
@@ -227,7 +232,7 @@ final class Gate {
 
   /// Clients come and go unseen (each reload of a page is a new one): beyond this many the one silent longest is
   /// forgotten.
-  static let peersMost = 256
+  static let peersMost = 64
 }
 
 /// Gives memory back to the system once a flood of output has passed: the allocator keeps it otherwise, and a gate lives

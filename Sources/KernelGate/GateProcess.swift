@@ -68,7 +68,8 @@ extension Gate {
       delayed.removeFirst()
       switch first.act {
       case .signal(let number): signalKernel(number)
-      case .control(let peer, let message): message.send(to: peer.control, from: 1)
+      case .control(let client, let message):
+        if let peer = peer(client, at: now) { message.send(to: peer.control, from: 1) }
       case .interruptRequest:
         // On a client of the gate's own, whose replies nobody reads.
         if ownPeer == nil {
@@ -86,7 +87,7 @@ extension Gate {
     while true {
       let message = Multipart()
       guard message.receive(from: front.control) else { return }
-      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
+      guard message.count > 1 else { continue }
       var at = delayed.last?.at ?? now
       if let layout = Layout(count: message.count, frame: { message[$0] }) {
         let type = Header.type(of: message[layout.header])
@@ -95,7 +96,7 @@ extension Gate {
         }
         if type == .interruptRequest { perform(queue.interrupted(at: now), at: now) }
       }
-      delayed.append(Delayed(at: at, act: .control(peer, message)))
+      delayed.append(Delayed(at: at, act: .control(client: Array(message[0]), message)))
       performDelayed(at: now)
     }
   }
@@ -137,7 +138,8 @@ extension Gate {
       exitStatus = status
       return
     }
-    (kernel, ports, output, peers) = (moved, others, fresh, [:])
+    // What is held finds its client's new sockets when it is sent.
+    (kernel, ports, output, peers, ownPeer) = (moved, others, fresh, [:], nil)
     KeeperMessage(kind: .startAgain).write(to: keeper.socket)
   }
 

@@ -11,22 +11,22 @@ extension Gate {
     for _ in 0..<Self.burst {
       let message = Multipart()
       guard message.receive(from: front.shell) else { return }
-      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
-      arrive(message, from: peer, at: now)
+      guard message.count > 1 else { continue }
+      arrive(message, at: now)
     }
   }
 
-  private func arrive(_ message: Multipart, from peer: Peer, at now: Instant) {
+  private func arrive(_ message: Multipart, at now: Instant) {
     guard let layout = Layout(count: message.count, frame: { message[$0] }),
       let header = Header(message[layout.header]),
       header.subshell == nil
     else {
       // Not a message that a queue could be kept for: a subshell runs beside the main one, and what is malformed is the
       // kernel's to judge.
-      message.send(to: peer.shell, from: 1)
+      forward(message, at: now)
       return
     }
-    let request = Request(peer: peer, message: message, header: Array(message[layout.header]))
+    let request = Request(client: Array(message[0]), message: message, header: Array(message[layout.header]))
     switch header.type {
     case .executeRequest:
       arrive(cell: request, header, layout, at: now)
@@ -47,7 +47,7 @@ extension Gate {
     guard signer.verifies(message[layout.signature], of: parts), signaturesSeen.isNew(Array(message[layout.signature]))
     else {
       // The kernel will drop it, as it would without a gate: waiting for its reply would be waiting for ever.
-      message.send(to: request.peer.shell, from: 1)
+      forward(message, at: now)
       return
     }
     let cell = ShellQueue<Request>.Cell(
@@ -119,20 +119,26 @@ extension Gate {
     }
   }
 
+  /// Sends a client's message to the kernel's shell, on the connection that stands for the client now.
+  private func forward(_ message: Multipart, at now: Instant) {
+    guard let peer = peer(message[0], at: now) else { return }
+    message.send(to: peer.shell, from: 1)
+  }
+
   /// Carries out what the queue decided.
   func perform(_ acts: [ShellQueue<Request>.Act], at now: Instant) {
     for act in acts {
       switch act {
-      case .forward(let request): request.message.send(to: request.peer.shell, from: 1)
+      case .forward(let request): forward(request.message, at: now)
       case .announce(let submission): link.send(.submitted(submission), at: now)
       case .start(let cell, _):
-        tellPools(by: cell.payload.peer)
-        cell.payload.message.send(to: cell.payload.peer.shell, from: 1)
+        if let peer = peer(cell.payload.client, at: now) { tellPools(by: peer) }
+        forward(cell.payload.message, at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
       case .tellAborted(let cell, let told):
         answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
       case .tellRefused(let cell, let told, let why): tellRefused(cell.payload, busyTold: told, why: why)
-      case .probe(let cell): sendProbe(behind: cell)
+      case .probe(let cell): sendProbe(behind: cell, at: now)
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
         runsGoverned = false
@@ -144,13 +150,13 @@ extension Gate {
   }
 
   /// Asks the kernel what it is, on the connection that the running cell took; no client sees the answer.
-  private func sendProbe(behind cell: ShellQueue<Request>.Cell) {
-    guard let key = queue.runningKey else { return }
+  private func sendProbe(behind cell: ShellQueue<Request>.Cell, at now: Instant) {
+    guard let key = queue.runningKey, let peer = peer(cell.payload.client, at: now) else { return }
     let own = stamp()
     note(ownRequest: own.id)
     probe = (own.id, key)
     let composer = Composer(session: name, signer: signer)
-    cell.payload.peer.shell.send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own))
+    peer.shell.send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own))
   }
 
   /// The composer in the kernel's name; before the kernel has spoken, in a name of our own.
@@ -170,7 +176,7 @@ extension Gate {
     _ request: Request, busyTold: Bool, with reply: (Composer, [UInt8], Composer.Stamp) -> [[UInt8]]
   ) {
     if !busyTold { publish("busy", for: request) }
-    front.shell.send([request.peer.identity] + reply(voice, request.header, stamp()))
+    front.shell.send([request.client] + reply(voice, request.header, stamp()))
     publish("idle", for: request)
   }
 

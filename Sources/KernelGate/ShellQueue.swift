@@ -242,6 +242,8 @@ struct ShellQueue<Payload> {
   }
 
   var headKey: UInt64? { head?.key }
+  var headPayload: Payload? { head?.cell.payload }
+  var runningPayload: Payload? { running?.cell.payload }
   var runningKey: UInt64? { running?.key }
   /// The running request's identifier, which its output names as its parent.
   var runningMessageID: String? { running?.cell.messageID }

@@ -161,6 +161,24 @@ class TestWithoutEngine:
         finally:
             other.stop_channels()
 
+    def test_a_silent_clients_cell_survives_a_hundred_others(self, kernels, tmp_path):
+        kernel = kernels()
+        gate_limit = int(open(f"/proc/{kernel.gate_pid}/limits").read().split("Max open files")[1].split()[0])
+        assert gate_limit >= min(int(kernel.run("import resource; print(resource.getrlimit(7)[1])")[1]), 65536)
+        stop = tmp_path / "stop"
+        request = kernel.begin(f"import os, time\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.01)",
+                               tmp_path / "mark")
+        for _ in range(100):
+            other = BlockingKernelClient()
+            other.load_connection_file(kernel.manager.connection_file)
+            other.start_channels(iopub=False, stdin=False, hb=False, control=False)
+            other.kernel_info()
+            other.stop_channels()
+        descriptors = until(lambda: len(os.listdir(f"/proc/{kernel.gate_pid}/fd")))
+        stop.touch()
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        assert descriptors < 700
+
     def test_wrong_use_is_told(self, spec_directory):
         from conftest import GATE
 
