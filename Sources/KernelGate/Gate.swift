@@ -17,6 +17,8 @@ final class Gate {
     var client: [UInt8]
     var message: Multipart
     var header: [UInt8]
+    /// What could not be read of the author's demand, for the author.
+    var problems: [String] = []
   }
 
   let options: GateOptions

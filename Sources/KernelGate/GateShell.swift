@@ -6,6 +6,8 @@ import JupyterWire
 extension Gate {
   /// Messages taken from one socket before the others have their turn.
   static let burst = 500
+  /// Problems of one demand that its author is told: more would bury the cell's own output.
+  static let problemsMost = 5
 
   func receiveShell(at now: Instant) {
     for _ in 0..<Self.burst {
@@ -50,10 +52,13 @@ extension Gate {
       forward(message, at: now)
       return
     }
+    let (demand, problems) = DemandComment.reading(code: content.code)
+    var request = request
+    request.problems = problems.prefix(Self.problemsMost).map(\.description)
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
       cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: fnv1a(content.code),
-      demand: DemandComment.reading(code: content.code).comment)
+      demand: demand)
     perform(queue.arrive(.cell(cell), at: now), at: now)
   }
 
@@ -132,6 +137,7 @@ extension Gate {
       case .forward(let request): forward(request.message, at: now)
       case .announce(let submission): link.send(.submitted(submission), at: now)
       case .start(let cell, _):
+        tell(problems: cell.payload)
         if let peer = peer(cell.payload.client, at: now) { tellPools(by: peer) }
         forward(cell.payload.message, at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
@@ -166,6 +172,16 @@ extension Gate {
 
   private func publish(_ state: String, for request: Request) {
     publish(voice.status(state, parent: request.header, stamp: stamp()), topic: "status")
+  }
+
+  /// Tells the author what of the cell's demand could not be read, as output of the cell: it counts for nothing else.
+  private func tell(problems request: Request) {
+    guard !request.problems.isEmpty else { return }
+    if queue.tellsBusy() { publish("busy", for: request) }
+    let text = request.problems.map { "celltop: \($0)\n" }.joined()
+    let content = #"{"name":"stderr","text":\#(quoted(text))}"#
+    publish(
+      voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")
   }
 
   private func publish(_ frames: [[UInt8]], topic: String) {

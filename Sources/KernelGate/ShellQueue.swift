@@ -151,6 +151,13 @@ struct ShellQueue<Payload> {
     }
   }
 
+  /// The running cell's client is told that the kernel is busy before the kernel says so; false where it has been told.
+  mutating func tellsBusy() -> Bool {
+    guard running?.busyTold == false else { return false }
+    running?.busyTold = true
+    return true
+  }
+
   /// Whether output that belongs to this request matters to the clock of `completionPatience`.
   var isHalfComplete: Bool { running.map { ($0.reply != nil) != $0.idle } ?? false }
 

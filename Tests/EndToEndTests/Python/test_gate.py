@@ -202,6 +202,22 @@ class TestWithEngine:
         assert engine.ended(1) == 0
         assert states_of(drain_iopub(kernel, request), request) == ["idle"]
 
+    def test_a_mistyped_demand_is_told_to_its_author_once(self, engine, kernels):
+        engine.auto = "0"
+        kernel = kernels()
+        request = kernel.client.execute("#celltop: core=4 gpus=none\nprint('ran')")
+        messages = [m for m in drain_iopub(kernel, request) if m["parent_header"].get("msg_id") == request]
+        assert "demand" in engine.submitted()
+        streams = [m["content"] for m in messages if m["msg_type"] == "stream"]
+        assert [s["name"] for s in streams] == ["stderr", "stdout"] and streams[1]["text"] == "ran\n"
+        told = streams[0]["text"].splitlines()
+        assert len(told) == 2 and all(line.startswith("celltop: cannot read the demand '") for line in told)
+        assert "'core=4'" in told[0] and "'gpus=none'" in told[1]
+        assert states_of(messages, request) == ["busy", "idle"]
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        request = kernel.client.execute("#celltop: cores=1\n1")
+        assert not [m for m in drain_iopub(kernel, request) if m["msg_type"] == "stream"]
+
     def test_only_the_head_is_announced_and_cells_start_in_order(self, engine, kernels):
         kernel = kernels()
         requests = [kernel.client.execute(f"print({i})") for i in range(3)]
