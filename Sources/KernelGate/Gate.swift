@@ -12,11 +12,13 @@ import NodeControl
 /// class carries its acts out. Its parts: `GateShell` (cells), `GateOutput` (iopub), `GateEngine` (grants and their
 /// enforcement), `GateProcess` (signals, control, the kernel's end).
 final class Gate {
-  /// A request as it came, with the client to answer.
+  /// A request as it came, with the identity of the client to answer: its `Peer` may be another by the time it is sent.
   struct Request {
-    var peer: Peer
+    var client: [UInt8]
     var message: Multipart
     var header: [UInt8]
+    /// What could not be read of the author's demand, for the author.
+    var problems: [String] = []
   }
 
   let options: GateOptions
@@ -57,7 +59,11 @@ final class Gate {
   var unwelcomed: [[UInt8]] = []
   /// Requests of the gate's own whose answers no client may see, the latest last.
   var ownRequests: [String] = []
+  /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell.
+  var probe: (request: String, key: UInt64)?
   var isSuspended = false
+  /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
+  var suspendsAgain: (key: UInt64, at: Instant)?
   /// The cores last set; nil before the first grant.
   var cores: CoreSet?
   /// The threads that the kernel's pools were last told; nil before the first time.
@@ -72,7 +78,7 @@ final class Gate {
   struct Delayed {
     enum Act {
       case signal(Int32)
-      case control(Peer, Multipart)
+      case control(client: [UInt8], Multipart)
       case interruptRequest
     }
     var at: Instant
@@ -160,6 +166,7 @@ final class Gate {
     receiveFromKeeper(at: now)
     let later = Self.now()
     performDelayed(at: later)
+    suspendAgain(at: later)
     perform(queue.tick(at: later), at: later)
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
@@ -193,6 +200,7 @@ final class Gate {
   private func nextWake() -> Instant {
     var wake = min(queue.wake, link.wake)
     for later in delayed { wake = min(wake, later.at) }
+    if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
     return min(wake, memory.wake)
   }
@@ -205,14 +213,19 @@ final class Gate {
   private(set) var linkWaits = true
 
   /// The client with this identity in front; made at its first message.
-  func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? {
-    let key = Array(identity)
+  func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? { peer(Array(identity), at: now) }
+
+  /// The same; nil where the system has no socket left.
+  func peer(_ key: [UInt8], at now: Instant) -> Peer? {
     if let known = peers[key] {
       known.lastUsed = now
       return known
     }
-    if peers.count >= Self.peersMost, let oldest = peers.values.min(by: { $0.lastUsed < $1.lastUsed }) {
-      peers[oldest.identity] = nil
+    if peers.count >= Self.peersMost {
+      // Whose cell waits or runs may well be silent for hours, and waits for its answer.
+      let kept = [queue.headPayload?.client, queue.runningPayload?.client].compactMap(\.self)
+      let others = peers.values.filter { !kept.contains($0.identity) }
+      if let oldest = others.min(by: { $0.lastUsed < $1.lastUsed }) { peers[oldest.identity] = nil }
     }
     let made = try? Peer(context, identity: key, kernel: kernel, now: now)
     peers[key] = made
@@ -221,7 +234,7 @@ final class Gate {
 
   /// Clients come and go unseen (each reload of a page is a new one): beyond this many the one silent longest is
   /// forgotten.
-  static let peersMost = 256
+  static let peersMost = 64
 }
 
 /// Gives memory back to the system once a flood of output has passed: the allocator keeps it otherwise, and a gate lives

@@ -47,7 +47,7 @@ extension Gate {
       running: queue.runningNow(at: now).map {
         RunningCell(
           submission: $0.submission, ranSeconds: $0.ran.seconds, cores: runsGoverned ? cores : nil,
-          suspended: isSuspended)
+          suspended: isSuspended || suspendsAgain != nil)
       }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke)
   }
 
@@ -100,12 +100,22 @@ extension Gate {
   }
 
   private func suspend() throws(NodeError) {
+    suspendsAgain = nil
     isSuspended = true
     try node.suspend(tree)
   }
 
+  /// Suspends the cell that was resumed for an interrupt, caught it and runs on: its cores are somebody else's.
+  func suspendAgain(at now: Instant) {
+    guard let (key, at) = suspendsAgain, now >= at else { return }
+    suspendsAgain = nil
+    guard key == queue.runningKey, link.isGoverned else { return }
+    try? suspend()
+  }
+
   /// Lets a suspended kernel go on; nothing where it is not.
   func resume() throws(NodeError) {
+    suspendsAgain = nil
     guard isSuspended else { return }
     isSuspended = false
     try node.resume(tree)

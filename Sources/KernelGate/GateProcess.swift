@@ -11,6 +11,8 @@ extension Gate {
   static let forwarded = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
   /// How long a kernel whose parent has gone may take to end by itself.
   static let orphanGrace = Span(microseconds: 2_000_000)
+  /// How long a suspended cell may run to answer an interrupt.
+  static let interruptGrace = Span(microseconds: 1_000_000)
 
   func receiveSignals(at now: Instant) {
     while signalsWait, case let number = celltop_next_signal(signals), number > 0 {
@@ -32,22 +34,26 @@ extension Gate {
 
   /// Sends SIGINT, a little later where the kernel had to be resumed for it.
   func interruptKernel(at now: Instant) {
-    delayed.append(Delayed(at: afterResume(at: now), act: .signal(SIGINT)))
+    delayed.append(Delayed(at: afterResume(at: now, forInterrupt: true), act: .signal(SIGINT)))
     performDelayed(at: now)
   }
 
   /// Interrupts the kernel for the engine, in the way that the kernel wants.
   func interruptForEngine(at now: Instant) {
     guard options.interruptsByMessage else { return interruptKernel(at: now) }
-    delayed.append(Delayed(at: afterResume(at: now), act: .interruptRequest))
+    delayed.append(Delayed(at: afterResume(at: now, forInterrupt: true), act: .interruptRequest))
     performDelayed(at: now)
   }
 
   /// Resumes a suspended kernel; gives the moment from which an interrupt is safe.
-  private func afterResume(at now: Instant) -> Instant {
+  ///
+  /// - Parameter forInterrupt: whether the running cell may survive what comes, and is then suspended again.
+  private func afterResume(at now: Instant, forInterrupt: Bool) -> Instant {
     let last = delayed.last?.at ?? now
+    if !forInterrupt { suspendsAgain = nil }
     guard isSuspended else { return max(now, last) }
     try? resume()
+    if forInterrupt, let key = queue.runningKey { suspendsAgain = (key, now + Self.interruptGrace) }
     return max(now + LinuxNode.interruptDelay, last)
   }
 
@@ -62,7 +68,8 @@ extension Gate {
       delayed.removeFirst()
       switch first.act {
       case .signal(let number): signalKernel(number)
-      case .control(let peer, let message): message.send(to: peer.control, from: 1)
+      case .control(let client, let message):
+        if let peer = peer(client, at: now) { message.send(to: peer.control, from: 1) }
       case .interruptRequest:
         // On a client of the gate's own, whose replies nobody reads.
         if ownPeer == nil {
@@ -80,14 +87,16 @@ extension Gate {
     while true {
       let message = Multipart()
       guard message.receive(from: front.control) else { return }
-      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
+      guard message.count > 1 else { continue }
       var at = delayed.last?.at ?? now
       if let layout = Layout(count: message.count, frame: { message[$0] }) {
         let type = Header.type(of: message[layout.header])
-        if type == .interruptRequest || type == .shutdownRequest { at = afterResume(at: now) }
+        if type == .interruptRequest || type == .shutdownRequest {
+          at = afterResume(at: now, forInterrupt: type == .interruptRequest)
+        }
         if type == .interruptRequest { perform(queue.interrupted(at: now), at: now) }
       }
-      delayed.append(Delayed(at: at, act: .control(peer, message)))
+      delayed.append(Delayed(at: at, act: .control(client: Array(message[0]), message)))
       performDelayed(at: now)
     }
   }
@@ -129,7 +138,8 @@ extension Gate {
       exitStatus = status
       return
     }
-    (kernel, ports, output, peers) = (moved, others, fresh, [:])
+    // What is held finds its client's new sockets when it is sent.
+    (kernel, ports, output, peers, ownPeer) = (moved, others, fresh, [:], nil)
     KeeperMessage(kind: .startAgain).write(to: keeper.socket)
   }
 

@@ -53,6 +53,7 @@ public enum GateProgram {
       command: options.command(connectionFile: start.path), environment: Environment.forKernel(environment),
       directory: start.directory, file: start.path)
     guard let started = keeper.start() else { fail("cannot start a process: \(String(cString: strerror(errno)))") }
+    raiseDescriptorLimit()
     do throws(ZeroMQError) {
       let (status, context) = try forward(options, client, start, started, signals, environment)
       // The sockets are closed; the last messages leave now.
@@ -61,6 +62,16 @@ public enum GateProgram {
     } catch {
       fail(error.description)
     }
+  }
+
+  /// Each client costs the gate about a dozen descriptors, and many systems allow 1,024 unless asked. The kernel, which is
+  /// started by then, keeps the limit that its user gave it.
+  private static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue))
+    guard getrlimit(resource, &limit) == 0 else { return }
+    limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 65_536))
+    setrlimit(resource, &limit)
   }
 
   private static func forward(

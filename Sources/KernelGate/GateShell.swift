@@ -6,27 +6,29 @@ import JupyterWire
 extension Gate {
   /// Messages taken from one socket before the others have their turn.
   static let burst = 500
+  /// Problems of one demand that its author is told: more would bury the cell's own output.
+  static let problemsMost = 5
 
   func receiveShell(at now: Instant) {
     for _ in 0..<Self.burst {
       let message = Multipart()
       guard message.receive(from: front.shell) else { return }
-      guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
-      arrive(message, from: peer, at: now)
+      guard message.count > 1 else { continue }
+      arrive(message, at: now)
     }
   }
 
-  private func arrive(_ message: Multipart, from peer: Peer, at now: Instant) {
+  private func arrive(_ message: Multipart, at now: Instant) {
     guard let layout = Layout(count: message.count, frame: { message[$0] }),
       let header = Header(message[layout.header]),
       header.subshell == nil
     else {
       // Not a message that a queue could be kept for: a subshell runs beside the main one, and what is malformed is the
       // kernel's to judge.
-      message.send(to: peer.shell, from: 1)
+      forward(message, at: now)
       return
     }
-    let request = Request(peer: peer, message: message, header: Array(message[layout.header]))
+    let request = Request(client: Array(message[0]), message: message, header: Array(message[layout.header]))
     switch header.type {
     case .executeRequest:
       arrive(cell: request, header, layout, at: now)
@@ -47,13 +49,16 @@ extension Gate {
     guard signer.verifies(message[layout.signature], of: parts), signaturesSeen.isNew(Array(message[layout.signature]))
     else {
       // The kernel will drop it, as it would without a gate: waiting for its reply would be waiting for ever.
-      message.send(to: request.peer.shell, from: 1)
+      forward(message, at: now)
       return
     }
+    let (demand, problems) = DemandComment.reading(code: content.code)
+    var request = request
+    request.problems = problems.prefix(Self.problemsMost).map(\.description)
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
       cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: fnv1a(content.code),
-      demand: DemandComment.reading(code: content.code).comment)
+      demand: demand)
     perform(queue.arrive(.cell(cell), at: now), at: now)
   }
 
@@ -89,13 +94,18 @@ extension Gate {
         message.send(to: front.shell, prefix: peer.identity)
         continue
       }
+      let request = Header.id(of: message[layout.parent]) ?? ""
+      if let asked = probe, asked.request == request {
+        probe = nil
+        perform(queue.answered(probeBehind: asked.key, at: now), at: now)
+        continue
+      }
+      guard !ownRequests.contains(request) else { continue }
       if type == .kernelInfoReply {
         language = language ?? KernelInfoReply(message[layout.content]).language
         message.send(to: front.shell, prefix: peer.identity)
         continue
       }
-      let request = Header.id(of: message[layout.parent]) ?? ""
-      guard !ownRequests.contains(request) else { continue }
       let status = ReplyStatus(message[layout.content])
       message.send(to: front.shell, prefix: peer.identity)
       guard request == queue.runningMessageID else { continue }
@@ -114,25 +124,45 @@ extension Gate {
     }
   }
 
+  /// Sends a client's message to the kernel's shell, on the connection that stands for the client now.
+  private func forward(_ message: Multipart, at now: Instant) {
+    guard let peer = peer(message[0], at: now) else { return }
+    message.send(to: peer.shell, from: 1)
+  }
+
   /// Carries out what the queue decided.
   func perform(_ acts: [ShellQueue<Request>.Act], at now: Instant) {
     for act in acts {
       switch act {
-      case .forward(let request): request.message.send(to: request.peer.shell, from: 1)
+      case .forward(let request): forward(request.message, at: now)
       case .announce(let submission): link.send(.submitted(submission), at: now)
       case .start(let cell, _):
-        tellPools(by: cell.payload.peer)
-        cell.payload.message.send(to: cell.payload.peer.shell, from: 1)
+        tell(problems: cell.payload)
+        if let peer = peer(cell.payload.client, at: now) { tellPools(by: peer) }
+        forward(cell.payload.message, at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
       case .tellAborted(let cell, let told):
         answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
       case .tellRefused(let cell, let told, let why): tellRefused(cell.payload, busyTold: told, why: why)
+      case .probe(let cell): sendProbe(behind: cell, at: now)
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
         runsGoverned = false
+        // A suspend may have met a cell that was over already: nobody would let the kernel go on before the next cell.
+        try? resume()
         link.send(.ended(key: key, outcome: outcome), at: now)
       }
     }
+  }
+
+  /// Asks the kernel what it is, on the connection that the running cell took; no client sees the answer.
+  private func sendProbe(behind cell: ShellQueue<Request>.Cell, at now: Instant) {
+    guard let key = queue.runningKey, let peer = peer(cell.payload.client, at: now) else { return }
+    let own = stamp()
+    note(ownRequest: own.id)
+    probe = (own.id, key)
+    let composer = Composer(session: name, signer: signer)
+    peer.shell.send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own))
   }
 
   /// The composer in the kernel's name; before the kernel has spoken, in a name of our own.
@@ -144,6 +174,16 @@ extension Gate {
     publish(voice.status(state, parent: request.header, stamp: stamp()), topic: "status")
   }
 
+  /// Tells the author what of the cell's demand could not be read, as output of the cell: it counts for nothing else.
+  private func tell(problems request: Request) {
+    guard !request.problems.isEmpty else { return }
+    if queue.tellsBusy() { publish("busy", for: request) }
+    let text = request.problems.map { "celltop: \($0)\n" }.joined()
+    let content = #"{"name":"stderr","text":\#(quoted(text))}"#
+    publish(
+      voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")
+  }
+
   private func publish(_ frames: [[UInt8]], topic: String) {
     front.iopub.send([Array("kernel.\(voice.session).\(topic)".utf8)] + frames)
   }
@@ -152,7 +192,7 @@ extension Gate {
     _ request: Request, busyTold: Bool, with reply: (Composer, [UInt8], Composer.Stamp) -> [[UInt8]]
   ) {
     if !busyTold { publish("busy", for: request) }
-    front.shell.send([request.peer.identity] + reply(voice, request.header, stamp()))
+    front.shell.send([request.client] + reply(voice, request.header, stamp()))
     publish("idle", for: request)
   }
 

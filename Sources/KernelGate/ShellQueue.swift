@@ -12,7 +12,9 @@ import JupyterWire
 ///   `completionPatience` after the last sign of it.
 /// - Clients send Run All at once and count on the kernel to abort what waits behind an error, so the queue aborts what
 ///   stood in it when the failing reply came.
-/// - An interrupt while a cell runs is the kernel's to answer; while none runs, it aborts what waits.
+/// - An interrupt while a cell runs is the kernel's to answer; while none runs, it aborts what waits. A cell that the
+///   kernel has shown no sign of may be one that it threw away, or one that it has not come to: the gate asks something
+///   behind it, and only when that is answered first is the interrupted cell given up.
 /// - Order is first-in-first-out for `strictOrder`; then requests that only read pass what waits, and so do
 ///   comm messages while nothing runs, which keep their order among themselves.
 struct ShellQueue<Payload> {
@@ -54,6 +56,8 @@ struct ShellQueue<Payload> {
     case tellAborted(Cell, busyTold: Bool)
     /// The same with an error that says why the cell can never run.
     case tellRefused(Cell, busyTold: Bool, why: String)
+    /// Ask the kernel something, on this cell's connection and so behind it, and tell `answered` the answer.
+    case probe(Cell)
     case withdrawn(key: UInt64, CellOutcome)
     case ended(key: UInt64, CellOutcome)
   }
@@ -73,6 +77,9 @@ struct ShellQueue<Payload> {
     var busyTold: Bool
     var acknowledged = false
     var interrupted = false
+    var probed = false
+    /// The kernel answered what was sent behind the cell.
+    var passedOver = false
     var reply: ReplyStatus?
     var idle = false
   }
@@ -144,6 +151,13 @@ struct ShellQueue<Payload> {
     }
   }
 
+  /// The running cell's client is told that the kernel is busy before the kernel says so; false where it has been told.
+  mutating func tellsBusy() -> Bool {
+    guard running?.busyTold == false else { return false }
+    running?.busyTold = true
+    return true
+  }
+
   /// Whether output that belongs to this request matters to the clock of `completionPatience`.
   var isHalfComplete: Bool { running.map { ($0.reply != nil) != $0.idle } ?? false }
 
@@ -154,9 +168,9 @@ struct ShellQueue<Payload> {
   mutating func interrupted(at now: Instant) -> [Act] {
     if let cell = running {
       running?.interrupted = true
-      // A kernel that never took the request up (it found it malformed, say) will never reply to it either.
-      guard !cell.acknowledged, now - cell.since > Self.completionPatience else { return [] }
-      return finish(.aborted, at: now)
+      guard !cell.acknowledged, !cell.probed else { return giveUpIfPassedOver(at: now) }
+      running?.probed = true
+      return [.probe(cell.cell)]
     }
     var acts: [Act] = []
     if let waiting = head {
@@ -164,6 +178,28 @@ struct ShellQueue<Payload> {
       acts += [.tellAborted(waiting.cell, busyTold: waiting.busyTold), .withdrawn(key: waiting.key, .interrupted)]
     }
     return acts + doomAll() + advance(at: now)
+  }
+
+  /// The kernel answered what was asked behind the cell with this key.
+  mutating func answered(probeBehind key: UInt64, at now: Instant) -> [Act] {
+    guard running?.key == key else { return [] }
+    running?.passedOver = true
+    return giveUpIfPassedOver(at: now)
+  }
+
+  /// When the running cell is given up: its output and the answer come on different ways, and one may be the quicker.
+  private var givenUpAt: Instant {
+    guard let cell = running, cell.interrupted, cell.passedOver, !cell.acknowledged else { return .never }
+    return cell.since + Self.completionPatience
+  }
+
+  /// Ends a cell that the kernel never took up (it found it malformed, say): it will never reply to it either.
+  private mutating func giveUpIfPassedOver(at now: Instant) -> [Act] {
+    guard let cell = running, now >= givenUpAt else { return [] }
+    if cell.cell.stopOnError {
+      for index in entries.indices { entries[index].doomed = true }
+    }
+    return [.tellAborted(cell.cell, busyTold: cell.busyTold)] + finish(.aborted, at: now)
   }
 
   /// The kernel has ended: nothing that waits or runs will have an end of its own.
@@ -183,7 +219,7 @@ struct ShellQueue<Payload> {
     if let cell = running, isHalfComplete, now - cell.lastSign >= Self.completionPatience {
       acts += finish(outcome(of: cell), at: now)
     }
-    return acts + letPass(at: now)
+    return acts + giveUpIfPassedOver(at: now) + letPass(at: now)
   }
 
   /// When `tick` next has something to do.
@@ -191,6 +227,7 @@ struct ShellQueue<Payload> {
     var next = Instant.never
     if let head, !head.busyTold { next = min(next, head.since + Self.busyAfter) }
     if let running, isHalfComplete { next = min(next, running.lastSign + Self.completionPatience) }
+    next = min(next, givenUpAt)
     for entry in entries {
       switch entry.arrival {
       case .cell: continue
@@ -212,7 +249,8 @@ struct ShellQueue<Payload> {
   }
 
   var headKey: UInt64? { head?.key }
-  var headSince: Instant? { head?.since }
+  var headPayload: Payload? { head?.cell.payload }
+  var runningPayload: Payload? { running?.cell.payload }
   var runningKey: UInt64? { running?.key }
   /// The running request's identifier, which its output names as its parent.
   var runningMessageID: String? { running?.cell.messageID }

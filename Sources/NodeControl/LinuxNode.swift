@@ -58,7 +58,11 @@ public final class LinuxNode: NodeDriver {
     }
   }
 
-  public func usage(of tree: ProcessTree) -> UsageSample? { ProcessTable.now().usage(of: tree) }
+  public func usage(of trees: [ProcessTree]) -> [UsageSample?] {
+    guard !trees.isEmpty else { return [] }
+    let table = ProcessTable.now()
+    return trees.map { table.usage(of: $0) }
+  }
 
   /// The cores of a thread, or nil where it has gone.
   public static func affinity(of thread: Int32) -> CoreSet? {

@@ -2,7 +2,7 @@ import Domain
 
 /// What can be done to the processes of one node, and what can be asked of it.
 ///
-/// `LinuxNode` is the real one, `TwinNode` the one in memory that tests and the simulation use.
+/// `LinuxNode` is the real one, `TwinNode` the one in memory that tests use.
 /// A *tree* is a process with all that descends from it.
 public protocol NodeDriver: AnyObject {
   /// What this process may really use.
@@ -22,13 +22,17 @@ public protocol NodeDriver: AnyObject {
   /// An interrupt sent less than `interruptDelay` after it may be lost: measured, 30 % of them are.
   func resume(_ tree: ProcessTree) throws(NodeError)
 
-  /// What the tree has used and holds now; nil where it is gone.
-  func usage(of tree: ProcessTree) -> UsageSample?
+  /// What each of the trees has used and holds now, in their order; nil for one that is gone. All of them are read at
+  /// one moment, and together cost hardly more than one.
+  func usage(of trees: [ProcessTree]) -> [UsageSample?]
 }
 
 extension NodeDriver {
   /// How long after a resume an interrupt must wait not to be lost.
   public static var interruptDelay: Domain.Span { .init(microseconds: 20_000) }
+
+  /// What the tree has used and holds now; nil where it is gone.
+  public func usage(of tree: ProcessTree) -> UsageSample? { usage(of: [tree])[0] }
 }
 
 /// A process with all that descends from it.

@@ -52,7 +52,7 @@ public final class TwinNode: NodeDriver {
     trees[tree.root]?.isSuspended = false
   }
 
-  public func usage(of tree: ProcessTree) -> UsageSample? { trees[tree.root]?.usage }
+  public func usage(of trees: [ProcessTree]) -> [UsageSample?] { trees.map { self.trees[$0.root]?.usage } }
 
   private func check(_ tree: ProcessTree) throws(NodeError) {
     if let failure = nextFailure {

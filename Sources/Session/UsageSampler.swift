@@ -25,8 +25,9 @@ struct UsageSampler {
     due = now + Self.period
     var told: [(NotebookID, Usage)] = []
     var next: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
-    for (id, pid) in kernels {
-      guard let total = node.usage(of: ProcessTree(root: pid)) else { continue }
+    let totals = node.usage(of: kernels.map { ProcessTree(root: $0.1) })
+    for ((id, _), total) in zip(kernels, totals) {
+      guard let total else { continue }
       let before = last[id]
       next[id] = (total.cpu, now, before?.told)
       guard let before, now > before.at else { continue }

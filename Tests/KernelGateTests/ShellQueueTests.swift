@@ -19,6 +19,7 @@ private struct Desk {
       case .tellBusy(let cell): "busy \(cell.payload)"
       case .tellAborted(let cell, let told): "abort \(cell.payload)\(told ? ", busy told" : "")"
       case .tellRefused(let cell, _, let why): "refuse \(cell.payload): \(why)"
+      case .probe(let cell): "probe behind \(cell.payload)"
       case .withdrawn(let key, let outcome): "withdrawn \(key) \(outcome.word)"
       case .ended(let key, let outcome): "ended \(key) \(outcome.word)"
       }
@@ -46,6 +47,7 @@ private struct Desk {
   mutating func idle(_ name: String) -> [String] { words(queue.published(.idle, for: name, at: now).acts) }
   mutating func busyIsSuppressed(_ name: String) -> Bool { queue.published(.busy, for: name, at: now).suppress }
   mutating func interrupt() -> [String] { words(queue.interrupted(at: now)) }
+  mutating func answer(_ key: UInt64) -> [String] { words(queue.answered(probeBehind: key, at: now)) }
   mutating func pass(_ milliseconds: Int64) -> [String] {
     now = now + Span(microseconds: milliseconds * 1000)
     return words(queue.tick(at: now))
@@ -107,6 +109,7 @@ struct ShellQueueTests {
     var desk = Desk()
     for name in ["a", "b"] { _ = desk.cell(name) }
     _ = desk.grant(1)
+    #expect(desk.busyIsSuppressed("a") == false)
     #expect(desk.interrupt() == [], "a running cell's interrupt is the kernel's to answer")
     _ = desk.reply("a", .aborted)
     #expect(desk.idle("a") == ["ended 1 interrupted", "abort b"])
@@ -230,14 +233,42 @@ struct ShellQueueTests {
     #expect(desk.refuse(1, why: "") == nil)
   }
 
-  @Test("gives up a request that the kernel never took up, at an interrupt")
+  @Test("gives up an interrupted request once the kernel has answered what was asked behind it, and tells its client")
   func neverTakenUp() {
+    var desk = Desk()
+    for name in ["a", "b"] { _ = desk.cell(name) }
+    _ = desk.grant(1)
+    #expect(desk.interrupt() == ["probe behind a"])
+    _ = desk.pass(60_000)
+    #expect(desk.interrupt() == [], "a kernel that starts slowly will still take it up")
+    #expect(desk.answer(9) == [], "that was about another cell")
+    #expect(desk.answer(1) == ["abort a", "ended 1 aborted", "abort b"])
+    #expect(desk.queue.runningKey == nil)
+  }
+
+  @Test("waits a little for a sign that comes after the answer")
+  func signBehindAnswer() {
     var desk = Desk()
     _ = desk.cell("a")
     _ = desk.grant(1)
+    _ = desk.interrupt()
+    #expect(desk.answer(1) == [])
+    #expect(desk.queue.wake == desk.now + Span(microseconds: 2_000_000))
+    #expect(desk.pass(1999) == [])
+    #expect(desk.pass(1) == ["abort a", "ended 1 aborted"])
+  }
+
+  @Test("leaves an interrupted request to the kernel that takes it up late, whatever else it answers")
+  func takenUpLate() {
+    var desk = Desk()
+    _ = desk.cell("a")
+    _ = desk.grant(1)
+    #expect(desk.interrupt() == ["probe behind a"])
+    _ = desk.busyIsSuppressed("a")
+    #expect(desk.answer(1) == [])
     #expect(desk.interrupt() == [])
-    _ = desk.pass(2001)
-    #expect(desk.interrupt() == ["ended 1 aborted"])
+    _ = desk.reply("a", .error(name: "KeyboardInterrupt"))
+    #expect(desk.idle("a") == ["ended 1 interrupted"])
   }
 
   @Test("loses its cell with the kernel")

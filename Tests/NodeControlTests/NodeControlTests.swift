@@ -78,7 +78,11 @@ struct LinuxNodeTests {
     let sample = try #require(LinuxNode().usage(of: ProcessTree(root: getpid())))
     #expect(sample.cpu > .zero && sample.memory > .zero && sample.processes >= 1 && sample.threads >= 1)
     let family = Family()
-    try #require(family.until { LinuxNode().usage(of: ProcessTree(root: family.pid))?.processes == 3 })
+    let trees = [ProcessTree(root: family.pid), ProcessTree(root: 0x3fff_ffff), ProcessTree(root: getpid())]
+    try #require(family.until { LinuxNode().usage(of: trees).map { $0?.processes ?? 0 }.first == 3 })
+    let samples = LinuxNode().usage(of: trees)
+    #expect(samples.count == 3 && samples[1] == nil && samples[2] != nil)
+    #expect(LinuxNode().usage(of: []).isEmpty)
   }
 
   @Test("has at least one core, some memory and a name")
@@ -188,6 +192,7 @@ struct TwinNodeTests {
     node.spend(Domain.Span(seconds: 1), root: 7)
     #expect(node.usage(of: tree)?.cpu == Domain.Span(seconds: 1))
     #expect(node.trees[7]?.cores == CoreSet([1]))
+    #expect(node.usage(of: [ProcessTree(root: 8), tree]).map { $0?.cpu } == [nil, Domain.Span(seconds: 1)])
   }
 
   @Test("refuses as the real one does, and fails once when told to")

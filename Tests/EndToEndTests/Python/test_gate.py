@@ -38,6 +38,12 @@ def states_of(messages, request):
     ]
 
 
+def state_of(pid):
+    """A process's state as proc(5) has it: T for a stopped one."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
 class TestWithoutEngine:
     def test_runs_cells_at_once(self, kernels):
         kernel = kernels()
@@ -155,6 +161,24 @@ class TestWithoutEngine:
         finally:
             other.stop_channels()
 
+    def test_a_silent_clients_cell_survives_a_hundred_others(self, kernels, tmp_path):
+        kernel = kernels()
+        gate_limit = int(open(f"/proc/{kernel.gate_pid}/limits").read().split("Max open files")[1].split()[0])
+        assert gate_limit >= min(int(kernel.run("import resource; print(resource.getrlimit(7)[1])")[1]), 65536)
+        stop = tmp_path / "stop"
+        request = kernel.begin(f"import os, time\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.01)",
+                               tmp_path / "mark")
+        for _ in range(100):
+            other = BlockingKernelClient()
+            other.load_connection_file(kernel.manager.connection_file)
+            other.start_channels(iopub=False, stdin=False, hb=False, control=False)
+            other.kernel_info()
+            other.stop_channels()
+        descriptors = until(lambda: len(os.listdir(f"/proc/{kernel.gate_pid}/fd")))
+        stop.touch()
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        assert descriptors < 700
+
     def test_wrong_use_is_told(self, spec_directory):
         from conftest import GATE
 
@@ -177,6 +201,22 @@ class TestWithEngine:
         assert kernel.reply(request)["content"]["status"] == "ok"
         assert engine.ended(1) == 0
         assert states_of(drain_iopub(kernel, request), request) == ["idle"]
+
+    def test_a_mistyped_demand_is_told_to_its_author_once(self, engine, kernels):
+        engine.auto = "0"
+        kernel = kernels()
+        request = kernel.client.execute("#celltop: core=4 gpus=none\nprint('ran')")
+        messages = [m for m in drain_iopub(kernel, request) if m["parent_header"].get("msg_id") == request]
+        assert "demand" in engine.submitted()
+        streams = [m["content"] for m in messages if m["msg_type"] == "stream"]
+        assert [s["name"] for s in streams] == ["stderr", "stdout"] and streams[1]["text"] == "ran\n"
+        told = streams[0]["text"].splitlines()
+        assert len(told) == 2 and all(line.startswith("celltop: cannot read the demand '") for line in told)
+        assert "'core=4'" in told[0] and "'gpus=none'" in told[1]
+        assert states_of(messages, request) == ["busy", "idle"]
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        request = kernel.client.execute("#celltop: cores=1\n1")
+        assert not [m for m in drain_iopub(kernel, request) if m["msg_type"] == "stream"]
 
     def test_only_the_head_is_announced_and_cells_start_in_order(self, engine, kernels):
         kernel = kernels()
@@ -244,15 +284,27 @@ class TestWithEngine:
         child = int(until(stream).split()[0])
         engine.applied(engine.order("suspend", 1))
 
-        def state():
-            return open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split()[0]
-
-        until(lambda: state() == "T", what="the child's stop")
+        until(lambda: state_of(child) == "T", what="the child's stop")
         assert kernel.client.hb_channel.is_beating()
         engine.applied(engine.order("resume", 1, cores="0"))
         text = "".join(m["content"]["text"] for m in drain_iopub(kernel, request) if m["msg_type"] == "stream")
         assert [l for l in text.splitlines() if l.startswith("line")][-1] == "line 99"
         assert engine.ended(1) == 0
+
+    def test_a_cell_that_ends_while_suspended_leaves_no_stopped_kernel(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        # An idle that comes early, with no reply behind it, ends the cell in the gate's books while it is suspended.
+        request = kernel.begin(
+            "import time\nget_ipython().kernel._publish_status('idle', 'shell')\n"
+            f"open({str(tmp_path / 'idle')!r}, 'w').close()\ntime.sleep(1)", tmp_path / "mark")
+        until((tmp_path / "idle").exists)
+        engine.applied(engine.order("suspend", key))
+        assert state_of(pid) == "T"
+        engine.ended(key)
+        until(lambda: state_of(pid) != "T", 5, "the kernel's going on")
+        assert kernel.reply(request)["content"]["status"] == "ok"
 
     def test_interrupts_reach_a_suspended_kernel(self, engine, kernels, tmp_path):
         engine.auto = "0"
@@ -264,6 +316,41 @@ class TestWithEngine:
             kernel.manager.interrupt_kernel()
             assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
             assert engine.ended(key) == 2
+
+    def test_a_suspended_cell_that_catches_an_interrupt_is_suspended_again(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        caught = tmp_path / "caught"
+        request = kernel.begin(
+            "import time\ntry: time.sleep(60)\n"
+            f"except KeyboardInterrupt: open({str(caught)!r}, 'w').close()\ntime.sleep(60)", tmp_path / "mark")
+        engine.applied(engine.order("suspend", key))
+        kernel.manager.interrupt_kernel()
+        until(caught.exists)
+        until(lambda: state_of(pid) == "T", 5, "the second suspension")
+        kernel.manager.interrupt_kernel()
+        assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
+        assert engine.ended(key) == 2
+        assert state_of(pid) != "T"
+
+    def test_an_interrupt_leaves_a_cell_alone_that_the_kernel_has_not_come_to(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        mark = tmp_path / "mark"
+        kernel.client.execute(f"open({str(mark)!r}, 'w').close()\nimport time\ntime.sleep(60)", silent=True,
+                              stop_on_error=False)
+        until(mark.exists)
+        request = kernel.client.execute("print('after all')")
+        engine.submitted()
+        time.sleep(2.2)  # longer than the gate waits for a kernel's sign before it gives a cell up
+        kernel.manager.interrupt_kernel()
+        messages = drain_iopub(kernel, request)
+        assert kernel.reply(request)["content"]["status"] == "ok" and engine.ended(1) == 0
+        assert [m["content"]["text"] for m in messages if m["msg_type"] == "stream"] == ["after all\n"]
+        kernel.run("1")
+        with pytest.raises(queue.Empty):
+            kernel.client.get_shell_msg(timeout=0.1)  # the gate's own question is nobody else's
 
     def test_the_engine_can_interrupt(self, engine, kernels, tmp_path):
         engine.auto = "0"
