@@ -61,6 +61,8 @@ final class Gate {
   var ownRequests: [String] = []
   /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell.
   var probe: (request: String, key: UInt64)?
+  /// The grants, resizes, suspensions and resumptions of the engine that governs now.
+  var orders = OrderLog()
   var isSuspended = false
   /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
   var suspendsAgain: (key: UInt64, at: Instant)?

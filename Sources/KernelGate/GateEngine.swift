@@ -14,7 +14,8 @@ extension Gate {
     link.flush(at: now)
     for message in link.receive(at: now) {
       switch message {
-      case .welcome, .unwelcome, .ping: continue
+      case .welcome: orders.welcomed()
+      case .unwelcome, .ping: continue
       case .grant(let sequence, let key, let granted, _): grant(sequence, key, granted, at: now)
       case .resize(let sequence, let key, let granted):
         carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
@@ -51,7 +52,15 @@ extension Gate {
       }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke)
   }
 
+  /// Answers an order that has been carried out already; false for a new one.
+  private func answersOld(_ sequence: Int64, at now: Instant) -> Bool {
+    guard orders.isOld(sequence) else { return false }
+    link.send(.applied(sequence: sequence, cores: cores ?? allCores), at: now)
+    return true
+  }
+
   private func grant(_ sequence: Int64, _ key: UInt64, _ granted: CoreSet, at now: Instant) {
+    guard !answersOld(sequence, at: now) else { return }
     if key == queue.runningKey {
       return carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
     }
@@ -66,6 +75,7 @@ extension Gate {
     } catch { failure = error }
     runsGoverned = true
     perform(queue.grant(key, at: now) ?? [], at: now)
+    if failure == nil { orders.carriedOut(sequence) }
     link.send(
       failure.map { .failed(sequence: sequence, why: $0.description) }
         ?? .applied(sequence: sequence, cores: cores ?? CoreSet()), at: now)
@@ -73,11 +83,13 @@ extension Gate {
 
   /// Does something to the running cell's processes and tells the engine how that went.
   private func carryOut(_ sequence: Int64, _ key: UInt64, at now: Instant, _ act: () throws(NodeError) -> Void) {
+    guard !answersOld(sequence, at: now) else { return }
     guard key == queue.runningKey else {
       return link.send(.failed(sequence: sequence, why: "cell \(key) does not run"), at: now)
     }
     do throws(NodeError) {
       try act()
+      orders.carriedOut(sequence)
       link.send(.applied(sequence: sequence, cores: cores ?? allCores), at: now)
     } catch {
       link.send(.failed(sequence: sequence, why: error.description), at: now)

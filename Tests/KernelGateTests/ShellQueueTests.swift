@@ -54,6 +54,21 @@ private struct Desk {
   }
 }
 
+@Suite("The engine's orders")
+struct OrderLogTests {
+  @Test("an order that has been carried out is old, and so is every one before it, until a new welcome")
+  func old() {
+    var log = OrderLog()
+    #expect(!log.isOld(5))
+    log.carriedOut(5)
+    #expect(log.isOld(5) && log.isOld(4) && !log.isOld(6))
+    log.carriedOut(3)
+    #expect(log.isOld(5))
+    log.welcomed()
+    #expect(!log.isOld(1) && !log.isOld(5))
+  }
+}
+
 @Suite("What waits on the shell channel")
 struct ShellQueueTests {
   @Test("announces the head alone, and starts cells one at a time, each when granted")

@@ -291,6 +291,21 @@ class TestWithEngine:
         assert [l for l in text.splitlines() if l.startswith("line")][-1] == "line 99"
         assert engine.ended(1) == 0
 
+    def test_old_and_repeated_orders_change_nothing(self, engine, kernels, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        request = kernel.begin(f"import os, time\nwhile not os.path.exists({str(tmp_path / 'stop')!r}): time.sleep(0.01)",
+                               tmp_path / "mark")
+        old = engine.order("suspend", key)
+        engine.applied(old)
+        engine.applied(engine.order("resume", key, cores="0"))
+        engine.send({"suspend": {"sequence": old, "key": key}})
+        until(lambda: len([a for a in engine.heard("applied") if a["sequence"] == old]) == 2)
+        assert state_of(pid) != "T"
+        (tmp_path / "stop").touch()
+        assert kernel.reply(request)["content"]["status"] == "ok"
+
     def test_a_cell_that_ends_while_suspended_leaves_no_stopped_kernel(self, engine, kernels, tmp_path):
         engine.auto = "0"
         kernel = kernels()
