@@ -55,7 +55,12 @@ extension Scheduler {
       policyIsNew = true
       return [.policyChanged(name)]
     case .overrideDemand(let id, let demand):
-      if let demand, let refusal = ledger.state[ledger.state[id].node].node.refusal(of: demand) { throw refusal }
+      if let demand {
+        guard demand.coresLeast >= 1, demand.gpus >= 0, min(demand.memory, demand.gpuMemory) >= .zero else {
+          throw Refusal(.outOfRange, "a demand is one core or more, and nothing of it is below 0")
+        }
+        if let refusal = ledger.state[ledger.state[id].node].node.refusal(of: demand) { throw refusal }
+      }
       return [.demandOverridden(id, demand)]
     }
   }
@@ -89,13 +94,16 @@ extension Scheduler {
     return pin
   }
 
-  /// Moves running cells onto the cores of their pins as soon as those are idle.
+  /// Moves running cells onto the cores of their pins as soon as those are idle, neither drained nor reserved by another.
+  ///
+  /// Moved cells have their cores and GPUs for themselves; one that shares GPUs which another has stays where it is.
   mutating func followPins() {
     for id in ledger.state.running.sorted() where ledger.state[id].pin != nil {
       let slot = ledger.state[id]
       guard let pin = slot.pin, !pin.cores.isEmpty, !slot.allotment.cores.isSubset(of: pin.cores) else { continue }
-      let own = slot.allotment.shared ? CoreSet() : slot.allotment.cores
-      let free = ledger.state[pin.node].idleCores.union(own).intersection(pin.cores)
+      let own = slot.allotment.shared ? CoreSet() : slot.allotment.cores.intersection(pin.cores)
+      if slot.allotment.shared, !slot.allotment.gpus.isSubset(of: ledger.state[pin.node].idleGPUs) { continue }
+      let free = ledger.state.room(for: id).cores.union(own)
       let target = free.smallest(Int(ledger.state.demand(of: id).coresMost))
       if target.count >= Int(ledger.state.demand(of: id).coresLeast) {
         ledger.resize(id, to: target, because: Reason(.pinned))

@@ -47,8 +47,12 @@ extension Ledger {
     let slot = state[id]
     var allotment = slot.allotment
     let free = state[allotment.node].idleCores.union(allotment.shared ? CoreSet() : allotment.cores)
-    guard !cores.isEmpty, cores.isSubset(of: free) else {
+    guard !cores.isEmpty else { return refuse(Refusal(.outOfRange, "resizing to no cores")) }
+    guard cores.isSubset(of: free) else {
       return refuse(Refusal(.alreadyTaken, "resizing to cores \(cores), of which not all are idle"))
+    }
+    guard !allotment.shared || allotment.gpus.isSubset(of: state[allotment.node].idleGPUs) else {
+      return refuse(Refusal(.alreadyTaken, "resizing a cell that shares GPUs of which not all are idle"))
     }
     guard allotment.cores != cores || allotment.shared else { return true }
     allotment.cores = cores

@@ -209,7 +209,11 @@ extension SchedulerState {
     Self.leave(&waiting, &notebooks, id)
     Self.join(&running, &notebooks, id)
     take(allotment)
-    if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
+    var allotment = allotment
+    if notebooks[index].holdsMemory {
+      // What a suspended cell kept is what it goes on with and gives back, whatever the new allotment says.
+      allotment.memory = notebooks[index].allotment.memory
+    } else if !allotment.shared, contains(allotment.node) {
       notebooks[index].holdsMemory = true
       nodes[Int(allotment.node.number)].idleMemory = nodes[Int(allotment.node.number)].idleMemory - allotment.memory
     }
