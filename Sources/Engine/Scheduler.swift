@@ -166,10 +166,16 @@ extension Scheduler {
     guard isOpen(id) else { return }
     endAsLost(id)
     let node = ledger.state[ledger.state.notebooks[Int(id.number)].node]
+    // Its own cores where they are free, else others that are; where there are too few it shares, and says so.
     let wanted = cores ?? CoreSet()
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
-    let allotment = Allotment(
-      node: node.node.id, cores: isFree ? wanted : (wanted.isEmpty ? node.node.cores : wanted), shared: !isFree)
+    let idle = ledger.state.room(for: id).cores
+    let given =
+      isFree ? wanted : idle.count >= Int(demand.coresLeast) ? idle.smallest(Int(demand.coresMost)) : CoreSet()
+    let allotment =
+      given.isEmpty
+      ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, shared: true)
+      : Allotment(node: node.node.id, cores: given)
     let cell = cell(id, demand, source, nil)
     ledger.emit(.cellAdopted(cell, started: ledger.now - ran, allotment))
     if suspended { ledger.emit(.cellSuspended(cell.id, id, Reason(.adopted))) }

@@ -81,6 +81,8 @@ class Player:
     DEATHS_A_ROUND_MAX = 3
     # Some kernels omit the reply or the idle; the other alone then ends the cell.
     SECOND_SIGN_SECONDS_MAX = 10
+    # After an error ipykernel aborts what still arrives for a moment, sometimes without a reply.
+    SECONDS_BEFORE_AGAIN_MIN = 0.5
 
     def __init__(self, document: Document, pace: Pace, options: argparse.Namespace) -> None:
         self._document = document
@@ -149,7 +151,7 @@ class Player:
                 return False
             tried_again.add(failed)
             remaining = step.cells[step.cells.index(failed) :]
-            steps.appendleft(Step(self._pace.think_again(), remaining))
+            steps.appendleft(Step(max(self._pace.think_again(), self.SECONDS_BEFORE_AGAIN_MIN), remaining))
         return True
 
     def _abandoned_before_work(self) -> bool:
@@ -252,7 +254,8 @@ class Player:
         flight = self._flights.pop(message_id, None)
         if flight is None:
             return
-        flight.status = flight.status or "ok"
+        # Without a reply only a cell that began can have ended well.
+        flight.status = flight.status or ("ok" if flight.started is not None else "aborted")
         facts = {"status": flight.status}
         if flight.error:
             facts["error"] = flight.error

@@ -207,6 +207,9 @@ extension Dynamic {
 // The acts, with the bookkeeping that belongs to them.
 extension Dynamic {
   mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason, in ledger: inout Ledger) {
+    // What was taken back for it may turn out to be drained; then it waits for the next decision.
+    let demand = ledger.state.demand(of: id)
+    guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else { return }
     guard ledger.start(id, on: allotment, because: reason) else { return }
     leaveWaiting(id, in: ledger.state)
     standings[Int(id.number)].since = now

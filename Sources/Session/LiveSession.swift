@@ -132,6 +132,7 @@ extension LiveSession {
       if isStopping {
         _ = driver.commit()
         driver.end()
+        tellTrouble()
         connections = []
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         listener = nil
@@ -143,9 +144,13 @@ extension LiveSession {
         desk.ping()
       }
       drop(at: now)
-      let trouble = driver.trouble
-      mailbox.withLock { $0.trouble = trouble }
+      tellTrouble()
     }
+  }
+
+  private func tellTrouble() {
+    let trouble = driver.trouble
+    mailbox.withLock { $0.trouble = trouble }
   }
 
   private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {

@@ -101,7 +101,7 @@ struct LedgerTests {
     stage.tell(.kernelReady(NotebookID(3)))
     stage.find(NotebookID(4), on: .list("3"))
     stage.order(.suspend(NotebookID(4), cell: stage.state[NotebookID(4)].cell.id))
-    stage.find(NotebookID(5), on: .list("1"))
+    stage.find(NotebookID(5), on: .list("1"), demand: Demand(coresLeast: 4, coresMost: 4))
     return stage
   }
 

@@ -162,13 +162,26 @@ struct AdoptionTests {
     #expect(stage.state[Self.node].idleCores == .list("0-3"))
   }
 
-  @Test("on taken cores, on unknown ones or on none that are known, they are shared and nobody loses any")
+  @Test("on taken cores, on unknown ones or on none that are known, they get others that are idle")
+  func placed() throws {
+    for cores in [CoreSet.list("1-2"), nil, CoreSet(), .list("3-9")] {
+      var stage = try Stage()
+      stage.adopt(.list("0-1"))
+      let id = stage.adopt(cores)
+      #expect(stage.state[id].allotment == Allotment(node: Self.node, cores: .list("2")))
+      #expect(stage.state[Self.node].idleCores == .list("3"))
+      stage.end(id)
+      #expect(stage.state[Self.node].idleCores == .list("2-3"))
+    }
+  }
+
+  @Test("where too few are idle, they are shared and nobody loses any")
   func taken() throws {
     var stage = try Stage()
     stage.adopt(.list("0-1"))
     let cases: [(CoreSet?, String)] = [(.list("1-2"), "1-2"), (nil, "0-3"), (CoreSet(), "0-3"), (.list("3-9"), "3-9")]
     for (cores, held) in cases {
-      let id = stage.adopt(cores)
+      let id = stage.adopt(cores, demand: Demand(coresLeast: 3, coresMost: 3))
       #expect(stage.state[id].allotment == Allotment(node: Self.node, cores: .list(held), shared: true))
       #expect(stage.state[Self.node].idleCores == .list("2-3"))
     }

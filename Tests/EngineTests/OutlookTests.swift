@@ -49,11 +49,12 @@ struct OutlookTests {
     #expect(Self.starts(stage, at: 2) == [Self.start(8, 10, 12), nil])
   }
 
-  /// At 10 the cell has run 10 s: by its first two quartiles it should have ended, so it is taken to need 1 s more.
-  @Test("give a cell that has outlived its forecast a tenth of what it ran")
+  /// At 12 the cell has run 12 s: by its first two quartiles it should have ended, so it is taken to need a third of
+  /// that, and all of it, once more; its upper quartile stands.
+  @Test("take a cell that has outlived its forecast to live on as processes do")
   func overrun() throws {
     let stage = try Self.stage(running: .quartiles(1, 2, 30), then: [(2, 0, .quartiles(1, 1, 1))])
-    #expect(Self.starts(stage, at: 10) == [Self.start(11, 11, 30)])
+    #expect(Self.starts(stage, at: 12) == [Self.start(16, 24, 30)])
   }
 
   @Test("are in order, early to late, even where the forecast's quartiles are not")

@@ -97,8 +97,8 @@ struct Stage {
   }
 
   /// A cell of the notebook is found running on `cores`.
-  mutating func find(_ id: NotebookID, on cores: CoreSet) {
-    tell(.cellFoundRunning(id, .oneCore, CellSource(), ran: .zero, cores, suspended: false))
+  mutating func find(_ id: NotebookID, on cores: CoreSet, demand: Demand = .oneCore) {
+    tell(.cellFoundRunning(id, demand, CellSource(), ran: .zero, cores, suspended: false))
   }
 
   @discardableResult

@@ -276,5 +276,5 @@ extension ConsoleState {
 
 extension ConsoleState {
   /// Shows a message of the driver's for a few seconds.
-  public mutating func tell(_ text: String) { flash = Flash(.good, text, until: clock + Flash.span) }
+  public mutating func tell(_ level: Flash.Level, _ text: String) { say(level, text) }
 }

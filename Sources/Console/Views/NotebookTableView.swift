@@ -137,7 +137,8 @@ extension ConsoleState {
     case .suspended: letter = "Z"
     case .gone: letter = "-"
     }
-    return facts.isHeld ? "\(letter) held" : "\(letter) \(facts.state.word)"
+    guard facts.isHeld else { return "\(letter) \(facts.state.word)" }
+    return facts.state == .running ? "\(letter) run, held" : "\(letter) held"
   }
 
   private static func coresText(_ facts: NotebookFacts) -> String {

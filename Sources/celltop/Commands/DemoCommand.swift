@@ -68,7 +68,9 @@ struct DemoCommand: ParsableCommand {
       }
       Tool.progress("ending \(chosen.count) kernels…")
       crew.end()
-      if live.number > 0 {
+      if let trouble = live.trouble {
+        Tool.progress("the session is not fully recorded: \(trouble)")
+      } else if live.number > 0 {
         Tool.progress("recorded as session \(live.number): watch it again with 'celltop replay \(live.number)'")
       }
       try result.get()

@@ -33,7 +33,8 @@ struct HistoryCommand: ParsableCommand {
         format.dateFormat = "yyyy-MM-dd HH:mm:ss"
         for session in sessions {
           let began = Date(timeIntervalSince1970: Double(session.beganMicroseconds) / 1e6)
-          let seconds = session.lengthMicroseconds / 1_000_000
+          let length = session.endedMicroseconds.map { $0 - session.beganMicroseconds } ?? session.lengthMicroseconds
+          let seconds = max(length, session.lengthMicroseconds) / 1_000_000
           print(
             Self.row(
               "\(session.id)", format.string(from: began), Tool.clock(seconds), session.kind, session.user,

@@ -38,9 +38,9 @@ struct KernelspecCommand: ParsableCommand {
 
     func run() throws {
       try Tool.reporting {
-        let environment = ProcessInfo.processInfo.environment
+        let installation = Installation()
         let made = try KernelSpecs.install(
-          names, to: place.folder, gate: Installation().gate(), environment: environment)
+          names, to: place.folder, gate: installation.gate(), environment: installation.jupyterEnvironment())
         if made.isEmpty {
           throw ToolError("no kernelspec was found to wrap. Install a kernel first, such as ipykernel")
         }

@@ -11,7 +11,7 @@ struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay", abstract: "Play a recorded session on the same screens.",
     discussion: """
-      Space plays and pauses, , and . step by an entry, { and } halve and double the speed, the arrows go 5 s back and \
+      Space plays and pauses, , and . step by an entry, { and } go slower and faster, the arrows go 5 s back and \
       on, [ and ] go to operators' actions, g goes to a time (13:41:07, 2:30, 45%).
       """)
 

@@ -86,9 +86,9 @@ final class ConsoleRunner {
       let text = state.screen(size: screen.size, glyphs: glyphs).text
       do {
         try text.write(toFile: path, atomically: true, encoding: .utf8)
-        state.tell("the screen was written to \(path)")
+        state.tell(.good, "the screen was written to \(path)")
       } catch {
-        state.tell("cannot write \(path): \(error.localizedDescription)")
+        state.tell(.warning, "cannot write \(path): \(error.localizedDescription)")
       }
     }
     return .stay
@@ -118,11 +118,9 @@ final class LiveSource: ConsoleSource {
 
   func submit(_ command: Command) { session.submit(command) }
 
-  /// Once a second while any notebook is open, for the running times; else when something happens.
+  /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
-    let isMoving = state.board.notebooks.contains { $0.state != .gone } || state.flash != nil
-    guard isMoving else { return nil }
-    return 1 - Double(session.clock.now.microseconds % 1_000_000) / 1e6 + 0.001
+    1 - Double(session.clock.now.microseconds % 1_000_000) / 1e6 + 0.001
   }
 }
 

@@ -52,6 +52,8 @@ final class DemoCrew {
     environment["JUPYTER_PATH"] = folder + "/jupyter"
     environment["JUPYTER_RUNTIME_DIR"] = folder + "/runtime"
     environment["PYTHONUNBUFFERED"] = "1"
+    // The demonstration's cells do not belong into anybody's IPython history.
+    environment["IPYTHONDIR"] = folder + "/ipython"
     for (index, notebook) in notebooks.enumerated() {
       let name = ((notebook as NSString).lastPathComponent as NSString).deletingPathExtension
       var arguments = [

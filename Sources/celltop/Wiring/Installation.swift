@@ -55,6 +55,16 @@ struct Installation {
     throw ToolError("no Python was found for the kernels. Run 'make setup', or set CELLTOP_PYTHON")
   }
 
+  /// The environment with celltop's own Python added to the places where kernelspecs are looked for, after the user's.
+  func jupyterEnvironment() -> [String: String] {
+    guard let python = try? python() else { return environment }
+    var result = environment
+    let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+    let given = environment["JUPYTER_PATH"].map { $0 + ":" } ?? ""
+    result["JUPYTER_PATH"] = given + prefix + "/share/jupyter"
+    return result
+  }
+
   private func find(_ inCheckout: String, installed: String, what: String) throws -> String {
     var candidates: [String] = []
     if let share = environment["CELLTOP_SHARE"], !share.isEmpty { candidates.append(share + "/" + installed) }

@@ -22,6 +22,9 @@ final class LiveRun {
   /// The session's number in the history; 0 where none is kept.
   var number: Int64 { session.number }
 
+  /// Why the session is not fully recorded; nil where it is.
+  var trouble: String? { session.trouble }
+
   /// - Parameters:
   ///   - socket: where to listen; nil for the standard place.
   ///   - note: what the history says of the session.

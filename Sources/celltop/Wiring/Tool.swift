@@ -88,8 +88,12 @@ enum Tool {
   static func print(_ state: ConsoleState, size: Size, theme: Theme, svg: String?) throws {
     let grid = state.screen(size: size, glyphs: theme.glyphs(for: .utf8))
     if let svg {
-      try renderSVG(grid, theme: theme.resolved(for: .trueColor)).write(
-        toFile: svg, atomically: true, encoding: .utf8)
+      do {
+        try renderSVG(grid, theme: theme.resolved(for: .trueColor)).write(
+          toFile: svg, atomically: true, encoding: .utf8)
+      } catch {
+        throw ToolError("cannot write the picture \(svg.printable(at: 200)): \(error.localizedDescription)")
+      }
     } else if isatty(1) != 0, getenv("NO_COLOR") == nil {
       Swift.print(renderANSI(grid, theme: theme.resolved(for: .palette256)))
     } else {
