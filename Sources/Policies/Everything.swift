@@ -26,7 +26,8 @@ public struct Everything: Policy {
     guard !waiting.isEmpty else { return ledger.explainWaits { _ in [] } }
     var blocked: [NotebookID] = []
     for id in waiting where ledger.state[id].isStartable {
-      let room = ledger.state.sharedRoom(for: id)
+      // Cores that a cell of an earlier policy still has to itself are left to it.
+      let room = ledger.state.room(for: id)
       let cell = ledger.state[id].cell
       guard !room.cores.isEmpty, cell.demand.gpus == 0 || !room.gpus.isEmpty else {
         blocked.append(id)
@@ -40,26 +41,5 @@ public struct Everything: Policy {
     }
     waiting = blocked
     ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
-  }
-}
-
-extension SchedulerState {
-  /// What a cell may share with others: its pin, or all that is neither drained nor reserved by another's pin; cores that
-  /// a cell of an earlier policy still has to itself are left to it.
-  func sharedRoom(for id: NotebookID) -> Room {
-    let slot = self[id]
-    let node = self[slot.node]
-    var room = Room(
-      cores: node.idleCores.subtracting(node.drainedCores), gpus: node.idleGPUs.subtracting(node.drainedGPUs))
-    for other in reserving where other != id {
-      guard let pin = self[other].pin, pin.node == slot.node else { continue }
-      room.cores.subtract(pin.cores)
-      room.gpus.subtract(pin.gpus)
-    }
-    if let pin = slot.pin {
-      if !pin.cores.isEmpty { room.cores = room.cores.intersection(pin.cores) }
-      if !pin.gpus.isEmpty { room.gpus = room.gpus.intersection(pin.gpus) }
-    }
-    return room
   }
 }

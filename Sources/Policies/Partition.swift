@@ -53,7 +53,7 @@ public struct Partition: Policy {
   /// The notebook's part as an allotment; nil where drains and pins leave it nothing.
   private func part(of id: NotebookID, in state: SchedulerState) -> Allotment? {
     let slot = state[id]
-    let room = state.sharedRoom(for: id)
+    let room = state.room(for: id)
     let others = open[Int(slot.node.number)]
     guard let place = others.firstIndex(of: id) else { return nil }
     let isPinned = slot.pin != nil
