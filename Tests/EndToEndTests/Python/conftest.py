@@ -162,7 +162,10 @@ class Kernel:
         cell is sent again."""
         mark.unlink(missing_ok=True)
         while True:
-            request = self.client.execute(f"open({str(mark)!r}, 'w').close()\n{code}")
+            # Another thread makes the mark, a moment later: by then the main thread is within `code`, where an interrupt
+            # is never lost to a destructor, in which Python ignores it.
+            made = f"import threading as _t; _t.Timer(0.05, lambda: open({str(mark)!r}, 'w').close()).start()"
+            request = self.client.execute(f"{made}\n{code}")
             if until(lambda: mark.exists() and "runs" or self.replied(request), what="the cell's start") == "runs":
                 return request
             assert self.reply(request)["content"]["status"] == "aborted"
