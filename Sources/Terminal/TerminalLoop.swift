@@ -47,9 +47,8 @@ public final class LoopWaker: Sendable {
 
   /// Says that there is something new. Cheap, and many calls in a row are one event.
   public func wake() {
-    var one: UInt64 = 1
     // Fails only when 2⁶⁴ − 2 calls are waiting, and then the loop wakes anyway.
-    _ = write(descriptor, &one, 8)
+    celltop_eventfd_signal(descriptor)
   }
 
   /// Forgets the calls so far. True when there were any.
