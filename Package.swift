@@ -39,6 +39,8 @@ let package = Package(
     module("Traces", ["Domain"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
+    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
+
     // The world: the database, the node, the kernels.
     module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
     module("NodeControl", ["Domain", "CLinux"]),
@@ -52,6 +54,8 @@ let package = Package(
     module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
+    module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
+
     // One stream of entries, its drivers, and the tool.
     module(
       "Session",
@@ -62,8 +66,8 @@ let package = Package(
       name: "celltop",
       dependencies: [
         "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
-        "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "WhatIf", "Exports",
+        "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
     .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
@@ -75,6 +79,8 @@ let package = Package(
     tests("Metrics", ["Domain"]),
     tests("Traces", ["Domain"]),
     tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
+    tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
     tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("JupyterWire"),

@@ -145,7 +145,12 @@ extension SchedulerState {
     }
     switch event {
     case .policyChanged(let name): policyName = name
-    case .nodeAdded(let node): if Int(node.id.number) == nodes.count { nodes.append(NodeSlot(node)) }
+    case .nodeAdded(let node):
+      if Int(node.id.number) == nodes.count {
+        nodes.append(NodeSlot(node))
+      } else if contains(node.id), self[node.id].canGrow(to: node) {
+        nodes[Int(node.id.number)] = self[node.id].grown(to: node)
+      }
     case .drainChanged(let id, let cores, let gpus):
       guard contains(id) else { return }
       nodes[Int(id.number)].drainedCores = cores

@@ -47,7 +47,13 @@ public struct Board: Sendable, Hashable {
   private mutating func applyToSession(_ entry: Entry) {
     switch entry.event {
     case .policyChanged(let name): policy = name
-    case .nodeAdded(let node): nodes.append(NodeFacts(node))
+    case .nodeAdded(let node):
+      // A known node is told of again when its capacity has grown.
+      if let place = nodes.firstIndex(where: { $0.node.id == node.id }) {
+        nodes[place].node = node
+      } else {
+        nodes.append(NodeFacts(node))
+      }
     case .drainChanged(let id, let cores, let gpus):
       guard id.number >= 0, Int(id.number) < nodes.count else { return }
       nodes[Int(id.number)].drainedCores = cores
