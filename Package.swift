@@ -40,7 +40,11 @@ let package = Package(
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
     // The world: the database, the node, the kernels.
-    module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    module(
+      "History",
+      [
+        "Domain", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     module("NodeControl", ["Domain", "CLinux"]),
     module("JupyterWire"),
     module("GateLink", ["Domain"]),
@@ -75,7 +79,8 @@ let package = Package(
     tests("Metrics", ["Domain"]),
     tests("Traces", ["Domain"]),
     tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
-    tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests(
+      "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("JupyterWire"),
     tests("GateLink", ["Domain"]),
