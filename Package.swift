@@ -42,7 +42,11 @@ let package = Package(
     module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
 
     // The world: the database, the node, the kernels.
-    module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    module(
+      "History",
+      [
+        "Domain", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     module("NodeControl", ["Domain", "CLinux"]),
     module("JupyterWire"),
     module("GateLink", ["Domain"]),
@@ -81,7 +85,8 @@ let package = Package(
     tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
     tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
-    tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests(
+      "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("JupyterWire"),
     tests("GateLink", ["Domain"]),

@@ -5,21 +5,21 @@ import Domain
 /// It consults no policy and no clock. The views take the board and an instant.
 public struct Board: Sendable, Hashable {
   /// The last entry folded in; 0 before the first.
-  public private(set) var sequence: Int64 = 0
+  public internal(set) var sequence: Int64 = 0
   /// The instant of the last entry.
-  public private(set) var now = Instant.zero
-  public private(set) var policy = ""
-  public private(set) var nodes: [NodeFacts] = []
+  public internal(set) var now = Instant.zero
+  public internal(set) var policy = ""
+  public internal(set) var nodes: [NodeFacts] = []
   /// By number; a notebook that is gone stays.
-  public private(set) var notebooks: [NotebookFacts] = []
+  public internal(set) var notebooks: [NotebookFacts] = []
   /// The last entries that a person would want to read, oldest first, `eventsMost` at the most.
-  public private(set) var events: [Entry] = []
+  public internal(set) var events: [Entry] = []
   /// Operators' actions and other moments to jump to, oldest first, `markersMost` at the most.
-  public private(set) var markers: [Marker] = []
+  public internal(set) var markers: [Marker] = []
   /// The answers to the last commands, oldest first, 64 at the most.
-  public private(set) var answers: [Answer] = []
+  public internal(set) var answers: [Answer] = []
   /// Faults of ours that the operator must hear of.
-  public private(set) var faults = 0
+  public internal(set) var faults = 0
 
   public static let eventsMost = 400
   public static let markersMost = 4096

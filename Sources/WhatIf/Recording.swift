@@ -1,7 +1,7 @@
 import Domain
 
 /// One input of a recorded session with the entries that it brought.
-public struct RecordedInput: Sendable {
+public struct GivenInput: Sendable {
   /// 1 for the session's first input.
   public var ordinal: Int
   public var at: Instant
@@ -21,7 +21,7 @@ public protocol Recording {
   /// Calls `body` with each input in order, until it returns false.
   ///
   /// - Throws: what `body` throws, or why the recording cannot be read.
-  func forEachInput(_ body: (RecordedInput) throws -> Bool) throws
+  func forEachInput(_ body: (GivenInput) throws -> Bool) throws
 }
 
 /// A recorded session that is in memory as a whole.
@@ -37,12 +37,12 @@ public struct RecordingInMemory: Recording, Sendable {
     self.entries = entries
   }
 
-  public func forEachInput(_ body: (RecordedInput) throws -> Bool) throws {
+  public func forEachInput(_ body: (GivenInput) throws -> Bool) throws {
     for (index, given) in inputs.enumerated() {
       let from = min(max(Int(given.after), 0), entries.count)
       let next = index + 1 < inputs.count ? Int(inputs[index + 1].after) : entries.count
       let to = min(max(next, from), entries.count)
-      let recorded = RecordedInput(ordinal: index + 1, at: given.at, input: given.input, entries: entries[from..<to])
+      let recorded = GivenInput(ordinal: index + 1, at: given.at, input: given.input, entries: entries[from..<to])
       guard try body(recorded) else { return }
     }
   }

@@ -50,7 +50,7 @@ public struct Redecision: Sendable {
   }
 
   /// Decides one input again; nothing once they have parted.
-  mutating func take(_ given: RecordedInput) {
+  mutating func take(_ given: GivenInput) {
     guard difference == nil else { return }
     inputs = given.ordinal
     for entry in given.entries { recordedDigest.absorb(entry.event, sequence: entry.sequence, at: entry.at) }

@@ -125,7 +125,7 @@ private struct ScriptBuilder {
 
   init(contention: Contention) { pace = Pace(contention: contention) }
 
-  mutating func take(_ given: RecordedInput) {
+  mutating func take(_ given: GivenInput) {
     let order = UInt64(given.ordinal)
     switch given.input {
     case .observation(.usageSampled), .observation(.effectFailed): script.ticks.append((given.at, order))
@@ -139,7 +139,7 @@ private struct ScriptBuilder {
     pace.changed.removeAll(keepingCapacity: true)
   }
 
-  private mutating func follow(_ entry: Entry, _ given: RecordedInput, _ order: UInt64) {
+  private mutating func follow(_ entry: Entry, _ given: GivenInput, _ order: UInt64) {
     switch entry.event {
     case .policyChanged(let name): if script.policy.isEmpty { script.policy = name }
     case .nodeAdded(let node): script.nodes.append((entry.at, order, node))
@@ -196,7 +196,7 @@ private struct ScriptBuilder {
     script.notebooks[index].turned = now
   }
 
-  private mutating func submit(_ cell: Cell, _ given: RecordedInput, _ entry: Entry, _ order: UInt64) {
+  private mutating func submit(_ cell: Cell, _ given: GivenInput, _ entry: Entry, _ order: UInt64) {
     guard case .observation(let submission) = given.input else { return }
     let index = Int(cell.notebook.number)
     let place = script.notebooks[index].cells.count
@@ -220,7 +220,7 @@ private struct ScriptBuilder {
   private mutating func started(_ id: NotebookID, _ now: Instant) { change(id) { if $0.started == nil { $0.started = now } } }
 
   private mutating func ended(
-    _ id: NotebookID, _ outcome: CellOutcome, _ now: Instant, _ given: RecordedInput, _ order: UInt64
+    _ id: NotebookID, _ outcome: CellOutcome, _ now: Instant, _ given: GivenInput, _ order: UInt64
   ) {
     let isOwnEnd: Bool
     if case .observation(.cellEnded) = given.input { isOwnEnd = true } else { isOwnEnd = false }

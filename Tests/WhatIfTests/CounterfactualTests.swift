@@ -148,7 +148,13 @@ import Testing
         #expect(life.id == cell.id && life.started == cell.started && life.ended == cell.ended, "seed \(seed)")
       }
     }
-    // An order of the same moment does what the change does.
+    // An order of the same moment does what the change does, as long as what is ordered does not look at the state.
+    stage.orders.removeAll { $0.at >= from.microseconds }
+    for number in 0..<3 {
+      let at = from.microseconds + Int64(number + 1) * 7_000_001
+      stage.orders.append(Stage.Order(at: at) { _ in .setPriority(NotebookID(Int32(number)), Int32(number * 5 - 4)) })
+    }
+    try stage.play("fcfs")
     let world = try Self.world(stage, "policy=dynamic", from: from)
     stage.orders.append(Stage.Order(at: from.microseconds) { _ in .setPolicy("dynamic") })
     stage.orders.sort { $0.at < $1.at }

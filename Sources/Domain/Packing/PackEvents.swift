@@ -128,7 +128,11 @@ extension Event: Packable {
   }
 
   public init(from source: inout PackSource) throws(PackError) {
-    let tag = try source.number()
+    try self.init(tag: try source.number(), from: &source)
+  }
+
+  /// Reads what follows the number of the case.
+  init(tag: UInt64, from source: inout PackSource) throws(PackError) {
     switch tag {
     case 0: self = .policyChanged(try source.text())
     case 1: self = .nodeAdded(try source.value())

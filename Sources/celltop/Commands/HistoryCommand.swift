@@ -21,7 +21,7 @@ struct HistoryCommand: ParsableCommand {
           print(json ? "[]" : "no session has been recorded yet (\(path)). Start one with 'celltop demo'")
           return
         }
-        let sessions = try HistoryStore(path: path).sessions()
+        let sessions = try HistoryStore(reading: path).sessions()
         if json {
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -51,7 +51,7 @@ struct ReplayCommand: ParsableCommand {
         Tool.prepareScreen()
       }
       let environment = ProcessInfo.processInfo.environment
-      let store = try HistoryStore(path: HistoryStore.standardPath(environment: environment))
+      let store = try HistoryStore(reading: HistoryStore.standardPath(environment: environment))
       let summary = try store.session(session)
       let entries = try store.entries(of: summary.id)
       var player = ReplayPlayer(entries)
