@@ -60,7 +60,7 @@ public struct JSONExport {
   ///   - forEach: goes through the session's entries from the beginning; called once a table.
   ///   - write: takes the text, piece by piece.
   public func write(
-    entries forEach: ((Entry) throws -> Void) throws -> Void, to write: (String) throws -> Void
+    entries forEach: (@escaping (Entry) throws -> Void) throws -> Void, to write: @escaping (String) throws -> Void
   ) throws {
     var head = "{\"celltop-session\": 1, \"session\": "
     session.fields.json(into: &head)

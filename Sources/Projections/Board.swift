@@ -67,9 +67,13 @@ public struct Board: Sendable, Hashable {
     case .commandRefused(let command, let refusal): answer(command, refusal)
     case .cellSuspended(_, let id, let reason): if reason.rule == .preempted { mark(.preemption, id, entry) }
     case .cellEnded(_, let id, let outcome): if outcome == .error || outcome == .lost { mark(.error, id, entry) }
-    case .decisionRefused, .invariantBroken: faults += 1
+    case .decisionRefused, .invariantBroken:
+      faults += 1
+      mark(.fault, nil, entry)
+    case .cellStarted(_, let id, _, _):
+      if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Marker.longWait { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
-      .cellStarted, .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
+      .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
       .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
       break
     }
@@ -114,17 +118,31 @@ public struct Answer: Sendable, Hashable {
 
 /// A moment worth jumping to.
 public struct Marker: Sendable, Hashable {
-  public enum Kind: UInt8, Sendable, Hashable {
+  public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
     /// Somebody gave an order.
     case action
     case preemption
     case error
+    /// A cell started a minute or more after its submission.
+    case wait
+    /// A fault of ours.
+    case fault
   }
+
+  /// From when on a wait is one to jump to.
+  public static let longWait = Span(seconds: 60)
 
   public var at: Instant
   public var sequence: Int64
   public var kind: Kind
   public var notebook: NotebookID?
+
+  public init(at: Instant, sequence: Int64, kind: Kind, notebook: NotebookID?) {
+    self.at = at
+    self.sequence = sequence
+    self.kind = kind
+    self.notebook = notebook
+  }
 }
 
 /// What the screens show of a node.
