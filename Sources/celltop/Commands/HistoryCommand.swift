@@ -5,7 +5,7 @@ import History
 /// `celltop history`: what was recorded.
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "history", abstract: "Look at what was recorded.", subcommands: [List.self],
+    commandName: "history", abstract: "Look at what was recorded.", subcommands: [List.self, HistoryExport.self],
     defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
