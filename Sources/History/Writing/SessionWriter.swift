@@ -176,8 +176,10 @@ public final class SessionWriter {
 
   private func begin(_ db: Database) throws -> Int64 {
     try db.execute(
-      sql: "INSERT INTO session (kind, host, user, began_us, note) VALUES (?, ?, ?, ?, ?)",
-      arguments: [heading.kind, heading.host, heading.user, heading.beganMicroseconds, heading.note])
+      sql: "INSERT INTO session (kind, host, user, began_us, note, recorder) VALUES (?, ?, ?, ?, ?, ?)",
+      arguments: [
+        heading.kind, heading.host, heading.user, heading.beganMicroseconds, heading.note, Recorders.current(),
+      ])
     return db.lastInsertedRowID
   }
 
