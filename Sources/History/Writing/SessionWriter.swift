@@ -119,6 +119,9 @@ public final class SessionWriter {
     if sealedBytes + projector.waiting * 200 > pendingBytesMost { giveUp() }
   }
 
+  /// Wall time of the session's beginning, in microseconds since 1970.
+  public var beganMicroseconds: Int64 { heading.beganMicroseconds }
+
   /// How many entries wait to be written.
   public var entriesWaiting: Int64 { max(packer.last - writtenThrough, 0) }
 
