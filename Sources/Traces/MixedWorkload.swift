@@ -43,17 +43,7 @@ public struct MixedWorkload: Sendable, Hashable {
       } while random.uniform() < 0.9 && cells.count < 200
       made.append(TraceNotebook(name: "n\(number)", user: "u\(number % 17 + 1)", cells: cells))
     }
-    let coreWork = made.flatMap(\.cells).reduce(0.0) {
-      $0 + $1.run.seconds * Speedup(parallelThousandths: $1.parallelThousandths).over(cores: Double($1.cores))
-    }
-    let gpuWork = made.flatMap(\.cells).reduce(0.0) { $0 + $1.run.seconds * Double($1.gpus) }
-    let busiest = max(coreWork / Double(max(cores, 1)), gpus > 0 ? gpuWork / Double(gpus) : 0)
-    let gap = busiest / load / Double(made.count)
-    var clock = 0.0
-    for index in made.indices {
-      made[index].arrival = Instant(seconds: clock)
-      clock += random.exponential(mean: gap)
-    }
+    ArrivalRate.spread(&made, load: load, cores: cores, gpus: gpus, &random)
     return Trace(
       name: "\(kind.rawValue) load \(load) seed \(seed)",
       note: "generated: \(notebooks) notebooks for \(cores) cores and \(gpus) GPUs", notebooks: made)
@@ -72,5 +62,26 @@ public struct MixedWorkload: Sendable, Hashable {
     return TraceCell(
       think: Span(seconds: think), run: Span(seconds: run), cores: width,
       parallelThousandths: width == 1 ? 1000 : share, gpus: gpuCount)
+  }
+}
+
+/// Poisson arrivals at an offered load.
+public enum ArrivalRate {
+  /// Sets when notebooks arrive, so that the load comes out: the work of the cells, each on one core or on its GPUs, per
+  /// second, over the capacity of the scarcest resource.
+  public static func spread(
+    _ notebooks: inout [TraceNotebook], load: Double, cores: Int, gpus: Int, _ random: inout SplitMix
+  ) {
+    let coreWork = notebooks.flatMap(\.cells).reduce(0.0) {
+      $0 + $1.run.seconds * Speedup(parallelThousandths: $1.parallelThousandths).over(cores: Double($1.cores))
+    }
+    let gpuWork = notebooks.flatMap(\.cells).reduce(0.0) { $0 + $1.run.seconds * Double($1.gpus) }
+    let busiest = max(coreWork / Double(max(cores, 1)), gpus > 0 ? gpuWork / Double(gpus) : 0)
+    let gap = busiest / load / Double(notebooks.count)
+    var clock = 0.0
+    for index in notebooks.indices {
+      notebooks[index].arrival = Instant(seconds: clock)
+      clock += random.exponential(mean: gap)
+    }
   }
 }

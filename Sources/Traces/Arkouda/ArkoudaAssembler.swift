@@ -205,7 +205,7 @@ struct ArkoudaAssembler {
     }
     requests += 1
     if isLost { lost += 1 } else if failed { self.failed += 1 }
-    owners.heard(owner, objects: open.objects, end: end.most)
+    owners.heard(owner, command: open.command, objects: open.objects, end: end.most)
     last = max(last ?? end.least, end.least)
     // Where the clock was set back the bounds of what went before mean nothing.
     let request = ArkoudaRequest(

@@ -1,8 +1,9 @@
 /// Whose a request is, where the log does not name its user: before 2020-12 it never does, later not for binary replies
 /// and not for requests that were never answered.
 ///
-/// What the server holds is told apart by name, and nobody uses another's objects; a request of the same burst is of the
-/// same user; else it is of whoever was last heard.
+/// A request of the same burst is of the same user; else it is of the user whose objects it names (nobody can name
+/// another's by accident, but anybody's may be deleted when Python collects its garbage, so that `delete` says nothing);
+/// else it is of whoever is connected and was heard last.
 struct ArkoudaOwners {
   /// No more users are told apart, and no more objects remembered: a log with more is none.
   static let usersMost = 1 << 16
@@ -11,8 +12,10 @@ struct ArkoudaOwners {
   private(set) var names: [String] = []
   private var numbers: [String: Int] = [:]
   private var owners: [[UInt8]: Int] = [:]
-  private var last: Int?
-  private var lastEnd: Int64 = .min
+  /// Who is connected, the one heard last at the end.
+  private var connected: [Int] = []
+  private var last: (user: Int, end: Int64)?
+  private var namesUsers = false
   /// How many requests were given to a user by these rules.
   private(set) var guessed = 0
 
@@ -25,7 +28,7 @@ struct ArkoudaOwners {
     return names.count - 1
   }
 
-  /// Whose the request is: by name, else by what it touches, else by what came before.
+  /// Whose the request is; nil where there are too many users.
   ///
   /// - Parameters:
   ///   - start: when it started, in microseconds.
@@ -33,27 +36,40 @@ struct ArkoudaOwners {
   mutating func owner(
     named name: String?, command: String, objects: [[UInt8]], start: Int64, burst: Int64
   ) -> Int? {
-    if let name { return user(named: name) }
-    if command == "connect" {
-      // A client that nobody names.
-      return user(named: "client-\(names.count + 1)")
+    if let name {
+      namesUsers = true
+      return user(named: name)
     }
+    // A client that nobody names.
+    if command == "connect" { return user(named: "client-\(names.count + 1)") }
     guessed += 1
-    for object in objects.reversed() {
-      if let owner = owners[object] { return owner }
+    if let last, start - last.end <= burst { return last.user }
+    if command != "delete" {
+      for object in objects.reversed() {
+        if let owner = owners[object], namesUsers || connected.contains(owner) { return owner }
+      }
     }
-    if let last, start - lastEnd <= burst { return last }
-    return last ?? user(named: "client-1")
+    return connected.last ?? last?.user ?? user(named: "client-\(names.count + 1)")
   }
 
-  /// Remembers whose the objects are and who was heard last.
-  mutating func heard(_ user: Int, objects: [[UInt8]], end: Int64) {
+  /// Remembers whose the objects are, who is connected, and who was heard last.
+  mutating func heard(_ user: Int, command: String, objects: [[UInt8]], end: Int64) {
     if owners.count > Self.objectsMost { owners.removeAll() }
-    for object in objects { owners[object] = user }
-    last = user
-    lastEnd = end
+    if command != "delete" {
+      for object in objects { owners[object] = user }
+    }
+    if connected.last != user || command == "disconnect" {
+      connected.removeAll { $0 == user }
+      if command != "disconnect" { connected.append(user) }
+      if connected.count > 1024 { connected.removeFirst() }
+    }
+    last = (user, end)
   }
 
-  /// The server has started again: its objects are gone.
-  mutating func restarted() { owners.removeAll() }
+  /// The server has started again: its objects are gone, and so are clients that nobody names.
+  mutating func restarted() {
+    owners.removeAll()
+    connected.removeAll()
+    if !namesUsers { last = nil }
+  }
 }
