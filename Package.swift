@@ -28,15 +28,18 @@ let package = Package(
     // C, without logic: what Swift cannot see of a library's header.
     .target(name: "CNcurses", path: "Sources/CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
     .target(name: "CZeroMQ", path: "Sources/CZeroMQ", linkerSettings: [.linkedLibrary("zmq")]),
+    .target(name: "CZlib", path: "Sources/CZlib", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CLinux", path: "Sources/CLinux"),
 
     // The core: values and decisions, no clock, no input or output.
+    module("Chance"),
     module("Domain"),
     module("Engine", ["Domain"]),
     module("Policies", ["Domain", "Engine"]),
     module("Forecast", ["Domain"]),
     module("Metrics", ["Domain"]),
-    module("Traces", ["Domain"]),
+    module("Traces", ["Chance", "Domain", "CZlib"]),
+    module("ThinkTimes", ["Chance", "Domain", "Traces"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
     module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
@@ -55,6 +58,7 @@ let package = Package(
     // The screen.
     module("Projections", ["Domain"]),
     module("Canvas"),
+    module("TraceViews", ["Domain", "Traces", "Canvas"]),
     module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
@@ -69,37 +73,39 @@ let package = Package(
     .executableTarget(
       name: "celltop",
       dependencies: [
-        "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
-        "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "WhatIf", "Exports",
-        "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
+        "Simulation", "History", "NodeControl", "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal",
+        "Session", "WhatIf", "Exports", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
     .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
 
-    tests("Domain"),
-    tests("Engine", ["Domain", "Policies"]),
+    tests("Chance"),
+    tests("Domain", ["Chance"]),
+    tests("Engine", ["Chance", "Domain", "Policies"]),
     tests("Policies", ["Domain", "Engine"]),
     tests("Forecast", ["Domain"]),
     tests("Metrics", ["Domain"]),
-    tests("Traces", ["Domain"]),
-    tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
+    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"], files: ["Samples"]),
+    tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
+    tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
     tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
     tests(
       "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
-    tests("JupyterWire"),
+    tests("JupyterWire", ["Chance"]),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
-    tests("Projections", ["Domain"]),
-    tests("Canvas"),
-    tests("Console", ["Domain", "Projections", "Canvas"], files: ["Goldens"]),
-    tests("Terminal", ["Canvas", "CLinux"]),
+    tests("Projections", ["Chance", "Domain"]),
+    tests("Canvas", ["Chance"]),
+    tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
+    tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",
       [
-        "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console",
-        "GateLink",
+        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas",
+        "Console", "GateLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

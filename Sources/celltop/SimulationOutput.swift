@@ -74,6 +74,15 @@ struct ProgressLine {
     complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
   }
 
+  /// Shows what was done where nobody knows how much there is.
+  mutating func show(_ text: String) {
+    let now = monotonicSeconds()
+    guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
+    last = now
+    hasWritten = true
+    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
+  }
+
   mutating func clear() {
     if hasWritten && isShown { complain("\r\u{1B}[K") }
     began = monotonicSeconds()
