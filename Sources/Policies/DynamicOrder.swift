@@ -39,6 +39,9 @@ extension Dynamic {
       if anticipates, let left = forecast.notebookRemaining, let all = forecast.notebookTotal {
         remaining = max(Double(left.microseconds) - done, 1000)
         total = max(Double(all.microseconds), remaining)
+      } else if anticipates, let left = forecast.further?.notebookLeft {
+        let before = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds)
+        return weighed(left.index(after: done, before: before) / 1e12, of: id, in: state)
       } else {
         remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
         total = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + remaining
@@ -47,9 +50,13 @@ extension Dynamic {
       remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
+    return weighed(remaining * total / 1e12, of: id, in: state)
+  }
+
+  /// The index with the cell's GPUs counted in.
+  private func weighed(_ index: Double, of id: NotebookID, in state: SchedulerState) -> Double {
     let gpus = Double(state.notebooks[Int(id.number)].cell.demand.gpus)
-    if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
-    return remaining * total / 1e12
+    return gpus > 1 ? index * (1 + width * (gpus - 1)) : index
   }
 
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
@@ -129,7 +136,8 @@ extension Dynamic {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-    if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
+    let forecast = state.notebooks[Int(id.number)].cell.forecast
+    if forecast == nil || forecast?.further != nil, !standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
     }

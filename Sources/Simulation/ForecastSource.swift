@@ -9,6 +9,12 @@ public protocol ForecastSource: Sendable {
   mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast?
   /// A cell has ended after so long a run.
   mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
+  /// A notebook has been closed after its last cell.
+  mutating func closed(number: Int)
+}
+
+extension ForecastSource {
+  public mutating func closed(number: Int) {}
 }
 
 /// Reads the future in the trace: the run times are certain, the notebook's rest is known.
