@@ -125,13 +125,13 @@ public struct Dynamic: Policy {
     for id in state.waiting { refresh(id, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     now = state.now
     while standings.count < state.notebooks.count { standings.append(Standing()) }
     while nodes.count < state.nodes.count { nodes.append(NodeLines()) }
-    if event.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
-    guard let id = event.notebook, state.contains(id) else { return }
-    switch event {
+    if kind.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
+    guard let id else { return }
+    switch kind {
     case .cellQueued, .cellAdopted:
       leave(id, in: state)
       standings[Int(id.number)] = Standing()

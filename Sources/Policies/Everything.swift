@@ -17,9 +17,9 @@ public struct Everything: Policy {
 
   public mutating func prepare(for state: SchedulerState) { waiting = state.queue }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity { return prepare(for: state) }
-    if let id = event.notebook, state.contains(id), state[id].isStartable { waiting.append(id) }
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity { return prepare(for: state) }
+    if let id, state[id].isStartable { waiting.append(id) }
   }
 
   public mutating func decide(_ ledger: inout Ledger) {

@@ -46,10 +46,10 @@ public struct FairShare: Policy {
     for id in state.running where holdings[Int(id.number)] == nil { begin(id, state[id].allotment, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     for number in userOf.count..<max(state.notebooks.count, userOf.count) { learnUser(of: number, in: state) }
-    if event.changesCapacity { return prepare(for: state) }
-    guard let id = event.notebook, state.contains(id) else { return }
+    if kind.changesCapacity { return prepare(for: state) }
+    guard let id else { return }
     if state[id].state != .running { settle(id, in: state) }
     refresh(id, in: state)
   }
@@ -84,8 +84,10 @@ public struct FairShare: Policy {
 
   private mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
     let use = users[userOf[Int(id.number)]].use
-    lines.refresh(id, in: state) {
-      Rank(tier: -Int64($0.priority), index: Int64(bitPattern: use.bitPattern), cell: $0.cell.id)
+    lines.refresh(id, in: state) { state, index in
+      Rank(
+        tier: -Int64(state.notebooks[index].priority), index: Int64(bitPattern: use.bitPattern),
+        cell: state.notebooks[index].cell.id)
     }
   }
 

@@ -28,12 +28,12 @@ public struct Partition: Policy {
     waiting = state.queue
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity { return prepare(for: state) }
-    guard let id = event.notebook, state.contains(id) else { return }
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity { return prepare(for: state) }
+    guard let id else { return }
     let node = Int(state[id].node.number)
-    if case .notebookOpened = event { open[node].append(id) }
-    if case .notebookClosed = event { open[node].removeAll { $0 == id } }
+    if kind == .notebookOpened { open[node].append(id) }
+    if kind == .notebookClosed { open[node].removeAll { $0 == id } }
     if state[id].isStartable { waiting.append(id) }
   }
 

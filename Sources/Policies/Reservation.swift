@@ -39,13 +39,13 @@ public struct Reservation: Policy {
     for id in state.waiting { refresh(id, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     while holdings.count < state.notebooks.count { holdings.append(nil) }
-    if event.changesCapacity {
-      if let id = event.notebook, state.contains(id), state[id].state != .running { giveBack(id, in: state) }
+    if kind.changesCapacity {
+      if let id, state[id].state != .running { giveBack(id, in: state) }
       return prepare(for: state)
     }
-    guard let id = event.notebook, state.contains(id) else { return }
+    guard let id else { return }
     if state[id].state == .gone { giveBack(id, in: state) }
     refresh(id, in: state)
   }
