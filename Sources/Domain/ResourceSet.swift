@@ -151,27 +151,35 @@ public typealias GPUSet = ResourceSet<GPUKind>
 
   /// The `count` smallest members, or all of them where there are fewer.
   @inlinable public func smallest(_ count: Int) -> Self {
-    var result = Self()
     var left = count
-    var index = 0
-    while left > 0 && index < words {
-      var bits = word(index)
-      if bits.nonzeroBitCount <= left {
-        if bits != 0 { result.setWord(index, bits) }
-        left -= bits.nonzeroBitCount
-      } else {
-        var taken: UInt64 = 0
-        while left > 0 {
-          let lowest = bits & (~bits &+ 1)
-          taken |= lowest
-          bits ^= lowest
-          left -= 1
-        }
-        result.setWord(index, taken)
-      }
-      index += 1
-    }
+    var result = Self(
+      Self.lowest(w0, &left), Self.lowest(w1, &left), Self.lowest(w2, &left), Self.lowest(w3, &left))
+    if left > 0, rest != nil { result.takeBeyond(self, left) }
     return result
+  }
+
+  /// The `left` lowest of `bits`, or all of them; `left` is what is left to take.
+  @inlinable @inline(__always) static func lowest(_ bits: UInt64, _ left: inout Int) -> UInt64 {
+    guard left > 0, bits != 0 else { return 0 }
+    let count = bits.nonzeroBitCount
+    if count <= left {
+      left -= count
+      return bits
+    }
+    var others = bits
+    while left > 0 {
+      others &= others &- 1
+      left -= 1
+    }
+    return bits ^ others
+  }
+
+  @usableFromInline @inline(never) mutating func takeBeyond(_ other: Self, _ count: Int) {
+    var left = count
+    for index in 4..<other.words where left > 0 {
+      let taken = Self.lowest(other.word(index), &left)
+      if taken != 0 { setWord(index, taken) }
+    }
   }
 }
 

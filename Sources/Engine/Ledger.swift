@@ -136,7 +136,7 @@ extension Ledger {
 
   /// Says why a cell waits; recorded where it is news.
   public mutating func explain(_ id: NotebookID, _ wait: Wait) {
-    guard explainsWaits, state.contains(id), state.notebooks[Int(id.number)].hasCell,
+    guard explainsWaits, state.contains(id), state.hasCell(id),
       state.notebooks[Int(id.number)].state != .running
     else { return }
     if let last = state.notebooks[Int(id.number)].wait, !wait.isNews(after: last, at: now) { return }
@@ -149,7 +149,7 @@ extension Ledger {
   private func refusalOfStart(_ id: NotebookID, on allotment: Allotment) -> Refusal? {
     guard state.contains(id) else { return Refusal(.unknownNotebook, "starting a cell of an unknown notebook") }
     guard state.contains(allotment.node) else { return Refusal(.unknownNode, "starting a cell on an unknown node") }
-    guard state.notebooks[Int(id.number)].isStartable else {
+    guard state.isStartable(id) else {
       return Refusal(.wrongState, "starting a cell that may not start")
     }
     guard allotment.node == state.notebooks[Int(id.number)].node else {
@@ -166,7 +166,7 @@ extension Ledger {
     else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
     guard
       allotment.shared || state.notebooks[Int(id.number)].holdsMemory
-        || allotment.memory <= state.nodes[place].roomOfMemory
+        || allotment.memory <= state.roomOfMemory(on: allotment.node)
     else {
       return Refusal(.alreadyTaken, "starting a cell in memory that is not free")
     }

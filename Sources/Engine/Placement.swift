@@ -63,7 +63,7 @@ extension SchedulerState {
   public func hasMemory(for id: NotebookID) -> Bool {
     notebooks[Int(id.number)].holdsMemory
       || notebooks[Int(id.number)].cell.demand.memory
-        <= nodes[Int(notebooks[Int(id.number)].node.number)].roomOfMemory
+        <= roomOfMemory(on: notebooks[Int(id.number)].node)
   }
 
   /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.
@@ -91,7 +91,7 @@ extension SchedulerState {
       return Wait(cause: wanted == nil ? .cores : .pin, lacking: lackingCores, holders: holders, place: place)
     }
     if !hasMemory(for: id) {
-      let lacking = demand.memory - self[slot.node].roomOfMemory
+      let lacking = demand.memory - roomOfMemory(on: slot.node)
       return Wait(
         cause: .memory, lacking: Int32(clamping: (lacking.count + 1_048_575) >> 20),
         holders: holders(on: slot.node, besides: id) { Int($0.memory.count >> 20) }, place: place)

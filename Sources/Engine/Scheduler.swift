@@ -156,14 +156,14 @@ extension Scheduler {
   }
 
   private mutating func end(_ id: NotebookID, _ cell: CellID, _ outcome: CellOutcome) {
-    guard isOpen(id), ledger.state.notebooks[Int(id.number)].hasCell,
+    guard isOpen(id), ledger.state.hasCell(id),
       ledger.state.notebooks[Int(id.number)].cell.id == cell
     else { return }
     ledger.emitEnded(cell, id, outcome)
   }
 
   private mutating func endAsLost(_ id: NotebookID) {
-    guard ledger.state.notebooks[Int(id.number)].hasCell else { return }
+    guard ledger.state.hasCell(id) else { return }
     ledger.emitEnded(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost)
   }
 
@@ -171,7 +171,7 @@ extension Scheduler {
   private func cell(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) -> Cell {
     Cell(
       id: CellID(ledger.state.lastCell.number + 1), notebook: id, submitted: ledger.now,
-      demand: ledger.state.notebooks[Int(id.number)].demandOverride ?? demand, source: source, forecast: forecast)
+      demand: ledger.state.demandOverride(of: id) ?? demand, source: source, forecast: forecast)
   }
 
   private mutating func accept(
@@ -181,8 +181,7 @@ extension Scheduler {
     // A notebook runs one cell at a time: a second submission means that the end of the first was never seen.
     endAsLost(id)
     let cell = cell(id, demand, source, forecast)
-    let node = Int(ledger.state.notebooks[Int(id.number)].node.number)
-    if let refusal = ledger.state.nodes[node].refusal(of: cell.demand) {
+    if let refusal = ledger.state.refusal(of: cell.demand, on: ledger.state.notebooks[Int(id.number)].node) {
       ledger.emit(.cellRefused(cell, refusal))
     } else {
       ledger.emitQueued(cell)

@@ -29,6 +29,8 @@ public struct NotebookSlot: Sendable, Hashable {
   /// The cell's memory is held on its node: from its first start to its end, suspended or not.
   public var holdsMemory = false
   private var aside = Aside.nothing
+  /// Whether anything stands aside.
+  private(set) var isSetAside = false
   /// Where it stands in the state's list of waiting or of running notebooks; -1 for in neither.
   var place: Int32 = -1
 
@@ -57,22 +59,18 @@ public struct NotebookSlot: Sendable, Hashable {
   /// Why the cell waits, as last explained.
   public var wait: Wait? {
     get { aside.values?.wait }
-    set { if newValue != nil || aside.values != nil { change { $0.wait = newValue } } }
+    set { if newValue != nil || isSetAside { change { $0.wait = newValue } } }
   }
 
   private mutating func change(_ body: (inout Aside.Values) -> Void) {
     var values = aside.values ?? Aside.Values()
     body(&values)
-    aside = values == Aside.Values() ? .nothing : .something(values)
+    isSetAside = values != Aside.Values()
+    aside = isSetAside ? .something(values) : .nothing
   }
 
   /// Whether a cell of it is in the books.
   @inlinable public var hasCell: Bool { state == .queued || state == .running || state == .suspended }
-
-  /// Whether a policy may start or resume the cell: it waits, and no operator keeps it from running.
-  @inlinable public var isStartable: Bool {
-    (state == .queued || state == .suspended) && !isHeld && !isOperatorSuspended
-  }
 
   /// How long the cell has run until `now`.
   @inlinable public func ran(at now: Instant) -> Span { state == .running ? attained + (now - runningSince) : attained }
@@ -93,13 +91,6 @@ private indirect enum Aside: Sendable, Hashable {
     switch self {
     case .nothing: nil
     case .something(let values): values
-    }
-  }
-
-  var isNothing: Bool {
-    switch self {
-    case .nothing: true
-    case .something: false
     }
   }
 }
@@ -141,7 +132,7 @@ extension NotebookSlot {
     forgetWait()
   }
 
-  private mutating func forgetWait() { if !aside.isNothing { wait = nil } }
+  private mutating func forgetWait() { if isSetAside { wait = nil } }
 }
 
 /// What the engine knows of one node.
@@ -178,15 +169,6 @@ extension NotebookSlot {
     idleGPUs.formUnion(allotment.gpus)
   }
 
-  /// Why the node could never hold `demand`; nil where it could.
-  func refusal(of demand: Demand) -> Refusal? {
-    let isSmall = demand.coresLeast <= coreCount && demand.gpus <= Int32(node.gpus.count)
-    if isSmall, demand.memory == .zero, demand.gpuMemory == .zero { return nil }
-    return node.refusal(of: demand)
-  }
-
-  /// Memory that may still be held: without limit where the node's is unknown.
-  @inlinable public var roomOfMemory: Bytes { node.memory > .zero ? idleMemory : Bytes(.max) }
 }
 
 /// The state that a session's events add up to. Only `apply` changes it, live and in replay alike.
@@ -222,6 +204,40 @@ extension NotebookSlot {
   }
   @inlinable public subscript(id: NodeID) -> NodeSlot {
     _read { yield nodes[Int(id.number)] }
+  }
+
+  // A computed property of a slot in the array costs a copy of the slot; these do not.
+
+  /// Whether a cell of the notebook is in the books.
+  @inlinable public func hasCell(_ id: NotebookID) -> Bool {
+    let state = notebooks[Int(id.number)].state
+    return state == .queued || state == .running || state == .suspended
+  }
+
+  /// Whether a policy may start or resume the notebook's cell: it waits, and no operator keeps it from running.
+  @inlinable public func isStartable(_ id: NotebookID) -> Bool {
+    let index = Int(id.number)
+    let state = notebooks[index].state
+    return (state == .queued || state == .suspended) && !notebooks[index].isHeld
+      && !notebooks[index].isOperatorSuspended
+  }
+
+  func demandOverride(of id: NotebookID) -> Demand? {
+    notebooks[Int(id.number)].isSetAside ? notebooks[Int(id.number)].demandOverride : nil
+  }
+
+  /// Memory of a node that may still be held: without limit where the node's is unknown.
+  @inlinable public func roomOfMemory(on id: NodeID) -> Bytes {
+    let place = Int(id.number)
+    return nodes[place].node.memory > .zero ? nodes[place].idleMemory : Bytes(.max)
+  }
+
+  /// Why the node could never hold `demand`; nil where it could.
+  func refusal(of demand: Demand, on id: NodeID) -> Refusal? {
+    let place = Int(id.number)
+    let isSmall = demand.coresLeast <= nodes[place].coreCount && demand.gpus <= Int32(nodes[place].node.gpus.count)
+    if isSmall, demand.memory == .zero, demand.gpuMemory == .zero { return nil }
+    return nodes[place].node.refusal(of: demand)
   }
 
   @inlinable public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }

@@ -79,7 +79,7 @@ extension Lines {
     let index = Int(node.number)
     guard lines[index].count > 1, let head = lines[index].first else { return }
     let need = ledger.state.wholeNeed(of: head)
-    var room = Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory)
+    var room = Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node))
     guard lines[index].first(fitting: room, after: rank(ledger.state, Int(head.number))) != nil else { return }
     var shadow = Shadow(of: need, on: node, in: ledger.state, room: room, at: ledger.now)
     var after = rank(ledger.state, Int(head.number))
@@ -90,7 +90,7 @@ extension Lines {
       let endsInTime = run.map { ledger.now + $0 <= shadow.at } ?? false
       guard endsInTime || wanted.fits(in: shadow.left) else { continue }
       guard startIfItFits(id, in: &ledger, rule: .backfilled, beside: head) else { continue }
-      room = Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory)
+      room = Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node))
       if !endsInTime {
         shadow.left.cores -= wanted.cores
         shadow.left.gpus -= wanted.gpus

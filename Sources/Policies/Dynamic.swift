@@ -169,7 +169,7 @@ public struct Dynamic: Policy {
     }
     ledger.explainWaits { state in
       let pinned = state.queue.filter {
-        state.notebooks[Int($0.number)].isStartable && state.notebooks[Int($0.number)].pin != nil
+        state.isStartable($0) && state.notebooks[Int($0.number)].isPinned
       }
       return (pinned + nodes.flatMap { $0.gangs.ordered + $0.others.ordered }).sorted { rank(of: $0) < rank(of: $1) }
     }

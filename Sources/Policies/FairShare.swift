@@ -105,7 +105,7 @@ public struct FairShare: Policy {
     let user = userOf[Int(id.number)]
     users[user].use += holding.share * (weight(at: state.now) - weight(at: holding.since))
     users[user].notebooks.removeAll { state[$0].state == .gone }
-    for other in users[user].notebooks where other != id && state[other].isStartable { refresh(other, in: state) }
+    for other in users[user].notebooks where other != id && state.isStartable(other) { refresh(other, in: state) }
     if period(at: state.now) - firstPeriod > 500 { rescale(to: period(at: state.now)) }
   }
 

@@ -22,7 +22,7 @@ struct Lines: Sendable {
     let index = Int(id.number)
     let node = Int(state.notebooks[index].node.number)
     guard node < lines.count else { return }
-    if state.notebooks[index].isStartable {
+    if state.isStartable(id) {
       lines[node].insert(id, rank(state, index), state.wholeNeed(of: id))
     } else {
       lines[node].remove(id)
@@ -73,7 +73,7 @@ extension Ledger {
   /// - Parameter isWhole: whether the rule gives a cell all the cores that it can use, or none.
   mutating func explainWaits(isWhole: Bool = false, inOrder line: (SchedulerState) -> [NotebookID]) {
     guard explainsWaits else { return }
-    let waiting = line(state) + state.queue.filter { !state.notebooks[Int($0.number)].isStartable }
+    let waiting = line(state) + state.queue.filter { !state.isStartable($0) }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
     var ahead: NotebookID?
     for (index, id) in waiting.enumerated() {
@@ -82,7 +82,7 @@ extension Ledger {
       if wait.cause == .turn, let ahead { wait.holders = [ahead] }
       wait.expected = outlook.starts[index]
       explain(id, wait)
-      if state.notebooks[Int(id.number)].isStartable { ahead = ahead ?? id }
+      if state.isStartable(id) { ahead = ahead ?? id }
     }
   }
 }

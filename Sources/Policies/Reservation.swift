@@ -51,7 +51,7 @@ public struct Reservation: Policy {
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
-    for id in ready where ledger.state[id].isStartable { startOnHolding(id, in: &ledger) }
+    for id in ready where ledger.state.isStartable(id) { startOnHolding(id, in: &ledger) }
     ready.removeAll(keepingCapacity: true)
     for node in lines.lines.indices {
       while let id = lines.lines[node].first, let holding = newHolding(for: id, in: ledger.state) {
@@ -64,7 +64,7 @@ public struct Reservation: Policy {
   }
 
   private mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
-    guard state[id].isStartable, let holding = holdings[Int(id.number)] else {
+    guard state.isStartable(id), let holding = holdings[Int(id.number)] else {
       return lines.refresh(id, in: state, FirstCome.rank)
     }
     let need = state.wholeNeed(of: id)

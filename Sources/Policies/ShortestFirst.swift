@@ -53,7 +53,7 @@ extension Lines {
       return
     }
     while let id = lines[index].first(
-      fitting: Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory))
+      fitting: Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node)))
     {
       guard startIfItFits(id, in: &ledger, rule: rule) else { return }
     }

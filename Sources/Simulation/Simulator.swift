@@ -60,6 +60,18 @@ public struct Simulator: Sendable {
     var keeps = false
     /// The cell found no memory: it ends at once, in error.
     var fails = false
+
+    /// Books the work done since `since`.
+    mutating func settle(at now: Int64) {
+      let elapsed = now - since
+      since = now
+      guard elapsed > 0 else { return }
+      let done = rate == 1 ? elapsed : Int64((Double(elapsed) * rate).rounded())
+      left = max(left - done, 0)
+    }
+
+    /// How long its cell takes to end at the rate at which it runs.
+    var remaining: Int64 { rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up)) }
   }
 
   public private(set) var scheduler: Scheduler
@@ -72,6 +84,7 @@ public struct Simulator: Sendable {
   let trace: Trace
   let settings: Settings
   let keepsBetweenCells: Bool
+  let learns: Bool
   var forecast: any ForecastSource
   var players: ContiguousArray<Player>
   /// Every notebook's cells, one after the other.
@@ -81,6 +94,8 @@ public struct Simulator: Sendable {
   /// The players that have not opened yet, in order of arrival, from `arrived` on.
   let arrivals: ContiguousArray<Int32>
   var arrived = 0
+  /// When the next of them opens; `Int64.max` where there is none.
+  var nextArrival = Int64.max
   /// What comes next for those that have.
   var agenda: Agenda
   var tally: Tally
@@ -103,6 +118,7 @@ public struct Simulator: Sendable {
     self.settings = settings
     self.forecast = forecast
     scheduler = try Scheduler(policy: settings.policy, from: catalogue, settings: settings.engine)
+    learns = forecast.learns
     keepsBetweenCells = settings.policy.hasPrefix("reservation")
     players = ContiguousArray(repeating: Player(), count: trace.notebooks.count)
     var all = ContiguousArray<TraceCell>()
@@ -120,6 +136,7 @@ public struct Simulator: Sendable {
     tally = Tally(cells: trace.cellCount, notebooks: trace.notebooks.count)
     load = SharedLoad(node)
     playerOf.reserveCapacity(trace.notebooks.count)
+    nextArrival = arrivals.first.map { starts[Int($0)].microseconds } ?? .max
     give(.observation(.nodeFound(node)))
   }
 
@@ -128,7 +145,11 @@ public struct Simulator: Sendable {
 
   /// Plays until `instant`, or to the end.
   public mutating func run(until instant: Instant = .never) {
-    while let time = nextTime, time <= instant.microseconds { step() }
+    if instant == .never {
+      while step() {}
+    } else {
+      while let time = nextTime, time <= instant.microseconds { step() }
+    }
   }
 
   /// When the next thing happens; nil where nothing does.
@@ -140,26 +161,30 @@ public struct Simulator: Sendable {
 
   /// The next that a player does, and who: at one instant ends come first, then arrivals, then submissions.
   private var nextOfPlayers: (time: Int64, player: Int32)? {
-    let planned = agenda.first
-    guard arrived < arrivals.count else { return planned.map { ($0.time, $0.notebook) } }
-    let player = arrivals[arrived]
-    let arrival = trace.notebooks[Int(player)].arrival.microseconds
-    if let planned, planned.time < arrival || (planned.time == arrival && planned.order < Self.thinkers) {
+    if let planned = agenda.first,
+      planned.time < nextArrival || (planned.time == nextArrival && planned.order < Self.thinkers)
+        || arrived == arrivals.count
+    {
       return (planned.time, planned.notebook)
     }
-    return (arrival, player)
+    return arrived < arrivals.count ? (nextArrival, arrivals[arrived]) : nil
   }
 
-  /// Plays the next thing that happens.
-  public mutating func step() {
+  /// Plays the next thing that happens; false where nothing does.
+  @discardableResult
+  public mutating func step() -> Bool {
     let wake = scheduler.wakeAt.microseconds
-    guard let next = nextOfPlayers, next.time <= wake else {
-      now = max(now, wake)
-      give(.timer)
-      return
+    if let next = nextOfPlayers, next.time <= wake {
+      now = next.time
+      if players[Int(next.player)].isRunning { end(next.player) } else { proceed(next.player) }
+      return true
     }
-    now = next.time
-    if players[Int(next.player)].isRunning { end(next.player) } else { proceed(next.player) }
+    guard wake != .max, agenda.first != nil || arrived < arrivals.count || !scheduler.state.waiting.isEmpty else {
+      return false
+    }
+    now = max(now, wake)
+    give(.timer)
+    return true
   }
 
   /// The figures so far.
@@ -197,6 +222,7 @@ extension Simulator {
     let id = NotebookID(Int32(playerOf.count))
     players[Int(player)].id = id
     arrived += 1
+    nextArrival = arrived < arrivals.count ? trace.notebooks[Int(arrivals[arrived])].arrival.microseconds : .max
     playerOf.append(player)
     tally.arrived(at: Instant(microseconds: now))
     give(
@@ -248,22 +274,21 @@ extension Simulator {
     let instant = Instant(microseconds: now)
     finishRunning(player)
     players[index].cell += 1
-    if players[index].fails { return fail(player, number) }
-    players[index].shared += (instant - players[index].submitted).microseconds
-    players[index].alone += cell.run.microseconds
-    tally.cellEnded(
-      submitted: players[index].submitted, started: players[index].started, ended: instant, runAlone: cell.run)
+    let ended = players[index]
+    if ended.fails { return fail(player, number) }
+    players[index].shared = ended.shared + (instant - ended.submitted).microseconds
+    players[index].alone = ended.alone + cell.run.microseconds
+    tally.cellEnded(submitted: ended.submitted, started: ended.started, ended: instant, runAlone: cell.run)
     if settings.keepsHistory {
       history.append(
         RanCell(
-          notebook: player, cell: Int32(number), submitted: players[index].submitted, started: players[index].started,
-          ended: instant))
+          notebook: player, cell: Int32(number), submitted: ended.submitted, started: ended.started, ended: instant))
     }
     let work = cell.run.seconds * 1e6
     tally.busyGPUs += work * Double(cell.gpus)
     tally.busyCores +=
       work * Speedup(parallelThousandths: cell.parallelThousandths).over(cores: Double(cell.cores))
-    forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant)
+    if learns { forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant) }
     tell(.ok, ofEndOf: number, player)
   }
 
@@ -336,59 +361,45 @@ extension Simulator {
 
   /// Lets a cell run on what it has been given. Where one input gave it several allotments, the last is that which counts.
   private mutating func begin(_ id: NotebookID, _ sharingChanged: inout Bool) {
-    let player = playerOf[Int(id.number)]
-    let index = Int(player)
+    let index = Int(playerOf[Int(id.number)])
     let cell = cells[Int(players[index].first + players[index].cell)]
-    if players[index].started == .never {
-      players[index].started = Instant(microseconds: now)
-    } else if players[index].suspendedAt > 0 {
-      tally.suspendedMicroseconds += Double(now - players[index].suspendedAt)
-    }
-    players[index].suspendedAt = 0
-    players[index].isRunning = true
-    players[index].since = now
     let slot = Int(id.number)
     let cores = Int32(scheduler.state.notebooks[slot].allotment.cores.count)
     let gpus = Int32(scheduler.state.notebooks[slot].allotment.gpus.count)
-    players[index].shares = scheduler.state.notebooks[slot].allotment.shared
-    if players[index].keeps, (cores, gpus) != (players[index].cores, players[index].gpus) { release(player) }
-    if !players[index].keeps {
-      (players[index].cores, players[index].gpus) = (cores, gpus)
-      hold(player, +1)
-      players[index].keeps = keepsBetweenCells
+    var player = players[index]
+    if player.started == .never {
+      player.started = Instant(microseconds: now)
+    } else if player.suspendedAt > 0 {
+      tally.suspendedMicroseconds += Double(now - player.suspendedAt)
     }
-    if players[index].shares {
+    player.suspendedAt = 0
+    player.isRunning = true
+    player.since = now
+    player.shares = scheduler.state.notebooks[slot].allotment.shared
+    if player.keeps, (cores, gpus) != (player.cores, player.gpus) {
+      hold(player, -1)
+      player.keeps = false
+    }
+    if !player.keeps {
+      (player.cores, player.gpus) = (cores, gpus)
+      hold(player, +1)
+      player.keeps = keepsBetweenCells
+    }
+    if player.shares {
       let allotment = scheduler.state.notebooks[slot].allotment
       load.add(allotment, threads: cell.cores, gpus: cell.gpus, sign: 1)
-      sharers.append((player, allotment))
-      players[index].rate = 0
+      sharers.append((Int32(index), allotment))
+      player.rate = 0
       sharingChanged = true
       sharedMemory = sharedMemory + cell.memory
-      if node.memory > .zero, sharedMemory > node.memory { players[index].fails = true }
-    } else if cores >= cell.cores {
-      run(player, at: 1)
+      if node.memory > .zero, sharedMemory > node.memory { player.fails = true }
     } else {
-      run(player, at: Speedup(parallelThousandths: cell.parallelThousandths).rate(on: Double(cores), of: cell.cores))
+      player.rate =
+        cores >= cell.cores
+        ? 1 : Speedup(parallelThousandths: cell.parallelThousandths).rate(on: Double(cores), of: cell.cores)
+      schedule(Int32(index), at: now + player.remaining, ends: true)
     }
-  }
-
-  /// Lets a cell run on at a rate, and plans its end.
-  private mutating func run(_ player: Int32, at rate: Double) {
-    let index = Int(player)
-    players[index].rate = rate
-    let left = players[index].left
-    let time = rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up))
-    schedule(player, at: now + time, ends: true)
-  }
-
-  /// Books the work done since `since`.
-  private mutating func settle(_ player: Int32) {
-    let index = Int(player)
-    let elapsed = now - players[index].since
-    players[index].since = now
-    guard elapsed > 0 else { return }
-    let done = players[index].rate == 1 ? elapsed : Int64((Double(elapsed) * players[index].rate).rounded())
-    players[index].left = max(players[index].left - done, 0)
+    players[index] = player
   }
 
   private mutating func finishRunning(_ player: Int32) {
@@ -399,9 +410,9 @@ extension Simulator {
 
   private mutating func finishRunning(_ player: Int32, _ sharingChanged: inout Bool) {
     let index = Int(player)
-    settle(player)
+    players[index].settle(at: now)
     players[index].isRunning = false
-    if !players[index].keeps { hold(player, -1) }
+    if !players[index].keeps { hold(players[index], -1) }
     guard players[index].shares else { return }
     let cell = cells[Int(players[index].first + players[index].cell)]
     if let place = sharers.firstIndex(where: { $0.player == player }) {
@@ -429,20 +440,21 @@ extension Simulator {
         rate = 1
       }
       guard rate != players[index].rate else { continue }
-      settle(player)
-      run(player, at: rate)
+      players[index].settle(at: now)
+      players[index].rate = rate
+      schedule(player, at: now + players[index].remaining, ends: true)
     }
   }
 
   /// Counts what is held from now on.
-  private mutating func hold(_ player: Int32, _ sign: Int) {
+  private mutating func hold(_ player: Player, _ sign: Int) {
     settleHeld()
-    held.cores += sign * Int(players[Int(player)].cores)
-    held.gpus += sign * Int(players[Int(player)].gpus)
+    held.cores += sign * Int(player.cores)
+    held.gpus += sign * Int(player.gpus)
   }
 
   private mutating func release(_ player: Int32) {
-    hold(player, -1)
+    hold(players[Int(player)], -1)
     players[Int(player)].keeps = false
   }
 
