@@ -160,20 +160,31 @@ extension Dynamic {
   mutating func startPending(on node: NodeID, in ledger: inout Ledger) {
     guard !pending.isEmpty else { return }
     let ahead = nodes[Int(node.number)].gangs.first
+    if ledger.state.reserving.isEmpty {
+      for id in pending {
+        let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+        start(id, gangNeed(of: id, in: ledger.state), because: reason, in: &ledger)
+      }
+      return pending.removeAll(keepingCapacity: true)
+    }
     var room = freeRoom(on: node, in: ledger.state)
     for id in pending {
       let need = gangNeed(of: id, in: ledger.state)
-      let overtakes = ahead.flatMap {
-        standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
-      }
       let allotment = Allotment(
         node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)
-      start(id, on: allotment, because: reason(for: id, ahead: overtakes, in: ledger.state), in: &ledger)
+      let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+      start(id, on: allotment, because: reason, in: &ledger)
     }
     pending.removeAll(keepingCapacity: true)
+  }
+
+  /// Whom a gang that starts passes over: the first that waits, where that is before it in the order.
+  private func overtaken(by id: NotebookID, _ first: NotebookID?) -> NotebookID? {
+    guard let first, standings[Int(first.number)].rank < standings[Int(id.number)].rank else { return nil }
+    return first
   }
 }
 

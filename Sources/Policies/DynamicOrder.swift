@@ -20,10 +20,10 @@ extension Dynamic {
     standings[Int(id.number)].since = now
   }
 
-  /// How fast a cell runs on an allotment, against alone on the node.
-  func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
+  /// How fast a cell runs on what it has, against alone on the node.
+  func rate(of id: NotebookID, in state: SchedulerState) -> Double {
     let most = state.notebooks[Int(id.number)].cell.demand.coresMost
-    let have = allotment.cores.count
+    let have = state.notebooks[Int(id.number)].allotment.cores.count
     if have >= Int(most) { return 1 }
     return Speedup(parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
       .rate(
@@ -172,7 +172,7 @@ extension Dynamic {
     standings[Int(id.number)].rate = 0
     switch state.notebooks[Int(id.number)].state {
     case .running:
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     case .queued, .suspended: refresh(id, in: state)
     case .starting, .thinking, .gone: break
@@ -215,10 +215,23 @@ extension Dynamic {
     let demand = ledger.state.demand(of: id)
     guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else { return }
     guard ledger.start(id, on: allotment, because: reason) else { return }
-    leaveWaiting(id, in: ledger.state)
+    entered(id, in: ledger.state)
+  }
+
+  /// The same on what is idle and not drained, where no pin reserves any of it.
+  mutating func start(_ id: NotebookID, _ need: Need, because reason: Reason, in ledger: inout Ledger) {
+    guard ledger.state.isIdle(need, on: ledger.state.notebooks[Int(id.number)].node),
+      ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: reason)
+    else { return }
+    entered(id, in: ledger.state)
+  }
+
+  /// Books that a cell has been started.
+  private mutating func entered(_ id: NotebookID, in state: SchedulerState) {
+    leaveWaiting(id, in: state)
     standings[Int(id.number)].since = now
-    standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
-    enterRunning(id, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: state)
+    enterRunning(id, in: state)
   }
 
   mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
@@ -232,8 +245,7 @@ extension Dynamic {
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
     settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
-    standings[Int(id.number)].rate = rate(
-      of: id, on: ledger.state.notebooks[Int(id.number)].allotment, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: ledger.state)
   }
 
   /// Why a cell starts now.
