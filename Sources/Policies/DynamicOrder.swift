@@ -20,10 +20,10 @@ extension Dynamic {
     standings[Int(id.number)].since = now
   }
 
-  /// How fast a cell runs on an allotment, against alone on the node.
-  func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
+  /// How fast a cell runs on what it has, against alone on the node.
+  func rate(of id: NotebookID, in state: SchedulerState) -> Double {
     let most = state.notebooks[Int(id.number)].cell.demand.coresMost
-    let have = allotment.cores.count
+    let have = state.notebooks[Int(id.number)].allotment.cores.count
     if have >= Int(most) { return 1 }
     return Speedup(parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
       .rate(
@@ -59,10 +59,15 @@ extension Dynamic {
     return gpus > 1 ? index * (1 + width * (gpus - 1)) : index
   }
 
+  /// What goes before the index: the priority, and whether the cell is aged.
+  func currentTier(of id: NotebookID, in state: SchedulerState) -> Int64 {
+    -2 * Int64(state.notebooks[Int(id.number)].priority) - (standings[Int(id.number)].isAged ? 1 : 0)
+  }
+
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
     let cell = state.notebooks[Int(id.number)].cell.id
-    let tier = -2 * Int64(state.notebooks[Int(id.number)].priority)
-    if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
+    let tier = currentTier(of: id, in: state)
+    if standings[Int(id.number)].isAged { return Rank(tier: tier, cell: cell) }
     let index = min(index(of: id, in: state), large)
     return Rank(tier: tier, index: Int64(index.bitPattern >> UInt64(grain)), cell: cell)
   }
@@ -86,7 +91,7 @@ extension Dynamic {
   /// Puts a waiting notebook where it belongs now.
   mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    guard state.notebooks[Int(id.number)].isStartable, state.notebooks[Int(id.number)].pin == nil else { return }
+    guard state.isStartable(id), !state.notebooks[Int(id.number)].isPinned else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
     let need = gangNeed(of: id, in: state)
@@ -123,11 +128,10 @@ extension Dynamic {
   /// Books that a cell runs on what it was given.
   mutating func enterRunning(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    let allotment = state.notebooks[Int(id.number)].allotment
-    guard state.notebooks[Int(id.number)].pin == nil, !allotment.shared else { return }
+    guard !state.notebooks[Int(id.number)].isPinned, !state.notebooks[Int(id.number)].allotment.shared else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
-    let need = Need(cores: Int32(allotment.cores.count), gpus: Int32(allotment.gpus.count))
+    let need = Need(cores: 0, gpus: 0)
     if isGang(id, in: state) {
       nodes[node].runningGangs.insert(id, rank, need)
       standings[Int(id.number)].coresLeast = state.notebooks[Int(id.number)].cell.demand.coresLeast
@@ -176,7 +180,7 @@ extension Dynamic {
     standings[Int(id.number)].rate = 0
     switch state.notebooks[Int(id.number)].state {
     case .running:
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     case .queued, .suspended: refresh(id, in: state)
     case .starting, .thinking, .gone: break
@@ -219,10 +223,23 @@ extension Dynamic {
     let demand = ledger.state.demand(of: id)
     guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else { return }
     guard ledger.start(id, on: allotment, because: reason) else { return }
-    leaveWaiting(id, in: ledger.state)
+    entered(id, in: ledger.state)
+  }
+
+  /// The same on what is idle and not drained, where no pin reserves any of it.
+  mutating func start(_ id: NotebookID, _ need: Need, because reason: Reason, in ledger: inout Ledger) {
+    guard ledger.state.isIdle(need, on: ledger.state.notebooks[Int(id.number)].node),
+      ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: reason)
+    else { return }
+    entered(id, in: ledger.state)
+  }
+
+  /// Books that a cell has been started.
+  private mutating func entered(_ id: NotebookID, in state: SchedulerState) {
+    leaveWaiting(id, in: state)
     standings[Int(id.number)].since = now
-    standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
-    enterRunning(id, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: state)
+    enterRunning(id, in: state)
   }
 
   mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
@@ -236,8 +253,7 @@ extension Dynamic {
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
     settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
-    standings[Int(id.number)].rate = rate(
-      of: id, on: ledger.state.notebooks[Int(id.number)].allotment, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: ledger.state)
   }
 
   /// Why a cell starts now.
