@@ -28,6 +28,8 @@ let package = Package(
     // C, without logic: what Swift cannot see of a library's header.
     .target(name: "CNcurses", path: "Sources/CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
     .target(name: "CZeroMQ", path: "Sources/CZeroMQ", linkerSettings: [.linkedLibrary("zmq")]),
+    .target(name: "CHwloc", path: "Sources/CHwloc", linkerSettings: [.linkedLibrary("hwloc")]),
+    .target(name: "CNvml", path: "Sources/CNvml"),
     .target(name: "CLinux", path: "Sources/CLinux"),
 
     // The core: values and decisions, no clock, no input or output.
@@ -42,6 +44,9 @@ let package = Package(
     // The world: the database, the node, the kernels.
     module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
     module("NodeControl", ["Domain", "CLinux"]),
+    module(
+      "NodeInventory",
+      ["Domain", "NodeControl", "CHwloc", "CNvml", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("JupyterWire"),
     module("GateLink", ["Domain"]),
     module("KernelGate", ["Domain", "GateLink", "JupyterWire", "NodeControl", "CLinux", "CZeroMQ"]),
@@ -62,7 +67,7 @@ let package = Package(
       name: "celltop",
       dependencies: [
         "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
-        "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
+        "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
@@ -77,6 +82,7 @@ let package = Package(
     tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("NodeControl", ["Domain", "CLinux"]),
+    tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
     tests("JupyterWire"),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),

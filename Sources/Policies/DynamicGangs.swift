@@ -167,7 +167,8 @@ extension Dynamic {
         standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
       }
       let allotment = Allotment(
-        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
+        node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
+        gpus: room.gpus.smallest(Int(need.gpus)),
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)

@@ -64,7 +64,8 @@ extension SchedulerState {
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
     return Allotment(
-      node: self[id].node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
+      node: self[id].node, cores: self[self[id].node].node.choose(Int(need.cores), from: room.cores),
+      gpus: room.gpus.smallest(Int(need.gpus)),
       memory: self[id].cell.demand.memory)
   }
 
