@@ -87,9 +87,25 @@ public struct GPU: Hashable, Sendable {
 }
 
 /// The makers of GPUs whose visibility can be set.
-public enum GPUMaker: UInt8, Hashable, Sendable, CaseIterable {
+public enum GPUMaker: UInt8, Hashable, Sendable, CaseIterable, Codable {
   case nvidia = 0
   case amd = 1
+
+  /// By name, not by number.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let name = try container.decode(String.self)
+    guard let known = Self.allCases.first(where: { "\($0)" == name }) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "there is no maker of GPUs '\(name.printable(at: 40))'")
+    }
+    self = known
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode("\(self)")
+  }
 
   /// The environment variable that lists the GPUs which a program may see, by UUID or number; empty for none. It is read
   /// once, when the program first uses a GPU (CUDA C++ Programming Guide, "CUDA Environment Variables"; ROCm

@@ -106,7 +106,9 @@ extension Gate {
     var wait = [pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0)]
     while exitStatus == nil, poll(&wait, 1, 0) > 0 {
       guard let message = KeeperMessage.read(from: keeper.socket) else {
-        // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left.
+        // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left. A frozen one
+        // dies once it is let go on.
+        try? resume()
         exitStatus = SIGKILL
         break
       }

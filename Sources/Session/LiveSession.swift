@@ -21,6 +21,8 @@ public final class LiveSession: @unchecked Sendable {
     public var host: String
     public var user: String
     public var note = ""
+    /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
+    public var evictsGPUMemory = false
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -73,7 +75,8 @@ public final class LiveSession: @unchecked Sendable {
     number = writer?.session ?? 0
     let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
     driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
-    desk = GateDesk(defaultDemand: configuration.defaultDemand, session: number)
+    desk = GateDesk(
+      defaultDemand: configuration.defaultDemand, session: number, evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()

@@ -198,6 +198,41 @@ def alive(pid):
         return False
 
 
+def _mount(kind, controller):
+    """Where a hierarchy of control groups is mounted; None where it is not."""
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        place, options = line.split(" - ")
+        if options.split()[0] == kind and (not controller or controller in options.split()[-1].split(",")):
+            return place.split()[4]
+
+
+def frozen(pid):
+    """Whether a process's control group is frozen (cgroups(7))."""
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        number, controllers, group = line.split(":", 2)
+        second = number == "0" and not controllers
+        if not second and "freezer" not in controllers.split(","):
+            continue
+        mount = _mount("cgroup2", None) if second else _mount("cgroup", "freezer")
+        try:
+            if second and "frozen 1" in pathlib.Path(f"{mount}{group}/cgroup.events").read_text():
+                return True
+            if not second and pathlib.Path(f"{mount}{group}/freezer.state").read_text().startswith("FROZEN"):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def stopped(pid):
+    """Whether a process is stopped by a signal (proc(5): T) or frozen by its control group."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state == "T" or frozen(pid)
+    except OSError:
+        return False
+
+
 def threads_affinity(pid):
     """The affinity of each thread of a process, as a set of tuples."""
     return {tuple(sorted(os.sched_getaffinity(int(t)))) for t in os.listdir(f"/proc/{pid}/task")}
