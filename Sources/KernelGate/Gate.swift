@@ -64,6 +64,8 @@ final class Gate {
   /// The grants, resizes, suspensions and resumptions of the engine that governs now.
   var orders = OrderLog()
   var isSuspended = false
+  /// When the kernel was last let go on: an interrupt just after it may be lost.
+  var resumedAt = Instant.zero
   /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
   var suspendsAgain: (key: UInt64, at: Instant)?
   /// The cores last set; nil before the first grant.

@@ -46,6 +46,7 @@ extension Gate {
     suspendsAgain = nil
     guard isSuspended else { return }
     isSuspended = false
+    resumedAt = Self.now()
     // While its memory is still on the way out, the kernel has not been stopped.
     if case .moving = eviction.place { return }
     try node.resume(tree)

@@ -51,7 +51,7 @@ extension Gate {
   private func afterResume(at now: Instant, forInterrupt: Bool) -> Instant {
     let last = delayed.last?.at ?? now
     if !forInterrupt { suspendsAgain = nil }
-    guard isSuspended else { return max(now, last) }
+    guard isSuspended else { return max(now, last, resumedAt + LinuxNode.interruptDelay) }
     try? resume()
     if forInterrupt, let key = queue.runningKey { suspendsAgain = (key, now + Self.interruptGrace) }
     return max(now + LinuxNode.interruptDelay, last)
