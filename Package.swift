@@ -29,6 +29,8 @@ let package = Package(
     .target(name: "CNcurses", path: "Sources/CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
     .target(name: "CZeroMQ", path: "Sources/CZeroMQ", linkerSettings: [.linkedLibrary("zmq")]),
     .target(name: "CZlib", path: "Sources/CZlib", linkerSettings: [.linkedLibrary("z")]),
+    .target(name: "CHwloc", path: "Sources/CHwloc", linkerSettings: [.linkedLibrary("hwloc")]),
+    .target(name: "CNvml", path: "Sources/CNvml"),
     .target(name: "CLinux", path: "Sources/CLinux"),
 
     // The core: values and decisions, no clock, no input or output.
@@ -51,6 +53,9 @@ let package = Package(
         "Domain", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ]),
     module("NodeControl", ["Domain", "CLinux"]),
+    module(
+      "NodeInventory",
+      ["Domain", "NodeControl", "CHwloc", "CNvml", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("JupyterWire"),
     module("GateLink", ["Domain"]),
     module("KernelGate", ["Domain", "GateLink", "JupyterWire", "NodeControl", "CLinux", "CZeroMQ"]),
@@ -74,8 +79,9 @@ let package = Package(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
-        "Simulation", "History", "NodeControl", "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal",
-        "Session", "WhatIf", "Exports", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
+        "Console", "Terminal", "Session", "WhatIf", "Exports", "CLinux",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
     .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
@@ -94,6 +100,7 @@ let package = Package(
     tests(
       "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
+    tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
     tests("JupyterWire", ["Chance"]),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),

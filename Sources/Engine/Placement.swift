@@ -58,7 +58,8 @@ extension SchedulerState {
       return nil
     }
     return Allotment(
-      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(demand.coresMost)),
+      node: notebooks[Int(id.number)].node,
+      cores: self[notebooks[Int(id.number)].node].node.choose(Int(demand.coresMost), from: room.cores),
       gpus: room.gpus.smallest(Int(demand.gpus)),
       memory: demand.memory)
   }

@@ -171,7 +171,8 @@ extension Dynamic {
     for id in pending {
       let need = gangNeed(of: id, in: ledger.state)
       let allotment = Allotment(
-        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
+        node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
+        gpus: room.gpus.smallest(Int(need.gpus)),
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)

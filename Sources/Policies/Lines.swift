@@ -69,7 +69,8 @@ extension SchedulerState {
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
     return Allotment(
-      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(need.cores)),
+      node: notebooks[Int(id.number)].node,
+      cores: nodes[Int(notebooks[Int(id.number)].node.number)].node.choose(Int(need.cores), from: room.cores),
       gpus: room.gpus.smallest(Int(need.gpus)), memory: notebooks[Int(id.number)].cell.demand.memory)
   }
 }

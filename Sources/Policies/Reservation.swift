@@ -104,7 +104,9 @@ public struct Reservation: Policy {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), state.hasMemory(for: id) else {
       return nil
     }
-    return Holding(cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)))
+    return Holding(
+      cores: state[state[id].node].node.choose(Int(need.cores), from: room.cores),
+      gpus: room.gpus.smallest(Int(need.gpus)))
   }
 
   private mutating func keep(_ id: NotebookID, _ holding: Holding, in state: SchedulerState) {

@@ -21,6 +21,8 @@ public final class LiveSession: @unchecked Sendable {
     public var host: String
     public var user: String
     public var note = ""
+    /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
+    public var evictsGPUMemory = false
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -73,7 +75,9 @@ public final class LiveSession: @unchecked Sendable {
     let forecaster = past.map { PastForecaster.learned(from: $0) } ?? Forecaster()
     let writer = history.map { SessionWriter(path: $0, heading) }
     driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
-    desk = GateDesk(defaultDemand: configuration.defaultDemand, session: writer?.session ?? 0)
+    desk = GateDesk(
+      defaultDemand: configuration.defaultDemand, session: writer?.session ?? 0,
+      evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()

@@ -5,8 +5,11 @@ extension Event: Packable {
       sink.put(0 as UInt64)
       sink.put(name)
     case .nodeAdded(let node):
-      sink.put(1 as UInt64)
+      // 100: the same with what the first form of a node does not hold.
+      let details = NodeDetails(of: node)
+      sink.put((details == nil ? 1 : 100) as UInt64)
       sink.put(node)
+      if let details { sink.put(details) }
     case .drainChanged(let node, let cores, let gpus):
       sink.put(2 as UInt64)
       sink.put(node)
@@ -165,6 +168,7 @@ extension Event: Packable {
     case 28: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
+    case 100: self = .nodeAdded(try source.detailedNode())
     default: throw PackError("there is no event \(tag)")
     }
   }

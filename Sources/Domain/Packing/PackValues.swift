@@ -137,6 +137,65 @@ extension Node: Packable {
   }
 }
 
+/// What became known of nodes after the first form of `Node`; packed behind one, where there is any of it.
+struct NodeDetails: Packable {
+  var topology: CoreTopology?
+  /// The GPUs' makers, in the GPUs' order.
+  var makers: [UInt64]
+
+  /// Nil where the first form says all.
+  init?(of node: Node) {
+    guard node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia }) else { return nil }
+    topology = node.topology
+    makers = node.gpus.map { UInt64($0.maker.rawValue) }
+  }
+
+  func pack(into sink: inout some PackSink) {
+    sink.put(topology)
+    sink.put(UInt64(makers.count))
+    for maker in makers { sink.put(maker) }
+  }
+
+  init(from source: inout PackSource) throws(PackError) {
+    topology = try source.optional()
+    makers = []
+    let count = try source.number()
+    for _ in 0..<min(count, 1 << 16) { makers.append(try source.number()) }
+  }
+
+  func applied(to node: Node) throws(PackError) -> Node {
+    guard makers.count == node.gpus.count else { throw PackError("a node's GPUs and their makers differ in number") }
+    var node = node
+    node.topology = topology
+    for (index, number) in makers.enumerated() {
+      guard let maker = UInt8(exactly: number).flatMap(GPUMaker.init) else {
+        throw PackError("there is no maker of GPUs with number \(number)")
+      }
+      node.gpus[index].maker = maker
+    }
+    return node
+  }
+}
+
+extension PackSource {
+  /// A node with its details behind it.
+  mutating func detailedNode() throws(PackError) -> Node {
+    let node: Node = try value()
+    return try value(NodeDetails.self).applied(to: node)
+  }
+}
+
+extension CoreTopology: Packable {
+  public func pack(into sink: inout some PackSink) {
+    for domains in [physical, caches, numaNodes, packages] { sink.put(domains) }
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      physical: try source.list(), caches: try source.list(), numaNodes: try source.list(), packages: try source.list())
+  }
+}
+
 extension Notebook: Packable {
   public func pack(into sink: inout some PackSink) {
     sink.put(id)

@@ -5,6 +5,7 @@ import Console
 import Domain
 import Foundation
 import History
+import NodeInventory
 import Terminal
 
 /// What the commands share: errors, progress, folders, sizes.
@@ -49,6 +50,20 @@ enum Tool {
     try? FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     return folder + "/celltop.log"
+  }
+
+  /// What the configuration file says of the node; nothing where there is none.
+  ///
+  /// - Throws: `SettingsError`, or `ToolError` where `CELLTOP_CONFIG` names a file that cannot be read.
+  static func settings(environment: [String: String]) throws -> NodeSettings {
+    let path = NodeSettings.standardPath(environment: environment)
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      if FileManager.default.fileExists(atPath: path) || environment["CELLTOP_CONFIG"]?.isEmpty == false {
+        throw ToolError("cannot read the configuration \(path.printable(at: 200))")
+      }
+      return NodeSettings()
+    }
+    return try NodeSettings(parsing: String(decoding: bytes, as: UTF8.self), path: path)
   }
 
   /// `120x40` as a size.
