@@ -52,7 +52,7 @@ private final class FakeRoot: @unchecked Sendable {
         // The system fills a new group with its files.
         for name in [
           "cgroup.procs", "cgroup.freeze", "cgroup.events", "freezer.state", "cpuset.cpus", "cpuset.mems",
-        ] { FileManager.default.createFile(atPath: path + "/" + name, contents: Data()) }
+        ] { _ = FileManager.default.createFile(atPath: path + "/" + name, contents: Data()) }
         return true
       },
       // The system removes a group whole, and only an empty one.
