@@ -201,6 +201,10 @@ struct RealControlGroupsTests {
     let family = Family(joining: group.joinPaths)
     let tree = ProcessTree(root: family.pid)
     try #require(family.until { tree.members().count == 3 && group.members().isSuperset(of: tree.members()) })
+    defer {
+      group.thaw()
+      for member in group.members() { kill(member, SIGKILL) }
+    }
     let node = LinuxNode(group: group)
     try node.suspend(tree)
     #expect(tree.members().allSatisfy { ProcessRecord.now($0)?.state != UInt8(ascii: "T") }, "no signal was used")

@@ -22,6 +22,10 @@ final class Family {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+    // Whoever waits for the end of the tests' output waits for nobody here.
+    for descriptor in [1, 2] as [Int32] {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
+    }
     // Whatever signals the tests' own process blocks, the shell does not.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

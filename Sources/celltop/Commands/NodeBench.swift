@@ -61,10 +61,9 @@ struct NodeBench: ParsableCommand {
   /// The processor time that a body takes of this process, in microseconds.
   private func spent(_ body: () -> Void) -> Int64 {
     func now() -> Int64 {
-      var usage = rusage()
-      getrusage(RUSAGE_SELF, &usage)
-      let (user, system) = (usage.ru_utime, usage.ru_stime)
-      return Int64(user.tv_sec + system.tv_sec) * 1_000_000 + Int64(user.tv_usec + system.tv_usec)
+      var time = timespec()
+      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+      return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
     let before = now()
     body()
