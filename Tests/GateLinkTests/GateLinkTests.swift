@@ -26,7 +26,8 @@ struct LineCodecTests {
   static let engineMessages: [EngineMessage] = [
     .welcome(version: 1, session: 4, notebook: 0), .unwelcome(why: "old"),
     .welcome(version: 1, session: 4, notebook: 0, hides: [.nvidia, .amd], evicts: true),
-    .grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: [VisibleGPU(id: "GPU-1"), VisibleGPU(id: "0", maker: .amd)]),
+    .grant(
+      sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: [VisibleGPU(id: "GPU-1"), VisibleGPU(id: "0", maker: .amd)]),
     .resize(sequence: 1, key: 2, cores: CoreSet([1])), .suspend(sequence: 1, key: 2),
     .resume(sequence: 1, key: 2, cores: CoreSet([1])), .interrupt(sequence: 1, key: 2),
     .refuse(sequence: 1, key: 2, why: "never"), .ping,
