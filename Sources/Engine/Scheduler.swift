@@ -207,7 +207,8 @@ extension Scheduler {
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
     let idle = ledger.state.room(for: id).cores
     let given =
-      isFree ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
+      isFree
+      ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
     let allotment =
       given.isEmpty
       ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, shared: true)

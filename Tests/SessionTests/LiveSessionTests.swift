@@ -61,6 +61,31 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
 }
 
 @Suite struct LiveSessionTests {
+  @Test("gives GPUs out by name, and says whose it gives out before any cell")
+  func gpus() throws {
+    let stage = try Stage(gpus: 2)
+    let first = try stage.gate("first")
+    let welcome = first.await { if case .welcome = $0 { true } else { false } }
+    guard case .welcome(_, _, _, let hides, let evicts)? = welcome else {
+      Issue.record("no welcome came")
+      return
+    }
+    #expect(hides == [.nvidia] && evicts == false)
+    first.submit(1, gpus: 2)
+    guard case .grant(_, _, _, let gpus)? = first.await(isGrant(1)) else {
+      Issue.record("no grant came")
+      return
+    }
+    #expect(gpus == [VisibleGPU(id: "GPU-0"), VisibleGPU(id: "GPU-1")])
+    let bare = try Stage()
+    let other = try bare.gate("other")
+    guard case .welcome(_, _, _, let none, _)? = other.await({ if case .welcome = $0 { true } else { false } }) else {
+      Issue.record("no welcome came")
+      return
+    }
+    #expect(none == [], "a node without GPUs hides none")
+  }
+
   @Test("grants cells in the order of their submission, as cores become free")
   func firstCome() throws {
     let stage = try Stage(cores: 1)

@@ -70,6 +70,7 @@ import Testing
     "lets only one module at each library of C",
     arguments: [
       ("CNcurses", ["Terminal"]), ("GRDB", ["History"]), ("CZeroMQ", ["KernelGate"]),
+      ("CHwloc", ["NodeInventory"]), ("CNvml", ["NodeInventory"]),
     ])
   func oneDoor(library: String, modules: [String]) {
     let users = Set(Self.swiftFiles.filter { $0.isSource && $0.imports.contains(library) }.map(\.module))

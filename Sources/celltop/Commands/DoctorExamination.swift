@@ -84,7 +84,9 @@ struct Examination {
       return DoctorCheck(
         "cores", .broken,
         "the configuration allows none of the cores that this process may use (\(inventory.capacity.cores))",
-        mend: "write node.cores = \"\(inventory.capacity.cores)\" into \(NodeSettings.standardPath(environment: environment))")
+        mend:
+          "write node.cores = \"\(inventory.capacity.cores)\" into \(NodeSettings.standardPath(environment: environment))"
+      )
     }
     let count = "\(node.cores.count) core\(node.cores.count == 1 ? "" : "s") (\(node.cores))"
     guard let topology = node.topology else {
@@ -199,7 +201,8 @@ struct Examination {
     let originals = all.filter { !$0.isWrapped }
     if let broken = wrapped.first(where: { $0.fault != nil }), let fault = broken.fault {
       return DoctorCheck(
-        "kernelspecs", .broken, "\(broken.name): \(fault)", mend: "celltop kernelspec install, or remove \(broken.name)")
+        "kernelspecs", .broken, "\(broken.name): \(fault)", mend: "celltop kernelspec install, or remove \(broken.name)"
+      )
     }
     guard !originals.isEmpty else {
       return DoctorCheck("kernelspecs", .broken, "no kernel is installed", mend: "python3 -m pip install ipykernel")
