@@ -191,7 +191,7 @@ import Testing
     let store = try place.open()
     var (old, long) = (try Played(seed: 1), try Played(seed: 2))
     try place.record(&old, rounds: 300, into: store)
-    let writer = try place.record(&long, rounds: 1500, into: store, framesEvery: 150, ends: false)
+    let writer = try place.record(&long, rounds: 5000, into: store, framesEvery: 150, ends: false)
     let middle = long.engine.state.now.microseconds / 2
     try store.database.write { db in
       try db.execute(sql: "UPDATE session SET began_us = began_us - 90000000000000, ended_us = ended_us - 90000000000000 WHERE id = 1")
