@@ -98,7 +98,9 @@ let package = Package(
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
     tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
     tests(
-      "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
+      "History",
+      ["Domain", "Engine", "Policies", "Projections", .product(name: "GRDB", package: "GRDB.swift")],
+      files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
     tests("JupyterWire", ["Chance"]),
@@ -118,7 +120,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "celltop", "celltop-gate", "Domain", "History", "Session", "CLinux",
+        "celltop", "celltop-gate", "Domain", "Engine", "Policies", "Projections", "History", "Session", "CLinux",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

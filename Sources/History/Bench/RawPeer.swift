@@ -22,9 +22,12 @@ public struct RawPeer {
 
   /// Inserts every row of a session again, in transactions of about so many entries.
   ///
-  /// - Returns: how long the inserting took, and how many rows it was.
+  /// - Parameter processor: gives the seconds that the processor has worked for this process.
+  /// - Returns: how long the inserting took, by the clock and by the processor, and how many rows it was.
   /// - Throws: `HistoryError`.
-  public func insertAgain(session: Int64, batch: Int64) throws(HistoryError) -> (taken: Duration, rows: Int) {
+  public func insertAgain(
+    session: Int64, batch: Int64, processor: () -> Double
+  ) throws(HistoryError) -> (taken: Duration, processor: Double, rows: Int) {
     do {
       let last = try source.session(session).entries
       try target.database.write { db in
@@ -32,13 +35,14 @@ public struct RawPeer {
           sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session])
       }
       var taken = Duration.zero
+      var worked = 0.0
       var rows = 0
       var through: Int64 = 0
       while through < last {
         let bound = through + batch
         let read = try Self.tables.map { try self.rows($0, session, after: through, through: bound) }
         through = bound
-        let began = ContinuousClock.now
+        let (began, beganProcessor) = (ContinuousClock.now, processor())
         try target.database.writeWithoutTransaction { db in
           try db.inTransaction(.immediate) {
             for (table, values) in zip(Self.tables, read) { try insert(values, into: table, db) }
@@ -46,9 +50,10 @@ public struct RawPeer {
           }
         }
         taken += ContinuousClock.now - began
+        worked += processor() - beganProcessor
         rows += read.reduce(0) { $0 + $1.count }
       }
-      return (taken, rows)
+      return (taken, worked, rows)
     } catch { throw HistoryError(doing: "cannot insert again into \(target.path)", error) }
   }
 

@@ -88,13 +88,16 @@ struct HistoryBench: ParsableCommand {
     let count = Double(recorder.simulator.entriesCount)
     let size = try store.size()
     let peer = try RawPeer(copying: store, into: folder + "/raw.sqlite", durability: .processDeath)
-    let raw = try peer.insertAgain(session: recorder.session, batch: Int64(SimulationRecorder.batch))
+    let raw = try peer.insertAgain(
+      session: recorder.session, batch: Int64(SimulationRecorder.batch), processor: processorSeconds)
     let appending = seconds(recorder.appending)
     tell(
       "append",
       [
         ("entries", count), ("entriesPerSecond", count / appending), ("rawEntriesPerSecond", count / seconds(raw.taken)),
         ("ratioToRaw", seconds(raw.taken) / appending), ("rawRows", Double(raw.rows)),
+        ("entriesPerProcessorSecond", count / recorder.appendingProcessor),
+        ("ratioToRawByProcessor", raw.processor / recorder.appendingProcessor),
         ("bytesPerEntry", Double(size.bytes - size.unused) / count), ("framesSeconds", seconds(recorder.framing)),
         ("wallSeconds", wall),
       ])
@@ -107,36 +110,45 @@ struct HistoryBench: ParsableCommand {
   // MARK: Looking
 
   private func open(_ path: String, _ id: Int64) throws {
-    var times: [Double] = []
+    var (times, processor): ([Double], [Double]) = ([], [])
     for _ in 0..<7 {
-      let began = ContinuousClock.now
+      let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
       let session = try HistoryStore(reading: path).recorded(id)
       let board = try session.fold(Board.self, through: session.last)
       times.append(seconds(ContinuousClock.now - began) * 1000)
+      processor.append((processorSeconds() - beganProcessor) * 1000)
       guard board.sequence == session.last else { throw ToolError("the board at the end is of another moment") }
     }
-    tell("open at the end", [("firstMilliseconds", times[0]), ("medianMilliseconds", times.sorted()[3])])
+    tell(
+      "open at the end",
+      [
+        ("firstMilliseconds", times[0]), ("medianMilliseconds", times.sorted()[3]),
+        ("medianProcessorMilliseconds", processor.sorted()[3]),
+      ])
   }
 
   private func seek(_ path: String, _ id: Int64) throws {
     let session = try HistoryStore(reading: path).recorded(id)
     for (name, kind) in [("board", 0), ("state", 1)] {
       var random = SplitMix(seed: 7)
-      var times: [Double] = []
+      var (times, processor): ([Double], [Double]) = ([], [])
       for _ in 0..<seeks {
         let instant = Instant(microseconds: Int64(random.uniform() * Double(session.end.microseconds)))
-        let began = ContinuousClock.now
+        let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
         if kind == 0 {
           _ = try session.fold(Board.self, at: instant)
         } else {
           _ = try session.fold(SchedulerState.self, at: instant)
         }
         times.append(seconds(ContinuousClock.now - began) * 1000)
+        processor.append((processorSeconds() - beganProcessor) * 1000)
       }
       times.sort()
+      processor.sort()
       tell(
         "seek \(name)",
         [
+          ("p99ProcessorMilliseconds", processor[processor.count * 99 / 100]),
           ("p50Milliseconds", times[times.count / 2]), ("p99Milliseconds", times[times.count * 99 / 100]),
           ("longestMilliseconds", times[times.count - 1]),
         ])
@@ -146,12 +158,17 @@ struct HistoryBench: ParsableCommand {
   private func replay(_ path: String, _ id: Int64) throws {
     let session = try HistoryStore(reading: path).recorded(id)
     func measure(_ name: String, _ body: (Entry) -> Void) throws {
-      let began = ContinuousClock.now
+      let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
       try session.forEach { entry in
         body(entry)
         return true
       }
-      tell("replay \(name)", [("entriesPerSecond", Double(session.last) / seconds(ContinuousClock.now - began))])
+      tell(
+        "replay \(name)",
+        [
+          ("entriesPerSecond", Double(session.last) / seconds(ContinuousClock.now - began)),
+          ("entriesPerProcessorSecond", Double(session.last) / (processorSeconds() - beganProcessor)),
+        ])
     }
     try measure("nothing") { _ in }
     var state = SchedulerState()
@@ -251,11 +268,12 @@ struct HistoryLoad: ParsableCommand {
   @Argument(help: "The history file.") var path: String
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
   @Option(help: "Entries a commit, at the most.") var batch = 40
+  @Option(help: "End in order once this file is there.") var until: String?
 
   func run() throws {
     try Tool.reporting {
       let trace = MixedWorkload(kind: .mixed, notebooks: 40, cores: 8, gpus: 2, load: 4, seed: seed)
-        .trace().repeated(100)
+        .trace().repeated(20)
       let node = Node(
         id: NodeID(0), name: "load", cores: CoreSet(0..<64), gpus: (0..<64).map { GPU(uuid: "\($0)") })
       var settings = Simulator.Settings(policy: "dynamic")
@@ -269,6 +287,7 @@ struct HistoryLoad: ParsableCommand {
         try recorder.play(1 + Int(random.next() % UInt64(max(batch, 1))))
         let line = "committed \(recorder.session) \(recorder.simulator.entriesCount)\n"
         FileHandle.standardOutput.write(Data(line.utf8))
+        if let until, FileManager.default.fileExists(atPath: until) { break }
       }
       try recorder.end()
     }
