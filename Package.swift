@@ -84,7 +84,7 @@ let package = Package(
     tests("Traces", ["Domain"]),
     tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
-    tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
+    tests("Exports", ["Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
