@@ -62,6 +62,8 @@ public struct Simulator: Sendable {
   public private(set) var entriesCount: Int64 = 0
   /// Every entry so far, where the settings keep them.
   public private(set) var recorded: [Entry] = []
+  /// Every input so far, where the settings keep entries.
+  public private(set) var recordedInputs: [GivenInput] = []
   /// The cells that ended, where the settings keep them.
   public private(set) var history: [RanCell] = []
   let trace: Trace
@@ -152,6 +154,17 @@ public struct Simulator: Sendable {
   }
 
   public var digest: Digest { scheduler.ledger.digest }
+
+  /// Gives what was recorded since the last call to `body`, and forgets it: each input with the entries it brought.
+  public mutating func drainRecord(_ body: (GivenInput, ArraySlice<Entry>) -> Void) {
+    var place = 0
+    for given in recordedInputs {
+      body(given, recorded[place..<place + given.entries])
+      place += given.entries
+    }
+    recorded.removeAll(keepingCapacity: true)
+    recordedInputs.removeAll(keepingCapacity: true)
+  }
 }
 
 // MARK: The users
@@ -281,7 +294,10 @@ extension Simulator {
     scheduler.handle(input, at: Instant(microseconds: now))
     let count = scheduler.entries.count
     entriesCount += Int64(count)
-    if settings.keepsEntries { recorded.append(contentsOf: scheduler.entries) }
+    if settings.keepsEntries {
+      recorded.append(contentsOf: scheduler.entries)
+      recordedInputs.append(GivenInput(input: input, at: Instant(microseconds: now), entries: count))
+    }
     var sharingChanged = false
     for place in 0..<count {
       switch scheduler.entries[place].event {
@@ -418,4 +434,12 @@ extension Simulator {
     tally.heldCores += elapsed * Double(min(held.cores, node.cores.count))
     tally.heldGPUs += elapsed * Double(min(held.gpus, node.gpus.count))
   }
+}
+
+/// An input as the engine was given it.
+public struct GivenInput: Sendable {
+  public var input: Input
+  public var at: Instant
+  /// How many entries it brought.
+  public var entries: Int
 }

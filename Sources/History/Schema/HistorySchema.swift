@@ -53,6 +53,7 @@ enum HistorySchema {
     """
 
   private static let second = """
+    ALTER TABLE session ADD COLUMN recorder TEXT;
     CREATE TABLE stretch (
       session INTEGER NOT NULL,
       first INTEGER NOT NULL,

@@ -109,7 +109,8 @@ struct Projector {
     let index = Int(id.number)
     guard index >= 0, index < notebooks.count else {
       if case .notebookOpened(let notebook) = entry.event, index == notebooks.count { open(notebook, entry) }
-      return
+      // An order may be about a notebook that there is not.
+      return applyToSession(entry)
     }
     switch entry.event {
     case .cellQueued(let cell): begin(cell, index, entry)

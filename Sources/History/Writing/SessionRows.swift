@@ -52,6 +52,8 @@ struct SessionRows {
     return Int64(bitPattern: digest.value)
   }
 
+  static func digest(of bytes: [UInt8]) -> Int64 { bytes.withUnsafeBytes { digest($0) } }
+
   /// Writes what waits in the projector; its `written` is to be called once the transaction has been committed.
   func write(_ projector: Projector) throws {
     try writeCells(projector)

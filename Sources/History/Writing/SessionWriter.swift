@@ -119,6 +119,9 @@ public final class SessionWriter {
     if sealedBytes + projector.waiting * 200 > pendingBytesMost { giveUp() }
   }
 
+  /// Wall time of the session's beginning, in microseconds since 1970.
+  public var beganMicroseconds: Int64 { heading.beganMicroseconds }
+
   /// How many entries wait to be written.
   public var entriesWaiting: Int64 { max(packer.last - writtenThrough, 0) }
 
@@ -176,8 +179,10 @@ public final class SessionWriter {
 
   private func begin(_ db: Database) throws -> Int64 {
     try db.execute(
-      sql: "INSERT INTO session (kind, host, user, began_us, note) VALUES (?, ?, ?, ?, ?)",
-      arguments: [heading.kind, heading.host, heading.user, heading.beganMicroseconds, heading.note])
+      sql: "INSERT INTO session (kind, host, user, began_us, note, recorder) VALUES (?, ?, ?, ?, ?, ?)",
+      arguments: [
+        heading.kind, heading.host, heading.user, heading.beganMicroseconds, heading.note, Recorders.current(),
+      ])
     return db.lastInsertedRowID
   }
 
