@@ -96,7 +96,7 @@ let package = Package(
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
-    tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
+    tests("Exports", ["Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",
       ["Domain", "Engine", "Policies", "Projections", .product(name: "GRDB", package: "GRDB.swift")],

@@ -317,9 +317,10 @@ extension ConsoleState {
       case .togglePlaying, .step, .changeSpeed, .setSpeed, .seekMarker, .seekMarkerOf, .search: break
       }
     }
-    throw ParseError(
-      reading: "the time", text: text, because: copy.flash?.text ?? "it is no time of the session",
-      mend: "13:41:07, 2:30, 150s or 45%")
+    var error = ParseError(
+      reading: "the time", text: text, because: "it is no time of the session", mend: "13:41:07, 2:30, 150s or 45%")
+    if let flash = copy.flash { error.description = flash.text }
+    throw error
   }
 
   /// Goes to a time as the `go` prompt would; `flash` says what was wrong with it.

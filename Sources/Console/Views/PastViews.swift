@@ -49,13 +49,14 @@ extension ConsoleState {
   public func changeLines(_ changes: BoardChanges) -> [String] {
     var lines = [
       "From \(session.timeOfDay(changes.from)) to \(session.timeOfDay(changes.to)), \((changes.to - changes.from).clock): "
-        + "\(changes.cellsEnded) cells ended, \(changes.actions) orders, \(changes.preemptions) preemptions."
+        + "\(counted(changes.cellsEnded, "cell")) ended, \(counted(changes.actions, "order")), "
+        + "\(counted(changes.preemptions, "preemption"))."
     ]
     lines += changes.session.map { "The session: \($0)." }
     for change in changes.notebooks {
       let before = change.before?.word ?? "not open"
       var parts = [before == change.after.word ? change.after.word : "\(before) → \(change.after.word)"]
-      if change.cellsEnded > 0 { parts.append("\(change.cellsEnded) cells ended") }
+      if change.cellsEnded > 0 { parts.append("\(counted(change.cellsEnded, "cell")) ended") }
       if change.cellsFailed > 0 { parts.append("\(change.cellsFailed) not well") }
       if change.ran > .zero { parts.append("ran \(change.ran.clock)") }
       if change.waited > .zero { parts.append("waited \(change.waited.clock)") }
@@ -64,6 +65,8 @@ extension ConsoleState {
     if changes.notebooks.isEmpty, changes.session.isEmpty { lines.append("Nothing changed.") }
     return lines
   }
+
+  private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
   func drawChanges(_ grid: inout Grid, _ screen: Rect) {
     let lines = changeLines()

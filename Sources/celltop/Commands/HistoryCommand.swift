@@ -19,13 +19,6 @@ struct HistoryCommand: ParsableCommand {
   /// The history's path.
   static var path: String { HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment) }
 
-  /// Prints a value as JSON, keys in order.
-  static func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
-  }
-
   /// A wall time for people, in this machine's zone.
   static func day(_ microseconds: Int64) -> String {
     let format = DateFormatter()

@@ -73,8 +73,8 @@ extension WhatIfRun {
       measure("worst NTT", \.worstNTT, figure), measure("Jain's index", \.jain, isLessBetter: false, figure),
       measure("wait mean", \.waitMean, duration), measure("wait p50", \.waitP50, duration),
       measure("wait p95", \.waitP95, duration), measure("wait longest", \.waitMax, duration),
-      measure("makespan", \.makespan, duration), measure("GPU-hours held", \.gpuHours, figure),
-      measure("core-hours held", \.coreHours, figure),
+      measure("makespan", \.makespan, duration), measure("GPU-hours held", \.gpuHours, isLessBetter: nil, figure),
+      measure("core-hours held", \.coreHours, isLessBetter: nil, figure),
       .init(
         name: "preemptions", recorded: "\(then.preemptions)", again: "\(now.preemptions)", verdict: .same),
     ]
@@ -98,19 +98,19 @@ extension WhatIfRun {
     var notes: [String] = []
     if comparison.cellsCompared == 0 { notes.append("no cell can be compared: none ended after that moment") }
     if comparison.cellsNeverEnding > 0 {
-      notes.append("\(counted(comparison.cellsNeverEnding, "cell")) never end there; their waits are counted up to its last moment")
+      notes.append("without an end there: \(counted(comparison.cellsNeverEnding, "cell")), whose waits are counted up to its last moment")
     }
     if comparison.cellsNeverSubmitted > 0 {
-      notes.append("\(counted(comparison.cellsNeverSubmitted, "cell")) are never submitted there, and left out")
+      notes.append("never submitted there, and left out: \(counted(comparison.cellsNeverSubmitted, "cell"))")
     }
     if comparison.cellsRefused > 0 {
-      notes.append("\(counted(comparison.cellsRefused, "cell")) are refused there: the node could never hold them; left out")
+      notes.append("refused there, because the node could never hold what they ask for, and left out: \(counted(comparison.cellsRefused, "cell"))")
     }
     if comparison.cellsGuessed > 0 {
-      notes.append("\(counted(comparison.cellsGuessed, "cell")) run for a guessed time (interrupted, lost or not over then); left out")
+      notes.append("run for a guessed time (interrupted, lost or never started then), and left out: \(counted(comparison.cellsGuessed, "cell"))")
     }
     if comparison.ordersDiffering > 0 {
-      notes.append("\(counted(comparison.ordersDiffering, "order")) had another answer there")
+      notes.append("answered otherwise there: \(counted(comparison.ordersDiffering, "order"))")
     }
     if let difference = world.pastDifference {
       notes.append("the past is decided otherwise today (entry \(difference.sequence)); the policy's memory of it is made anew")
