@@ -62,8 +62,8 @@ public struct WorkloadShape: Sendable, Hashable {
   /// fit` finds in it from one minute (its resolution) to eight hours (`Docs/TRACES.md`).
   public static let training = WorkloadShape(
     name: "the AdobeTrace's training cells",
-    think: .twoLognormals(weight: 0.5, first: .init(mu: 5, sigma: 0.8), second: .init(mu: 7, sigma: 1.5)),
-    range: ThinkSample.Range(leastSeconds: 60, mostSeconds: 28_800), run: 0, last: 0,
+    think: .twoLognormals(weight: 0.6695, first: .init(mu: 4.736, sigma: 0.6252), second: .init(mu: 6.577, sigma: 1.376)),
+    range: ThinkSample.Range(leastSeconds: 60, mostSeconds: 28_800), run: -0.16, last: 0.33,
     bursts: [.init(0, 1), .init(1, 1)], cells: [.init(0, 1), .init(0.5, 15), .init(0.9, 46), .init(1, 120)],
     runs: [
       .init(0, 60), .init(0.5, 300), .init(0.75, 660), .init(0.9, 1920), .init(0.95, 5700), .init(0.99, 61_260),
