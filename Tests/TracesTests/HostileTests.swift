@@ -104,13 +104,13 @@ struct HostileTests {
     #expect(found.leftOut.entries.contains { $0.why.hasPrefix("the rest of a file: the archive is") })
   }
 
-  @Test("an archive that unpacks to 1 GB takes no more memory than its chunks")
+  @Test("an archive that unpacks to 256 MB takes no more memory than its chunks")
   func bomb() throws {
     let folder = try Scratch()
-    // Members of a gzip file may follow each other: a thousand times the same one of a megabyte, without a line's end.
+    // Members of a gzip file may follow each other: the same one of a megabyte again and again, without a line's end.
     let member = Gzip.packed([UInt8](repeating: 0, count: 1 << 20))
     var bytes: [UInt8] = []
-    for _ in 0..<1000 { bytes += member }
+    for _ in 0..<256 { bytes += member }
     var reader = try LineReader(try folder.write(bytes, "bomb.gz"))
     var lengths: [Int] = []
     while let line = try reader.next() { lengths.append(line.count) }
