@@ -66,7 +66,8 @@ let package = Package(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
-        "Simulation", "History", "NodeControl", "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
+        "Simulation", "History", "NodeControl", "GateLink", "KernelGate", "Projections", "Canvas", "Console",
+        "Terminal", "Session", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),

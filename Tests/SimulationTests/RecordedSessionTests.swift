@@ -8,7 +8,8 @@ import Traces
 
 @Suite("A recorded session becomes the trace that was played")
 struct RecordedSessionTests {
-  @Test("think times, run times and demands come back", arguments: ["fcfs", "dynamic", "os", "reservation"], UInt64(1)...3)
+  @Test(
+    "think times, run times and demands come back", arguments: ["fcfs", "dynamic", "os", "reservation"], UInt64(1)...3)
   func roundTrip(policy: String, seed: UInt64) throws {
     let trace = MixedWorkload(kind: .mixed, notebooks: 24, cores: 16, gpus: 4, load: 1.2, seed: seed).trace()
     var settings = Simulator.Settings(policy: policy, contention: .none)
@@ -53,8 +54,10 @@ struct RecordedSessionTests {
     let one = Allotment(node: NodeID(0), cores: CoreSet([0]))
     let events: [(Double, Event)] = [
       (1, .notebookOpened(notebook)), (3, .cellQueued(cell(1, 3))),
-      (4, .cellStarted(CellID(1), notebook.id, both, Reason(.backfilled))), (6, .cellSuspended(CellID(1), notebook.id, Reason(.backfilled))),
-      (9, .cellResumed(CellID(1), notebook.id, one, Reason(.backfilled))), (13, .cellEnded(CellID(1), notebook.id, .error)),
+      (4, .cellStarted(CellID(1), notebook.id, both, Reason(.backfilled))),
+      (6, .cellSuspended(CellID(1), notebook.id, Reason(.backfilled))),
+      (9, .cellResumed(CellID(1), notebook.id, one, Reason(.backfilled))),
+      (13, .cellEnded(CellID(1), notebook.id, .error)),
       (20, .cellQueued(cell(2, 20))), (21, .cellEnded(CellID(2), notebook.id, .aborted)),
       (25, .cellQueued(cell(3, 25))), (26, .cellStarted(CellID(3), notebook.id, both, Reason(.backfilled))),
     ]

@@ -7,7 +7,8 @@ import Traces
 @Suite("Generated interactive workloads")
 struct InteractiveWorkloadTests {
   private func trace(
-    _ kind: InteractiveWorkload.Kind = .notebooks, shape: WorkloadShape = .notebooks, seed: UInt64 = 1, notebooks: Int = 600,
+    _ kind: InteractiveWorkload.Kind = .notebooks, shape: WorkloadShape = .notebooks, seed: UInt64 = 1,
+    notebooks: Int = 600,
     load: Double = 1
   ) -> Trace {
     InteractiveWorkload(
@@ -105,7 +106,9 @@ struct InteractiveWorkloadTests {
       kind: kind, notebooks: 20, cores: 64, gpus: kind == .cpu ? 0 : 8, load: 1, seed: 1
     ).trace()
     // FNV-1a over the native text.
-    let digest = NativeTrace.write(trace).reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    let digest = NativeTrace.write(trace).reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01B3
+    }
     #expect(digest == (kind == .cpu ? 0xCBD1_E8B1_0AC2_48D4 : 0xAAD8_2548_C60E_9116), "\(kind): \(digest)")
   }
 }

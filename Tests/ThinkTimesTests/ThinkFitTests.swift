@@ -91,7 +91,9 @@ struct ThinkFitTests {
 struct ThinkSampleTests {
   @Test("tells thoughts from Run All and from absences, and pairs them with what went before")
   func sample() {
-    func cell(_ think: Double, _ run: Double) -> TraceCell { TraceCell(think: Span(seconds: think), run: Span(seconds: run)) }
+    func cell(_ think: Double, _ run: Double) -> TraceCell {
+      TraceCell(think: Span(seconds: think), run: Span(seconds: run))
+    }
     let notebook = TraceNotebook(
       name: "n", user: "u",
       cells: [cell(0, 1), cell(0.1, 2), cell(5, 3), cell(9, 4), cell(0.2, 5), cell(5000, 6), cell(7, 1)])

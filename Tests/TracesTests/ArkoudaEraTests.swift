@@ -44,7 +44,8 @@ struct ArkoudaEraTests {
   @Test("says that the summer of 2020 has no times")
   func untimed() throws {
     let error = #expect(throws: TraceError.self) { try imported(ArkoudaWriter(seed: 1).log(.summer2020)) }
-    #expect(error?.description.contains("server-0.log:8: is a request without a time") == true, "\(error?.description ?? "")")
+    #expect(
+      error?.description.contains("server-0.log:8: is a request without a time") == true, "\(error?.description ?? "")")
     #expect(error?.description.contains("no think time can be recovered") == true)
   }
 
@@ -88,8 +89,10 @@ struct ArkoudaEraTests {
   @Test(
     "reads every wording of an end",
     arguments: [
-      ("connect took 0.0004sec", 0.0004, false), ("x took 5.1e-05 sec", 5.1e-05, false), ("[pdarray]<int64,1> took 2 sec", 2, false),
-      ("[int] resulted in error Error: a in b in  0.5 sec", 0.5, true), ("x resulted in error: bad took 3 sec in 0.25 sec", 0.25, true),
+      ("connect took 0.0004sec", 0.0004, false), ("x took 5.1e-05 sec", 5.1e-05, false),
+      ("[pdarray]<int64,1> took 2 sec", 2, false),
+      ("[int] resulted in error Error: a in b in  0.5 sec", 0.5, true),
+      ("x resulted in error: bad took 3 sec in 0.25 sec", 0.25, true),
       ("shutdown initiated by ann took 0.125 sec", 0.125, false),
     ])
   func wordings(text: String, took: Double, failed: Bool) throws {
@@ -109,6 +112,15 @@ struct ArkoudaEraTests {
     #expect(found.trace.notebooks.count == 2)
     #expect(found.trace.cellCount == a.cells.count + b.cells.count)
     #expect(Set(found.trace.notebooks.map(\.name)).count == 2)
+  }
+
+  @Test("lets a log without dates begin when the dated one does")
+  func undated() throws {
+    let dated = ArkoudaWriter(seed: 5, users: ["ann"])
+    let undated = ArkoudaWriter(seed: 6, users: ["ben"])
+    let found = try imported(undated.log(.october2019), dated.log(.may2025))
+    #expect(found.trace.notebooks.map(\.arrival) == [.zero, .zero])
+    #expect(found.trace.cellCount == dated.cells.count + undated.cells.count)
   }
 
   @Test("does not let a reply pretend to be another user's")

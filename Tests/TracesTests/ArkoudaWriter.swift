@@ -69,7 +69,8 @@ struct ArkoudaWriter {
 
   private func banner(_ era: Era) -> String {
     switch era {
-    case .october2019, .december2019: "arkouda server version = v2019\nmemory tracking = false\nserver listening on node01:5555\n"
+    case .october2019, .december2019:
+      "arkouda server version = v2019\nmemory tracking = false\nserver listening on node01:5555\n"
     default: "\n\n*****\n*          server listening on tcp://node01:5555         *\n*****\n\n\n"
     }
   }
@@ -81,11 +82,14 @@ struct ArkoudaWriter {
     switch era {
     case .october2019:
       let clock = String(format: "%.1f", request.start.truncatingRemainder(dividingBy: 86_400))
-      return "reqMsg: \(command) x\n>>> \(command) started at \(clock)sec\nrepMsg:\(request.fails ? "Error: no" : "done")\n<<< \(command) took \(String(format: "%.4f", request.took))sec\n"
+      return
+        "reqMsg: \(command) x\n>>> \(command) started at \(clock)sec\nrepMsg:\(request.fails ? "Error: no" : "done")\n<<< \(command) took \(String(format: "%.4f", request.took))sec\n"
     case .december2019:
-      return "reqMsg: \(command) x\n>>> \(command) started at \(request.start) sec\nrepMsg:\(request.fails ? "Error: no" : "done")\n<<< \(ended)\n"
+      return
+        "reqMsg: \(command) x\n>>> \(command) started at \(request.start) sec\nrepMsg:\(request.fails ? "Error: no" : "done")\n<<< \(ended)\n"
     case .summer2020:
-      return "[arkouda_server] main Line 1 INFO [Chapel] >>> \(command) x\n[arkouda_server] main Line 2 INFO [Chapel] <<< \(ended)\n"
+      return
+        "[arkouda_server] main Line 1 INFO [Chapel] >>> \(command) x\n[arkouda_server] main Line 2 INFO [Chapel] <<< \(ended)\n"
     case .december2020, .march2023, .june2024, .may2025, .iso:
       let tag = era == .may2025 || era == .iso ? "[Chapel ]" : "[Chapel]"
       func line(_ at: Double, _ level: String, _ message: String) -> String {

@@ -54,7 +54,8 @@ struct HostileTests {
     let place = random.index(below: max(bytes.count, 1))
     let tokens: [[UInt8]] = [
       [0], [0xFF, 0xFE], [0x0A], Array("1e999".utf8), Array("-99999999999999999999".utf8), Array("nan".utf8),
-      Array("9999-99-99".utf8), Array(">>> ".utf8), Array("<<< x took 1e300 sec".utf8), Array("\"".utf8), Array("{[".utf8),
+      Array("9999-99-99".utf8), Array(">>> ".utf8), Array("<<< x took 1e300 sec".utf8), Array("\"".utf8),
+      Array("{[".utf8),
       Array("4294967296".utf8), [0x1F, 0x8B],
     ]
     switch random.index(below: 5) {
@@ -79,7 +80,8 @@ struct HostileTests {
   func longLine() throws {
     let folder = try Scratch()
     var text = Array(
-      "2026-01-12 08:00:00 [S] r Line 1 INFO [Chapel ] >>> str [\n2026-01-12 08:00:01 [S] r Line 1 INFO [Chapel ] repMsg: {\"msg\":\"".utf8)
+      "2026-01-12 08:00:00 [S] r Line 1 INFO [Chapel ] >>> str [\n2026-01-12 08:00:01 [S] r Line 1 INFO [Chapel ] repMsg: {\"msg\":\""
+        .utf8)
     text += [UInt8](repeating: UInt8(ascii: "x"), count: 30_000_000)
     text += Array("\", \"user\":\"ann\"}\n2026-01-12 08:00:01 [S] r Line 1 INFO [Chapel ] <<< str took 1 sec\n".utf8)
     let found = try ArkoudaLog.read([try folder.write(text, "long.log")])

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Timed notebooks")
 struct TimedNotebookTests {
-  private static func cell(_ metadata: String, count: Int = 1, source: String = "\"x\"", outputs: String = "[]") -> String {
+  private static func cell(_ metadata: String, count: Int = 1, source: String = "\"x\"", outputs: String = "[]")
+    -> String
+  {
     "{\"cell_type\": \"code\", \"execution_count\": \(count), \"metadata\": {\(metadata)}, \"source\": \(source), \"outputs\": \(outputs)}"
   }
 
@@ -14,7 +16,8 @@ struct TimedNotebookTests {
   }
 
   static let jupyter = cell(
-    #""execution": {"iopub.status.busy": "2024-01-06T12:00:00.000Z", "iopub.execute_input": "2024-01-06T12:00:00.100Z", "iopub.status.idle": "2024-01-06T12:00:02.300Z", "shell.execute_reply.started": "2024-01-06T12:00:00.050Z", "shell.execute_reply": "2024-01-06T12:00:02.250Z"}"#)
+    #""execution": {"iopub.status.busy": "2024-01-06T12:00:00.000Z", "iopub.execute_input": "2024-01-06T12:00:00.100Z", "iopub.status.idle": "2024-01-06T12:00:02.300Z", "shell.execute_reply.started": "2024-01-06T12:00:00.050Z", "shell.execute_reply": "2024-01-06T12:00:02.250Z"}"#
+  )
   static let stale = cell(
     #""execution": {"iopub.execute_input": "2024-01-06T12:01:00.000Z", "shell.execute_reply.started": "2024-01-06T11:00:00.000Z", "shell.execute_reply": "2024-01-06T12:01:01.000Z"}"#,
     count: 2)
@@ -75,7 +78,8 @@ struct TimedNotebookTests {
     let path = try folder.write(
       Self.notebook(
         at("2024-01-06T12:00:20", "2024-01-06T12:00:30", 2), at("2024-01-06T12:00:00", "2024-01-06T12:00:10", 1),
-        at("2024-01-07T12:00:00", "2024-01-07T12:00:10", 9), at("2024-01-07T12:00:05", "2024-01-07T12:00:15", 10)), "a.ipynb")
+        at("2024-01-07T12:00:00", "2024-01-07T12:00:10", 9), at("2024-01-07T12:00:05", "2024-01-07T12:00:15", 10)),
+      "a.ipynb")
     let found = try TimedNotebooks.read([path])
     #expect(found.trace.notebooks.map { $0.cells.map(\.think.seconds) } == [[0, 10], [0, 0]])
     #expect(found.trace.notebooks[1].cells[1].run == Span(seconds: 5), "what is left after the cell that it overlaps")

@@ -13,7 +13,9 @@ struct TracePictureTests {
     notebooks: [
       TraceNotebook(
         name: "first", user: "ana",
-        cells: [TraceCell(think: .zero, run: Span(seconds: 50)), TraceCell(think: Span(seconds: 25), run: Span(seconds: 25))]),
+        cells: [
+          TraceCell(think: .zero, run: Span(seconds: 50)), TraceCell(think: Span(seconds: 25), run: Span(seconds: 25)),
+        ]),
       TraceNotebook(
         name: "second", user: "ben", arrival: Instant(seconds: 50),
         cells: [TraceCell(think: Span(seconds: 25), run: Span(seconds: 25), outcome: .error)]),

@@ -74,7 +74,8 @@ struct StandardWorkloadTests {
   @Test("says that GPUs are not in the format")
   func gpus() {
     let trace = Trace(
-      name: "g", notebooks: [TraceNotebook(name: "n", user: "u", cells: [TraceCell(think: .zero, run: .zero, gpus: 1)])])
+      name: "g", notebooks: [TraceNotebook(name: "n", user: "u", cells: [TraceCell(think: .zero, run: .zero, gpus: 1)])]
+    )
     #expect(StandardWorkload.write(trace).notes == ["1 cells ask for GPUs, which the format does not have"])
   }
 }

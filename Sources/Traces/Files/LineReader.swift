@@ -103,7 +103,9 @@ extension ArraySlice<UInt8> {
       while from >= 0, from + length <= bytes.count {
         if !last {
           // The next place where the text can begin.
-          guard let next = memchr(base + from, Int32(text.utf8Start[0]), bytes.count - length + 1 - from) else { return nil }
+          guard let next = memchr(base + from, Int32(text.utf8Start[0]), bytes.count - length + 1 - from) else {
+            return nil
+          }
           from = UnsafeRawPointer(next) - base
         }
         if memcmp(base + from, text.utf8Start, length) == 0 { return startIndex + from }

@@ -43,7 +43,8 @@ public enum StandardWorkload {
     for job in jobs { sessions.take(job) }
     var notes = ["\(jobs.count) jobs, \(sessions.linked) of them name the job before them and the think time"]
     if sessions.overlapping > 0 {
-      notes.append("\(sessions.overlapping) jobs overlap another one of their user and run beside it in a session of their own")
+      notes.append(
+        "\(sessions.overlapping) jobs overlap another one of their user and run beside it in a session of their own")
     }
     return Imported(
       trace: sessions.trace(name: name, note: "Standard Workload Format, \(path)"), notes: notes, leftOut: leftOut)
@@ -206,7 +207,8 @@ struct WorkloadSessions {
       add(cell, job, end, to: index)
       return
     }
-    let own = areLinked ? [] : (lanes[job.user] ?? []).filter { job.submittedSeconds - sessions[$0].endSeconds <= gapSeconds }
+    let own =
+      areLinked ? [] : (lanes[job.user] ?? []).filter { job.submittedSeconds - sessions[$0].endSeconds <= gapSeconds }
     lanes[job.user] = own
     let free = own.filter { sessions[$0].endSeconds <= job.submittedSeconds }
     if let index = free.max(by: { sessions[$0].endSeconds < sessions[$1].endSeconds }) {

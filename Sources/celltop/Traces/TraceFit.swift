@@ -37,7 +37,8 @@ struct TraceFit: ParsableCommand {
     for fit in fits {
       lines.append(
         Self.row(
-          fit.model.family.rawValue, fit.model.formula, decimal(fit.ks, digits: 3), decimal(fit.aic - best.aic, digits: 5)))
+          fit.model.family.rawValue, fit.model.formula, decimal(fit.ks, digits: 3),
+          decimal(fit.aic - best.aic, digits: 5)))
     }
     lines += ["", "best   \(best.model.family.rawValue) \(best.model.argument)"]
     func correlation(_ value: Double?) -> String { value.map { decimal($0, digits: 2) } ?? "unknown" }
@@ -55,7 +56,9 @@ struct TraceFit: ParsableCommand {
   }
 
   private static func row(_ model: String, _ parameters: String, _ ks: String, _ aic: String) -> String {
-    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(width - text.count, 1)) }
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(width - text.count, 1))
+    }
     return padded(model, 19) + padded(parameters, 56) + padded(ks, 9) + aic
   }
 

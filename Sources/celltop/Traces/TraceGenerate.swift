@@ -20,7 +20,8 @@ struct TraceGenerate: ParsableCommand {
   @Option(help: "Seed: the same seed makes the same trace.") var seed: UInt64 = 1
   @Option(help: "A think-time model, like two-lognormals:0.5,0.9,0.9,4.6,1.8, as 'trace fit' prints it.")
   var think: String?
-  @Option(help: "A trace or a table of timings to work like: its bursts, run times, think times and how they go together.")
+  @Option(
+    help: "A trace or a table of timings to work like: its bursts, run times, think times and how they go together.")
   var like: String?
   @OptionGroup var range: ThinkRange
   @Option(name: [.short, .long], help: "The native trace to write.") var output: String
@@ -79,7 +80,8 @@ struct TraceGenerate: ParsableCommand {
       if let model { shape.think = model }
     }
     return InteractiveWorkload(
-      kind: kind, shape: shape, notebooks: notebooks, cores: cores, gpus: kind == .notebooks ? 0 : gpus, load: load, seed: seed
+      kind: kind, shape: shape, notebooks: notebooks, cores: cores, gpus: kind == .notebooks ? 0 : gpus, load: load,
+      seed: seed
     ).trace()
   }
 
