@@ -92,7 +92,7 @@ let package = Package(
     tests("Policies", ["Domain", "Engine"]),
     tests("Forecast", ["Domain"]),
     tests("Metrics", ["Domain"]),
-    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"], files: ["Samples"]),
+    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
