@@ -87,8 +87,8 @@ let package = Package(
     tests(
       "Session",
       [
-        "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console",
-        "GateLink",
+        "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections", "Canvas",
+        "Console", "GateLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

@@ -9,6 +9,8 @@ public struct Ledger: Sendable {
   public internal(set) var wakeAt = Instant.never
   /// Whether waits are explained: they are where people watch, and are not in bulk simulation.
   public internal(set) var explainsWaits = true
+  /// What starts have taught about the ranges that were told for them.
+  public internal(set) var startCalibrator = StartCalibrator()
   /// The instant of the present input.
   public internal(set) var now = Instant.zero
   /// The digest of all entries so far.
@@ -33,6 +35,7 @@ extension Ledger {
     if state.notebooks[Int(id.number)].state == .suspended {
       emit(.cellResumed(cell, id, allotment, reason))
     } else {
+      if explainsWaits { startCalibrator.started(cell, of: id, at: now) }
       emit(.cellStarted(cell, id, allotment, reason))
     }
     return true
@@ -76,6 +79,11 @@ extension Ledger {
     guard explainsWaits, state.contains(id), state.notebooks[Int(id.number)].hasCell,
       state.notebooks[Int(id.number)].state != .running
     else { return }
+    var wait = wait
+    if let raw = wait.expected {
+      let cell = state.notebooks[Int(id.number)].cell
+      wait.expected = startCalibrator.told(raw, cell: cell.id, of: id, submitted: cell.submitted, at: now)
+    }
     if let last = state.notebooks[Int(id.number)].wait, !wait.isNews(after: last, at: now) { return }
     emit(.cellWaits(state.notebooks[Int(id.number)].cell.id, id, wait))
   }

@@ -71,8 +71,12 @@ public final class LiveSession: @unchecked Sendable {
         note: configuration.note)
     }
     number = writer?.session ?? 0
-    let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
-    driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
+    let session = number
+    let past = history.map { PastForecaster(of: $0, before: session) }
+    let keeper = history.map { ForecasterKeeper(of: $0, session: session, trouble: past?.trouble) }
+    driver = try EngineDriver(
+      policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
+      board: board)
     desk = GateDesk(defaultDemand: configuration.defaultDemand, session: number)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)

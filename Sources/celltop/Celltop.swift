@@ -13,7 +13,7 @@ struct Celltop: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self,
-      CompareCommand.self, TraceCommand.self, BenchCommand.self,
+      CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self,
       KernelspecCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
