@@ -113,7 +113,7 @@ let package = Package(
     tests(
       "Session",
       [
-        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas",
+        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections", "Canvas",
         "Console", "GateLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),

@@ -73,13 +73,17 @@ public final class LiveSession: @unchecked Sendable {
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
       beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
-    let past = history.flatMap { try? HistoryStore(reading: $0) }
-    let forecaster = past.map { PastForecaster.learned(from: $0) } ?? Forecaster()
     let writer = history.map { SessionWriter(path: $0, heading) }
-    driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
+    let session = writer?.session ?? 0
+    let past = history.flatMap { try? HistoryStore(reading: $0) }.map {
+      PastForecaster(of: $0, before: session > 0 ? session : .max)
+    }
+    let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
+    driver = try EngineDriver(
+      policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
+      board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: writer?.session ?? 0,
-      evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
