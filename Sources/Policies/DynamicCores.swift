@@ -62,10 +62,11 @@ extension Dynamic {
   }
 
   private mutating func markAgedIfSlow(_ id: NotebookID, in state: SchedulerState) {
-    guard let bound, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
-      standstill(id, in: state) >= Double(bound.microseconds)
+    guard ageing != nil, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
+      standstill(id, in: state) >= nodes[Int(state.notebooks[Int(id.number)].node.number)].bound.now
     else { return }
     standings[Int(id.number)].isAged = true
+    countAged(id, in: state)
   }
 
   private mutating func addClaim(

@@ -30,7 +30,7 @@ extension Dynamic {
         on: Double(have), of: most)
   }
 
-  /// remaining × total, in seconds squared; the least goes first.
+  /// left × whole, in seconds squared; the least goes first.
   func index(of id: NotebookID, in state: SchedulerState) -> Double {
     let done = done(id, at: now)
     var remaining: Double
@@ -39,6 +39,7 @@ extension Dynamic {
       if anticipates, let left = forecast.notebookRemaining, let all = forecast.notebookTotal {
         remaining = max(Double(left.microseconds) - done, 1000)
         total = max(Double(all.microseconds), remaining)
+        remaining /= stagger(whole: total, cellLeft: Double(forecast.run.p50.microseconds) - done)
       } else {
         remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
         total = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + remaining
@@ -52,12 +53,25 @@ extension Dynamic {
     return remaining * total / 1e12
   }
 
+  /// How many bounds a notebook has to take alone to be staggered.
+  static let boundsOfLarge = 2.5
+
+  /// By what the index of a cell of a very large notebook is divided: the fourth root of what the cell has left, in units
+  /// of a 48th of the bound; 1 for any other.
+  ///
+  /// Such a notebook's cells stand still until the bound whenever the node is short of GPUs. What that frees until the
+  /// notebook comes back is the same for a short cell as for a long one, but a long one is untouchable for as long as it
+  /// runs once it is aged. So long ones go a little earlier, and short ones wait.
+  private func stagger(whole: Double, cellLeft: Double) -> Double {
+    guard staggers, let ageing, whole >= Self.boundsOfLarge * Double(ageing.microseconds) else { return 1 }
+    return (max(cellLeft, 1000) * 48 / Double(ageing.microseconds)).squareRoot().squareRoot()
+  }
+
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
     let cell = state.notebooks[Int(id.number)].cell.id
     let tier = -2 * Int64(state.notebooks[Int(id.number)].priority)
     if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
-    let index = min(index(of: id, in: state), large)
-    return Rank(tier: tier, index: Int64(index.bitPattern >> UInt64(grain)), cell: cell)
+    return Rank(tier: tier, index: Int64(index(of: id, in: state).bitPattern), cell: cell)
   }
 
   /// Whether `a` may take from `b`: it is before it by more than the order of submission.
@@ -89,11 +103,11 @@ extension Dynamic {
       nodes[node].others.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-    if let bound, !standings[Int(id.number)].isAged {
-      let left = Double(bound.microseconds) - standstill(id, in: state)
-      let at = now.microseconds + Int64(max(left, 0).rounded(.up))
+    countAged(id, in: state)
+    if ageing != nil, !standings[Int(id.number)].isAged {
+      let from = now.microseconds - Int64(standstill(id, in: state).rounded(.down))
       nodes[node].ageing.insert(
-        id, Rank(tier: at, cell: state.notebooks[Int(id.number)].cell.id), Need(cores: 0, gpus: 0))
+        id, Rank(tier: from, cell: state.notebooks[Int(id.number)].cell.id), Need(cores: 0, gpus: 0))
     }
   }
 
@@ -111,6 +125,22 @@ extension Dynamic {
     nodes[node].gangs.remove(id)
     nodes[node].others.remove(id)
     nodes[node].ageing.remove(id)
+    uncountAged(id, on: node)
+  }
+
+  /// Counts what an aged cell wants that runs or could run.
+  mutating func countAged(_ id: NotebookID, in state: SchedulerState) {
+    guard standings[Int(id.number)].isAged, standings[Int(id.number)].counted == nil else { return }
+    let demand = state.notebooks[Int(id.number)].cell.demand
+    let need = Need(cores: demand.coresMost, gpus: demand.gpus)
+    standings[Int(id.number)].counted = need
+    nodes[Int(state.notebooks[Int(id.number)].node.number)].bound.count(need, sign: 1)
+  }
+
+  private mutating func uncountAged(_ id: NotebookID, on node: Int) {
+    guard let need = standings[Int(id.number)].counted else { return }
+    standings[Int(id.number)].counted = nil
+    nodes[node].bound.count(need, sign: -1)
   }
 
   /// Books that a cell runs on what it was given.
@@ -129,6 +159,7 @@ extension Dynamic {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
+    countAged(id, in: state)
     if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
@@ -143,6 +174,7 @@ extension Dynamic {
     } else {
       nodes[node].runningOthers.remove(id)
     }
+    uncountAged(id, on: node)
     if standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = false
       nodes[node].unforeseen -= 1
@@ -178,8 +210,10 @@ extension Dynamic {
   /// Marks the cells that have stood still for as long as anyone may.
   mutating func age(on node: NodeID, in ledger: inout Ledger) {
     let index = Int(node.number)
+    guard ageing != nil else { return }
+    nodes[index].bound.settle(at: now)
     while let id = nodes[index].ageing.first, let rank = nodes[index].ageing.rank(of: id),
-      rank.tier <= now.microseconds
+      nodes[index].bound.isReached(from: Instant(microseconds: rank.tier), at: now)
     {
       nodes[index].ageing.remove(id)
       standings[Int(id.number)].isAged = true
