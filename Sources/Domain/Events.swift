@@ -59,6 +59,42 @@ public enum Event: Hashable, Sendable {
   /// A check of the books failed: a fault of ours, told to the operator.
   case invariantBroken(String)
 
+  public var kind: EventKind {
+    switch self {
+    case .policyChanged: .policyChanged
+    case .nodeAdded: .nodeAdded
+    case .drainChanged: .drainChanged
+    case .notebookOpened: .notebookOpened
+    case .kernelReady: .kernelReady
+    case .kernelDied: .kernelDied
+    case .notebookClosed: .notebookClosed
+    case .backlogChanged: .backlogChanged
+    case .cellQueued: .cellQueued
+    case .cellRefused: .cellRefused
+    case .cellWaits: .cellWaits
+    case .cellStarted: .cellStarted
+    case .cellAdopted: .cellAdopted
+    case .cellResized: .cellResized
+    case .cellSuspended: .cellSuspended
+    case .cellResumed: .cellResumed
+    case .interruptRequested: .interruptRequested
+    case .cellEnded: .cellEnded
+    case .priorityChanged: .priorityChanged
+    case .pinned: .pinned
+    case .unpinned: .unpinned
+    case .held: .held
+    case .released: .released
+    case .resumeOrdered: .resumeOrdered
+    case .demandOverridden: .demandOverridden
+    case .commandAccepted: .commandAccepted
+    case .commandRefused: .commandRefused
+    case .decisionRefused: .decisionRefused
+    case .effectFailed: .effectFailed
+    case .usageSampled: .usageSampled
+    case .invariantBroken: .invariantBroken
+    }
+  }
+
   /// The notebook that it is about; nil where it is about the node or the session.
   public var notebook: NotebookID? {
     switch self {
@@ -76,4 +112,39 @@ public enum Event: Hashable, Sendable {
     case .commandAccepted(let command), .commandRefused(let command, _): command.verb.notebook
     }
   }
+}
+
+/// What sort of thing happened: an event without its particulars. The numbers are those that the packed form begins with.
+public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
+  case policyChanged = 0
+  case nodeAdded = 1
+  case drainChanged = 2
+  case notebookOpened = 3
+  case kernelReady = 4
+  case kernelDied = 5
+  case notebookClosed = 6
+  case backlogChanged = 7
+  case cellQueued = 8
+  case cellRefused = 9
+  case cellWaits = 10
+  case cellStarted = 11
+  case cellAdopted = 12
+  case cellResized = 13
+  case cellSuspended = 14
+  case cellResumed = 15
+  case interruptRequested = 16
+  case cellEnded = 17
+  case priorityChanged = 18
+  case pinned = 19
+  case unpinned = 20
+  case held = 21
+  case released = 22
+  case resumeOrdered = 23
+  case demandOverridden = 24
+  case commandAccepted = 25
+  case commandRefused = 26
+  case decisionRefused = 27
+  case effectFailed = 28
+  case usageSampled = 29
+  case invariantBroken = 30
 }

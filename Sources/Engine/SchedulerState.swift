@@ -1,14 +1,14 @@
 import Domain
 
 /// What the engine knows of one notebook and of the one cell that it may have in the books.
-@frozen public struct NotebookSlot: Sendable, Hashable {
+public struct NotebookSlot: Sendable, Hashable {
   public var state: NotebookState = .starting
   public var node: NodeID
   public var priority: Int32
   /// An operator lets no cell of it start.
   public var isHeld = false
-  public var pin: Pin?
-  public var demandOverride: Demand?
+  /// Whether an operator bound it to cores or GPUs.
+  public private(set) var isPinned = false
   /// Cells that wait in its gate behind the head.
   public var backlog: Int32 = 0
 
@@ -28,8 +28,9 @@ import Domain
   public var isOperatorSuspended = false
   /// The cell's memory is held on its node: from its first start to its end, suspended or not.
   public var holdsMemory = false
-  /// Why the cell waits, as last explained.
-  public var wait: Wait?
+  private var aside = Aside.nothing
+  /// Whether anything stands aside.
+  private(set) var isSetAside = false
   /// Where it stands in the state's list of waiting or of running notebooks; -1 for in neither.
   var place: Int32 = -1
 
@@ -40,16 +41,98 @@ import Domain
     allotment = Allotment(node: notebook.node, cores: CoreSet())
   }
 
+  /// The cores and GPUs to which an operator bound it.
+  public var pin: Pin? {
+    get { aside.values?.pin }
+    set {
+      isPinned = newValue != nil
+      change { $0.pin = newValue }
+    }
+  }
+
+  /// What its cells ask for by an operator's order, whatever else says.
+  public var demandOverride: Demand? {
+    get { aside.values?.demandOverride }
+    set { change { $0.demandOverride = newValue } }
+  }
+
+  /// Why the cell waits, as last explained.
+  public var wait: Wait? {
+    get { aside.values?.wait }
+    set { if newValue != nil || isSetAside { change { $0.wait = newValue } } }
+  }
+
+  private mutating func change(_ body: (inout Aside.Values) -> Void) {
+    var values = aside.values ?? Aside.Values()
+    body(&values)
+    isSetAside = values != Aside.Values()
+    aside = isSetAside ? .something(values) : .nothing
+  }
+
   /// Whether a cell of it is in the books.
   @inlinable public var hasCell: Bool { state == .queued || state == .running || state == .suspended }
 
-  /// Whether a policy may start or resume the cell: it waits, and no operator keeps it from running.
-  @inlinable public var isStartable: Bool {
-    (state == .queued || state == .suspended) && !isHeld && !isOperatorSuspended
-  }
-
   /// How long the cell has run until `now`.
   @inlinable public func ran(at now: Instant) -> Span { state == .running ? attained + (now - runningSince) : attained }
+}
+
+/// What few notebooks have, kept apart so that the slots of all the others are small.
+private indirect enum Aside: Sendable, Hashable {
+  case nothing
+  case something(Values)
+
+  struct Values: Sendable, Hashable {
+    var pin: Pin?
+    var demandOverride: Demand?
+    var wait: Wait?
+  }
+
+  var values: Values? {
+    switch self {
+    case .nothing: nil
+    case .something(let values): values
+    }
+  }
+}
+
+// What happens to its cell.
+extension NotebookSlot {
+  mutating func queue(_ next: Cell) {
+    state = .queued
+    cell = next
+    started = nil
+    attained = .zero
+    isOperatorSuspended = false
+    forgetWait()
+  }
+
+  mutating func run(on next: Allotment, at now: Instant) {
+    state = .running
+    // What a suspended cell kept is what it goes on with and gives back, whatever the new allotment says.
+    let memory = holdsMemory ? allotment.memory : next.memory
+    allotment = next
+    allotment.memory = memory
+    runningSince = now
+    isOperatorSuspended = false
+    if started == nil { started = now }
+    forgetWait()
+  }
+
+  mutating func suspend(byOperator: Bool, at now: Instant) {
+    attained = ran(at: now)
+    state = .suspended
+    isOperatorSuspended = byOperator
+  }
+
+  mutating func end(at now: Instant) {
+    attainedBefore += ran(at: now)
+    attained = .zero
+    state = .thinking
+    isOperatorSuspended = false
+    forgetWait()
+  }
+
+  private mutating func forgetWait() { if isSetAside { wait = nil } }
 }
 
 /// What the engine knows of one node.
@@ -63,19 +146,29 @@ import Domain
   public var drainedGPUs = GPUSet()
   /// Every GPU of the node.
   public let gpuSet: GPUSet
+  let coreCount: Int32
   /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
   public var idleMemory: Bytes
 
   init(_ node: Node) {
     self.node = node
     gpuSet = node.gpuSet
+    coreCount = Int32(node.cores.count)
     idleCores = node.cores
     idleGPUs = gpuSet
     idleMemory = node.memory
   }
 
-  /// Memory that may still be held: without limit where the node's is unknown.
-  @inlinable public var roomOfMemory: Bytes { node.memory > .zero ? idleMemory : Bytes(.max) }
+  mutating func take(_ allotment: Allotment) {
+    idleCores.subtract(allotment.cores)
+    idleGPUs.subtract(allotment.gpus)
+  }
+
+  mutating func giveBack(_ allotment: Allotment) {
+    idleCores.formUnion(allotment.cores)
+    idleGPUs.formUnion(allotment.gpus)
+  }
+
 }
 
 /// The state that a session's events add up to. Only `apply` changes it, live and in replay alike.
@@ -113,6 +206,40 @@ import Domain
     _read { yield nodes[Int(id.number)] }
   }
 
+  // A computed property of a slot in the array costs a copy of the slot; these do not.
+
+  /// Whether a cell of the notebook is in the books.
+  @inlinable public func hasCell(_ id: NotebookID) -> Bool {
+    let state = notebooks[Int(id.number)].state
+    return state == .queued || state == .running || state == .suspended
+  }
+
+  /// Whether a policy may start or resume the notebook's cell: it waits, and no operator keeps it from running.
+  @inlinable public func isStartable(_ id: NotebookID) -> Bool {
+    let index = Int(id.number)
+    let state = notebooks[index].state
+    return (state == .queued || state == .suspended) && !notebooks[index].isHeld
+      && !notebooks[index].isOperatorSuspended
+  }
+
+  func demandOverride(of id: NotebookID) -> Demand? {
+    notebooks[Int(id.number)].isSetAside ? notebooks[Int(id.number)].demandOverride : nil
+  }
+
+  /// Memory of a node that may still be held: without limit where the node's is unknown.
+  @inlinable public func roomOfMemory(on id: NodeID) -> Bytes {
+    let place = Int(id.number)
+    return nodes[place].node.memory > .zero ? nodes[place].idleMemory : Bytes(.max)
+  }
+
+  /// Why the node could never hold `demand`; nil where it could.
+  func refusal(of demand: Demand, on id: NodeID) -> Refusal? {
+    let place = Int(id.number)
+    let isSmall = demand.coresLeast <= nodes[place].coreCount && demand.gpus <= Int32(nodes[place].node.gpus.count)
+    if isSmall, demand.memory == .zero, demand.gpuMemory == .zero { return nil }
+    return nodes[place].node.refusal(of: demand)
+  }
+
   @inlinable public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }
   @inlinable public func contains(_ id: NodeID) -> Bool { id.number >= 0 && Int(id.number) < nodes.count }
 
@@ -130,12 +257,17 @@ extension SchedulerState {
   }
 
   mutating func apply(_ event: Event, sequence number: Int64, at instant: Instant) {
-    sequence = number
-    now = instant
+    advance(to: number, at: instant)
     apply(event, at: instant)
   }
 
-  mutating func apply(_ event: Event, at now: Instant) {
+  /// The next entry is `number`.
+  mutating func advance(to number: Int64, at instant: Instant) {
+    sequence = number
+    now = instant
+  }
+
+  private mutating func apply(_ event: Event, at now: Instant) {
     if let id = event.notebook, !contains(id) {
       if case .notebookOpened(let notebook) = event, Int(id.number) == notebooks.count {
         notebooks.append(NotebookSlot(notebook))
@@ -165,10 +297,7 @@ extension SchedulerState {
     case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
       run(id, on: allotment, at: now)
     case .cellAdopted(let cell, let started, let allotment): adopt(cell, started: started, on: allotment, at: now)
-    case .cellResized(_, let id, let allotment, _):
-      giveBack(notebooks[Int(id.number)].allotment)
-      take(allotment)
-      notebooks[Int(id.number)].allotment = allotment
+    case .cellResized(_, let id, let allotment, _): resize(id, to: allotment)
     case .cellSuspended(_, let id, let reason): suspend(id, byOperator: reason.rule == .operatorSuspended, at: now)
     case .cellEnded(_, let id, _): end(id, at: now)
     case .priorityChanged(let id, let priority): notebooks[Int(id.number)].priority = priority
@@ -181,17 +310,11 @@ extension SchedulerState {
     }
   }
 
-  private mutating func queue(_ cell: Cell) {
-    let index = Int(cell.notebook.number)
+  mutating func queue(_ cell: Cell) {
     accepted += 1
     lastCell = cell.id
     queuedCount += 1
-    notebooks[index].state = .queued
-    notebooks[index].cell = cell
-    notebooks[index].started = nil
-    notebooks[index].attained = .zero
-    notebooks[index].isOperatorSuspended = false
-    notebooks[index].wait = nil
+    notebooks[Int(cell.notebook.number)].queue(cell)
     Self.join(&waiting, &notebooks, cell.notebook)
   }
 
@@ -202,47 +325,41 @@ extension SchedulerState {
     notebooks[Int(cell.notebook.number)].attained = now - started
   }
 
-  private mutating func run(_ id: NotebookID, on allotment: Allotment, at now: Instant) {
+  mutating func run(_ id: NotebookID, on allotment: Allotment, at now: Instant) {
     let index = Int(id.number)
     if notebooks[index].state == .queued { queuedCount -= 1 } else { suspendedCount -= 1 }
     runningCount += 1
     Self.leave(&waiting, &notebooks, id)
     Self.join(&running, &notebooks, id)
     take(allotment)
-    var allotment = allotment
-    if notebooks[index].holdsMemory {
-      // What a suspended cell kept is what it goes on with and gives back, whatever the new allotment says.
-      allotment.memory = notebooks[index].allotment.memory
-    } else if !allotment.shared, contains(allotment.node) {
+    notebooks[index].run(on: allotment, at: now)
+    if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
       notebooks[index].holdsMemory = true
       nodes[Int(allotment.node.number)].idleMemory = nodes[Int(allotment.node.number)].idleMemory - allotment.memory
     }
-    notebooks[index].state = .running
-    notebooks[index].allotment = allotment
-    notebooks[index].runningSince = now
-    notebooks[index].wait = nil
-    notebooks[index].isOperatorSuspended = false
-    if notebooks[index].started == nil { notebooks[index].started = now }
   }
 
-  private mutating func suspend(_ id: NotebookID, byOperator: Bool, at now: Instant) {
-    let index = Int(id.number)
+  mutating func resize(_ id: NotebookID, to allotment: Allotment) {
+    giveBack(of: id)
+    take(allotment)
+    notebooks[Int(id.number)].allotment = allotment
+  }
+
+  mutating func suspend(_ id: NotebookID, byOperator: Bool, at now: Instant) {
     runningCount -= 1
     suspendedCount += 1
-    giveBack(notebooks[index].allotment)
-    notebooks[index].attained = notebooks[index].ran(at: now)
-    notebooks[index].state = .suspended
-    notebooks[index].isOperatorSuspended = byOperator
+    giveBack(of: id)
+    notebooks[Int(id.number)].suspend(byOperator: byOperator, at: now)
     Self.leave(&running, &notebooks, id)
     Self.join(&waiting, &notebooks, id)
   }
 
-  private mutating func end(_ id: NotebookID, at now: Instant) {
+  mutating func end(_ id: NotebookID, at now: Instant) {
     let index = Int(id.number)
     switch notebooks[index].state {
     case .running:
       runningCount -= 1
-      giveBack(notebooks[index].allotment)
+      giveBack(of: id)
       Self.leave(&running, &notebooks, id)
     case .suspended:
       suspendedCount -= 1
@@ -258,11 +375,7 @@ extension SchedulerState {
       let node = Int(notebooks[index].allotment.node.number)
       nodes[node].idleMemory = nodes[node].idleMemory + notebooks[index].allotment.memory
     }
-    notebooks[index].attainedBefore += notebooks[index].ran(at: now)
-    notebooks[index].attained = .zero
-    notebooks[index].state = .thinking
-    notebooks[index].wait = nil
-    notebooks[index].isOperatorSuspended = false
+    notebooks[index].end(at: now)
   }
 
   private mutating func setPin(_ pin: Pin?, of id: NotebookID) {
@@ -278,14 +391,14 @@ extension SchedulerState {
 
   private mutating func take(_ allotment: Allotment) {
     guard !allotment.shared, contains(allotment.node) else { return }
-    nodes[Int(allotment.node.number)].idleCores.subtract(allotment.cores)
-    nodes[Int(allotment.node.number)].idleGPUs.subtract(allotment.gpus)
+    nodes[Int(allotment.node.number)].take(allotment)
   }
 
-  private mutating func giveBack(_ allotment: Allotment) {
-    guard !allotment.shared, contains(allotment.node) else { return }
-    nodes[Int(allotment.node.number)].idleCores.formUnion(allotment.cores)
-    nodes[Int(allotment.node.number)].idleGPUs.formUnion(allotment.gpus)
+  /// What the notebook's cell holds becomes idle.
+  private mutating func giveBack(of id: NotebookID) {
+    let index = Int(id.number)
+    guard !notebooks[index].allotment.shared, contains(notebooks[index].allotment.node) else { return }
+    nodes[Int(notebooks[index].allotment.node.number)].giveBack(notebooks[index].allotment)
   }
 
   private static func join(_ list: inout [NotebookID], _ slots: inout [NotebookSlot], _ id: NotebookID) {

@@ -131,15 +131,15 @@ public struct Dynamic: Policy {
     for id in state.waiting { refresh(id, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     now = state.now
     while standings.count < state.notebooks.count { standings.append(Standing()) }
     while nodes.count < state.nodes.count {
       nodes.append(NodeLines(bound: Bound(of: state.nodes[nodes.count].node, at: now, self)))
     }
-    if event.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
-    guard let id = event.notebook, state.contains(id) else { return }
-    switch event {
+    if kind.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
+    guard let id else { return }
+    switch kind {
     case .cellQueued, .cellAdopted:
       leave(id, in: state)
       standings[Int(id.number)] = Standing()
@@ -180,7 +180,7 @@ public struct Dynamic: Policy {
     }
     ledger.explainWaits { state in
       let pinned = state.queue.filter {
-        state.notebooks[Int($0.number)].isStartable && state.notebooks[Int($0.number)].pin != nil
+        state.isStartable($0) && state.notebooks[Int($0.number)].isPinned
       }
       return (pinned + nodes.flatMap { $0.gangs.ordered + $0.others.ordered }).sorted { rank(of: $0) < rank(of: $1) }
     }

@@ -50,14 +50,14 @@ extension Dynamic {
       addClaim(id, present: present, base: isGang || !preempts, in: ledger.state, &budget)
     }
     for id in pending { addClaim(id, present: 0, base: true, in: ledger.state, &budget) }
-    addWaiting(on: index, budget: budget, memory: ledger.state[node].roomOfMemory, in: ledger.state)
+    addWaiting(on: index, budget: budget, memory: ledger.state.roomOfMemory(on: node), in: ledger.state)
     divide(budget)
     apply(on: node, in: &ledger)
     pending.removeAll(keepingCapacity: true)
   }
 
   private func isMine(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Bool {
-    state.notebooks[Int(id.number)].node == node && state.notebooks[Int(id.number)].pin == nil
+    state.notebooks[Int(id.number)].node == node && !state.notebooks[Int(id.number)].isPinned
       && !state.notebooks[Int(id.number)].allotment.shared
   }
 
@@ -72,13 +72,14 @@ extension Dynamic {
   private mutating func addClaim(
     _ id: NotebookID, present: Int32, base: Bool, in state: SchedulerState, _ budget: inout Int32
   ) {
-    let cell = state.notebooks[Int(id.number)].cell
-    let speedup = Speedup(parallelThousandths: cell.forecast?.parallelThousandths ?? 1000)
-    let rank = currentRank(of: id, in: state)
-    let weight = 1 / (index(of: id, in: state) * speedup.over(cores: Double(cell.demand.coresMost)))
+    let demand = state.notebooks[Int(id.number)].cell.demand
+    let speedup = Speedup(
+      parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
+    let tier = currentTier(of: id, in: state)
+    let weight = 1 / (index(of: id, in: state) * speedup.over(cores: Double(demand.coresMost)))
     var claim = Claim(
-      id: id, tier: rank.tier, weight: weight, speedup: speedup, least: cell.demand.coresLeast,
-      most: cell.demand.coresMost, present: present)
+      id: id, tier: tier, weight: weight, speedup: speedup, least: demand.coresLeast, most: demand.coresMost,
+      present: present)
     if base {
       claim.cores = present > 0 ? min(claim.least, present) : claim.least
       budget -= claim.cores

@@ -23,7 +23,7 @@ extension Dynamic {
     pending.removeAll(keepingCapacity: true)
     guard let head = nodes[index].gangs.first else { return }
     let room = freeRoom(on: node, in: ledger.state)
-    var free = Need(room, memory: ledger.state[node].roomOfMemory)
+    var free = Need(room, memory: ledger.state.roomOfMemory(on: node))
     if nodes[index].malleable > 0 { free.cores = coresForGangs(on: node, in: ledger.state) }
     var cursor: NotebookID? = head
     var attempts = 0
@@ -95,7 +95,7 @@ extension Dynamic {
         if let pin = state.notebooks[Int(other.number)].pin { usable.subtract(pin.cores) }
       }
       for id in state.running
-      where state.notebooks[Int(id.number)].pin != nil && state.notebooks[Int(id.number)].node == node {
+      where state.notebooks[Int(id.number)].isPinned && state.notebooks[Int(id.number)].node == node {
         usable.subtract(state.notebooks[Int(id.number)].allotment.cores)
       }
     }
@@ -146,13 +146,13 @@ extension Dynamic {
 
   /// What a running gang would leave to others if it were suspended.
   private func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
-    let allotment = state.notebooks[Int(id.number)].allotment
-    let slot = state[node]
-    let gpus = Int32(allotment.gpus.subtracting(slot.drainedGPUs).count)
+    let index = Int(id.number)
+    let place = Int(node.number)
+    let gpus = Int32(state.notebooks[index].allotment.gpus.subtracting(state.nodes[place].drainedGPUs).count)
     let cores =
-      nodes[Int(node.number)].malleable > 0
-      ? state.notebooks[Int(id.number)].cell.demand.coresLeast
-      : Int32(allotment.cores.subtracting(slot.drainedCores).count)
+      nodes[place].malleable > 0
+      ? state.notebooks[index].cell.demand.coresLeast
+      : Int32(state.notebooks[index].allotment.cores.subtracting(state.nodes[place].drainedCores).count)
     return Need(cores: cores, gpus: gpus)
   }
 
@@ -182,7 +182,7 @@ extension Dynamic {
   /// Starts pinned cells on their pins, and takes those from unpinned cells behind them.
   mutating func startPinned(on node: NodeID, in ledger: inout Ledger) {
     let pinned = ledger.state.queue.filter {
-      ledger.state.notebooks[Int($0.number)].isStartable && ledger.state.notebooks[Int($0.number)].pin != nil
+      ledger.state.isStartable($0) && ledger.state.notebooks[Int($0.number)].isPinned
         && ledger.state.notebooks[Int($0.number)].node == node
     }
     guard !pinned.isEmpty else { return }

@@ -67,10 +67,15 @@ extension Dynamic {
     return (max(cellLeft, 1000) * 48 / Double(ageing.microseconds)).squareRoot().squareRoot()
   }
 
+  /// What goes before the index: the priority, and whether the cell is aged.
+  func currentTier(of id: NotebookID, in state: SchedulerState) -> Int64 {
+    -2 * Int64(state.notebooks[Int(id.number)].priority) - (standings[Int(id.number)].isAged ? 1 : 0)
+  }
+
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
     let cell = state.notebooks[Int(id.number)].cell.id
-    let tier = -2 * Int64(state.notebooks[Int(id.number)].priority)
-    if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
+    let tier = currentTier(of: id, in: state)
+    if standings[Int(id.number)].isAged { return Rank(tier: tier, cell: cell) }
     return Rank(tier: tier, index: Int64(index(of: id, in: state).bitPattern), cell: cell)
   }
 
@@ -93,7 +98,7 @@ extension Dynamic {
   /// Puts a waiting notebook where it belongs now.
   mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    guard state.notebooks[Int(id.number)].isStartable, state.notebooks[Int(id.number)].pin == nil else { return }
+    guard state.isStartable(id), !state.notebooks[Int(id.number)].isPinned else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
     let need = gangNeed(of: id, in: state)
@@ -146,11 +151,10 @@ extension Dynamic {
   /// Books that a cell runs on what it was given.
   mutating func enterRunning(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    let allotment = state.notebooks[Int(id.number)].allotment
-    guard state.notebooks[Int(id.number)].pin == nil, !allotment.shared else { return }
+    guard !state.notebooks[Int(id.number)].isPinned, !state.notebooks[Int(id.number)].allotment.shared else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
-    let need = Need(cores: Int32(allotment.cores.count), gpus: Int32(allotment.gpus.count))
+    let need = Need(cores: 0, gpus: 0)
     if isGang(id, in: state) {
       nodes[node].runningGangs.insert(id, rank, need)
       standings[Int(id.number)].coresLeast = state.notebooks[Int(id.number)].cell.demand.coresLeast

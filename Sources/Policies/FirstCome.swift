@@ -24,10 +24,10 @@ public struct FirstCome: Policy {
     for id in state.waiting { lines.refresh(id, in: state, Self.rank) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity {
       prepare(for: state)
-    } else if let id = event.notebook, state.contains(id) {
+    } else if let id {
       lines.refresh(id, in: state, Self.rank)
     }
   }
@@ -39,7 +39,9 @@ public struct FirstCome: Policy {
     ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
-  static func rank(_ slot: NotebookSlot) -> Rank { Rank(tier: -Int64(slot.priority), cell: slot.cell.id) }
+  static func rank(_ state: SchedulerState, _ index: Int) -> Rank {
+    Rank(tier: -Int64(state.notebooks[index].priority), cell: state.notebooks[index].cell.id)
+  }
 }
 
 extension Lines {

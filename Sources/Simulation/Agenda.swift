@@ -17,7 +17,6 @@ struct Agenda {
 
   init(notebooks: Int) {
     places = ContiguousArray(repeating: -1, count: notebooks)
-    heap.reserveCapacity(notebooks)
   }
 
   var first: Item? { heap.first }
@@ -46,36 +45,44 @@ struct Agenda {
   }
 
   private mutating func rise(_ start: Int, _ item: Item) {
-    var at = start
-    while at > 0 {
-      let parent = (at - 1) >> 2
-      guard item < heap[parent] else { break }
-      heap[at] = heap[parent]
-      places[Int(heap[at].notebook)] = Int32(at)
-      at = parent
+    heap.withUnsafeMutableBufferPointer { heap in
+      places.withUnsafeMutableBufferPointer { places in
+        var at = start
+        while at > 0 {
+          let parent = (at - 1) >> 2
+          guard item < heap[parent] else { break }
+          heap[at] = heap[parent]
+          places[Int(heap[at].notebook)] = Int32(at)
+          at = parent
+        }
+        heap[at] = item
+        places[Int(item.notebook)] = Int32(at)
+      }
     }
-    heap[at] = item
-    places[Int(item.notebook)] = Int32(at)
   }
 
   private mutating func sink(_ start: Int, _ item: Item) {
-    var at = start
-    while true {
-      let from = at << 2 + 1
-      guard from < heap.count else { break }
-      var least = from
-      let to = min(from + 4, heap.count)
-      var child = from + 1
-      while child < to {
-        if heap[child] < heap[least] { least = child }
-        child += 1
+    heap.withUnsafeMutableBufferPointer { heap in
+      places.withUnsafeMutableBufferPointer { places in
+        var at = start
+        while true {
+          let from = at << 2 + 1
+          guard from < heap.count else { break }
+          var least = from
+          let to = min(from + 4, heap.count)
+          var child = from + 1
+          while child < to {
+            if heap[child] < heap[least] { least = child }
+            child += 1
+          }
+          guard heap[least] < item else { break }
+          heap[at] = heap[least]
+          places[Int(heap[at].notebook)] = Int32(at)
+          at = least
+        }
+        heap[at] = item
+        places[Int(item.notebook)] = Int32(at)
       }
-      guard heap[least] < item else { break }
-      heap[at] = heap[least]
-      places[Int(heap[at].notebook)] = Int32(at)
-      at = least
     }
-    heap[at] = item
-    places[Int(item.notebook)] = Int32(at)
   }
 }

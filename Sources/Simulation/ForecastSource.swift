@@ -9,6 +9,12 @@ public protocol ForecastSource: Sendable {
   mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast?
   /// A cell has ended after so long a run.
   mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
+  /// Whether it wants to be told of ends.
+  var learns: Bool { get }
+}
+
+extension ForecastSource {
+  public var learns: Bool { true }
 }
 
 /// Reads the future in the trace: the run times are certain, the notebook's rest is known.
@@ -22,6 +28,8 @@ public struct OracleForecast: ForecastSource {
 
   /// By notebook number; what remains falls with each cell asked for.
   private var known: [Known?]
+
+  public var learns: Bool { false }
 
   public init(notebooks: Int) { known = Array(repeating: nil, count: notebooks) }
 
@@ -49,6 +57,8 @@ public struct OracleForecast: ForecastSource {
 
 /// Foresees nothing.
 public struct NoForecast: ForecastSource {
+  public var learns: Bool { false }
+
   public init() {}
   public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant)
     -> CellForecast?

@@ -26,8 +26,7 @@ public struct Run: Sendable {
     let cells = Double(max(trace.cellCount, 1))
     if let progress {
       var steps = 0
-      while simulator.nextTime != nil {
-        simulator.step()
+      while simulator.step() {
         steps += 1
         if steps % 10_000 == 0 { progress(Double(simulator.scheduler.state.ended) / cells) }
       }

@@ -188,6 +188,49 @@ extension Digest {
     put(instant)
     event.pack(into: &self)
   }
+
+  // The same for the frequent events, from their particulars: what `Event.pack` puts in, without making the event.
+
+  public mutating func absorb(queued cell: Cell, sequence: Int64, at instant: Instant) {
+    begin(.cellQueued, sequence, instant)
+    cell.pack(into: &self)
+  }
+
+  /// - Parameter kind: `cellStarted`, `cellResumed` or `cellResized`.
+  public mutating func absorb(
+    _ kind: EventKind, _ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason, sequence: Int64,
+    at instant: Instant
+  ) {
+    begin(kind, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    allotment.pack(into: &self)
+    reason.pack(into: &self)
+  }
+
+  public mutating func absorb(
+    ended cell: CellID, _ id: NotebookID, _ outcome: CellOutcome, sequence: Int64, at instant: Instant
+  ) {
+    begin(.cellEnded, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    put(UInt64(outcome.rawValue))
+  }
+
+  public mutating func absorb(
+    suspended cell: CellID, _ id: NotebookID, _ reason: Reason, sequence: Int64, at instant: Instant
+  ) {
+    begin(.cellSuspended, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    reason.pack(into: &self)
+  }
+
+  private mutating func begin(_ kind: EventKind, _ sequence: Int64, _ instant: Instant) {
+    put(sequence)
+    put(instant)
+    put(UInt64(kind.rawValue))
+  }
 }
 
 extension PackBytes {

@@ -41,10 +41,18 @@ extension CommandID: Packable {
 extension ResourceSet: Packable {
   /// How many words follow, then the words.
   @inlinable public func pack(into sink: inout some PackSink) {
-    var used = words
-    while used > 0 && word(used - 1) == 0 { used -= 1 }
-    sink.put(UInt64(used))
-    for index in 0..<used { sink.put(word(index)) }
+    guard rest == nil else { return packAll(into: &sink) }
+    let used: UInt64 = w3 != 0 ? 4 : w2 != 0 ? 3 : w1 != 0 ? 2 : w0 != 0 ? 1 : 0
+    sink.put(used)
+    if used > 0 { sink.put(w0) }
+    if used > 1 { sink.put(w1) }
+    if used > 2 { sink.put(w2) }
+    if used > 3 { sink.put(w3) }
+  }
+
+  @inlinable @inline(never) func packAll(into sink: inout some PackSink) {
+    sink.put(UInt64(words))
+    for index in 0..<words { sink.put(word(index)) }
   }
 
   public init(from source: inout PackSource) throws(PackError) {
