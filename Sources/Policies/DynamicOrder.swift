@@ -40,6 +40,9 @@ extension Dynamic {
         remaining = max(Double(left.microseconds) - done, 1000)
         total = max(Double(all.microseconds), remaining)
         remaining /= stagger(whole: total, cellLeft: Double(forecast.run.p50.microseconds) - done)
+      } else if anticipates, let left = forecast.further?.notebookLeft {
+        let before = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds)
+        return weighed(left.index(after: done, before: before) / 1e12, of: id, in: state)
       } else {
         remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
         total = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + remaining
@@ -48,9 +51,13 @@ extension Dynamic {
       remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
+    return weighed(remaining * total / 1e12, of: id, in: state)
+  }
+
+  /// The index with the cell's GPUs counted in.
+  private func weighed(_ index: Double, of id: NotebookID, in state: SchedulerState) -> Double {
     let gpus = Double(state.notebooks[Int(id.number)].cell.demand.gpus)
-    if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
-    return remaining * total / 1e12
+    return gpus > 1 ? index * (1 + width * (gpus - 1)) : index
   }
 
   /// How many bounds a notebook has to take alone to be staggered.
@@ -163,8 +170,12 @@ extension Dynamic {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
+<<<<<<< HEAD
     countAged(id, in: state)
     if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
+=======
+    let forecast = state.notebooks[Int(id.number)].cell.forecast
+    if forecast == nil || forecast?.further != nil, !standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
     }

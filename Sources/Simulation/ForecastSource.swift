@@ -9,11 +9,14 @@ public protocol ForecastSource: Sendable {
   mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast?
   /// A cell has ended after so long a run.
   mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
+  /// A notebook has been closed after its last cell.
+  mutating func closed(number: Int)
   /// Whether it wants to be told of ends.
   var learns: Bool { get }
 }
 
 extension ForecastSource {
+  public mutating func closed(number: Int) {}
   public var learns: Bool { true }
 }
 

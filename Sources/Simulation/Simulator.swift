@@ -243,6 +243,7 @@ extension Simulator {
       agenda.remove(player)
       tally.notebookEnded(alone: players[index].alone, shared: players[index].shared, think: players[index].think)
       if players[index].keeps { release(player) }
+      forecast.closed(number: index)
       give(.observation(.notebookClosed(players[index].id)))
       return
     }

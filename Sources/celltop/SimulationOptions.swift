@@ -24,7 +24,7 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Seed of everything random. A trace holds nothing random: it is kept for generated workloads.")
   var seed: UInt64 = 1
 
-  @Option(help: "What the policies know beforehand: oracle (the trace itself) or none.")
+  @Option(help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
   var forecast: ForecastChoice = .oracle
 
   @Option(help: "What threads that outnumber shared cores cost: measured or none.")
@@ -36,7 +36,7 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Scale the think times and the gaps between arrivals by this factor: below 1, more load.")
   var stretch: Double = 1
 
-  enum ForecastChoice: String, ExpressibleByArgument, CaseIterable { case oracle, none }
+  enum ForecastChoice: String, ExpressibleByArgument, CaseIterable { case oracle, learned, none }
   enum OversubscriptionChoice: String, ExpressibleByArgument, CaseIterable { case measured, none }
 
   func validate() throws {
@@ -89,6 +89,7 @@ struct SimulationOptions: ParsableArguments {
   func source(for trace: Trace) -> any ForecastSource {
     switch forecast {
     case .oracle: OracleForecast(notebooks: trace.notebooks.count)
+    case .learned: LearnedForecast()
     case .none: NoForecast()
     }
   }

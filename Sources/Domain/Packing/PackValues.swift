@@ -184,21 +184,75 @@ extension Quantiles: Packable {
 }
 
 extension CellForecast: Packable {
+  /// Added to the number of the basis where `further` follows; without it the form is the one of before there was any.
+  @usableFromInline static let hasFurther: UInt64 = 16
+
   @inlinable public func pack(into sink: inout some PackSink) {
     sink.put(run)
-    sink.put(UInt64(basis.rawValue))
+    sink.put(UInt64(basis.rawValue) + (further == nil ? 0 : Self.hasFurther))
     sink.put(notebookRemaining)
     sink.put(notebookTotal)
     sink.put(parallelThousandths)
     sink.put(peakCores)
     sink.put(peakGPUs)
+    if let further { sink.put(further) }
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    run = try source.value()
+    let number = try source.number()
+    let extends = number >= Self.hasFurther
+    guard let raw = UInt8(exactly: extends ? number - Self.hasFurther : number),
+      let basis = ForecastBasis(rawValue: raw)
+    else { throw PackError("ForecastBasis has no case \(number)") }
+    self.basis = basis
+    notebookRemaining = try source.optional()
+    notebookTotal = try source.optional()
+    parallelThousandths = try source.int32()
+    peakCores = try source.int32()
+    peakGPUs = try source.int32()
+    further = extends ? try FurtherForecast(from: &source) : nil
+  }
+}
+
+extension FurtherForecast: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(need)
+    sink.put(notebookLeft)
+    sink.put(think)
+    sink.put(nextRun)
+    sink.put(nextNeed)
+  }
+
+  public convenience init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      need: try source.value(), notebookLeft: try source.value(), think: try source.optional(),
+      nextRun: try source.optional(), nextNeed: try source.value())
+  }
+}
+
+extension ForeseenNeed: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(millicores)
+    sink.put(gpus)
+    sink.put(memory)
+    sink.put(gpuMemory)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
-      run: try source.value(), basis: try source.choice(), notebookRemaining: try source.optional(),
-      notebookTotal: try source.optional(), parallelThousandths: try source.int32(),
-      peakCores: try source.int32(), peakGPUs: try source.int32())
+      millicores: try source.optional(), gpus: try source.optional(), memory: try source.optional(),
+      gpuMemory: try source.optional())
+  }
+}
+
+extension Amounts: Packable {
+  public func pack(into sink: inout some PackSink) { for amount in [p05, p25, p50, p75, p95] { sink.put(amount) } }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      p05: try source.signed(), p25: try source.signed(), p50: try source.signed(), p75: try source.signed(),
+      p95: try source.signed())
   }
 }
 
