@@ -9,13 +9,28 @@ public struct Node: Hashable, Sendable {
   /// The GPUs, in the order of their numbers.
   public var gpus: [GPU]
   public var memory: Bytes
+  /// Bytes a second at which each GPU's memory is saved to the host's, and restored; 0 where that takes no time.
+  public var gpuSwapRate: Bytes
 
-  public init(id: NodeID, name: String, cores: CoreSet, gpus: [GPU] = [], memory: Bytes = .zero) {
+  /// 80 GiB in 15 s, as measured on a large card.
+  public static let gpuSwapRateMeasured = Bytes(5_726_623_061)
+
+  public init(
+    id: NodeID, name: String, cores: CoreSet, gpus: [GPU] = [], memory: Bytes = .zero,
+    gpuSwapRate: Bytes = Node.gpuSwapRateMeasured
+  ) {
     self.id = id
     self.name = name
     self.cores = cores
     self.gpus = gpus
     self.memory = memory
+    self.gpuSwapRate = gpuSwapRate
+  }
+
+  /// How long it takes to save so many bytes of one GPU's memory, or to restore them.
+  public func swapTime(of bytes: Bytes) -> Span {
+    guard gpuSwapRate > .zero else { return .zero }
+    return Span(seconds: Double(bytes.count) / Double(gpuSwapRate.count))
   }
 
   /// Every GPU of the node.

@@ -53,9 +53,9 @@ extension SchedulerState {
     guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus), hasMemory(for: id) else {
       return nil
     }
+    guard let gpus = gpus(for: id, Int(demand.gpus), from: room.gpus) else { return nil }
     return Allotment(
-      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(demand.coresMost)),
-      gpus: room.gpus.smallest(Int(demand.gpus)),
+      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(demand.coresMost)), gpus: gpus,
       memory: demand.memory)
   }
 

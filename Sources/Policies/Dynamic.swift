@@ -37,6 +37,7 @@ public struct Dynamic: Policy {
     (name: "fixed", summary: "keep the bound at 'ageing' whatever the load"),
     (name: "share", summary: "the part of the node that aged cells may want before the bound rises: 0.5 without it"),
     (name: "no-stagger", summary: "order the cells of a very large notebook as those of any other"),
+    (name: "eager-eviction", summary: "save idle notebooks' GPU memory to the host as soon as room is wanted"),
     (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
   ]
 
@@ -48,6 +49,7 @@ public struct Dynamic: Policy {
   /// The part of a node that aged cells may want before the bound rises; nil for a bound that stays.
   let share: Double?
   let staggers: Bool
+  let evictsEagerly: Bool
   let width: Double
 
   /// The instant of the present input; the state's is that of its last entry.
@@ -59,6 +61,7 @@ public struct Dynamic: Policy {
   /// Scratch, kept for its capacity.
   var claims: ContiguousArray<Claim> = []
   var pending: [NotebookID] = []
+  var deferred: [NotebookID] = []
 
   public init(options: PolicyOptions) throws(Refusal) {
     preempts = !options.has("no-preemption")
@@ -68,6 +71,7 @@ public struct Dynamic: Policy {
     ageing = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
     let part = try options.number("share", in: 0...1, otherwise: 0.5)
     share = options.has("fixed") ? nil : part
+    evictsEagerly = options.has("eager-eviction")
     staggers = !options.has("no-stagger") && !options.has("no-ageing") && hours > 0
     width = try options.number("width", in: 0...1, otherwise: 0.1)
   }
@@ -79,6 +83,8 @@ public struct Dynamic: Policy {
     var since = Instant.zero
     var rate = 0.0
     var isAged = false
+    /// Since when it has been waiting for GPU memory that might soon come cheaper; nil while it does not.
+    var awaitsMemorySince: Instant?
     /// What it wants as an aged cell, counted in its node's bound.
     var counted: Need?
     /// Counted among those whose cores can change.
@@ -151,7 +157,7 @@ public struct Dynamic: Policy {
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
       .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
       break
     }
   }

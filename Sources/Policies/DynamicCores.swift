@@ -161,7 +161,8 @@ extension Dynamic {
     var room = freeRoom(on: node, in: ledger.state)
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
-      let gpus = room.gpus.smallest(Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus))
+      let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)
+      let gpus = ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: room.cores.smallest(Int(claim.cores)), gpus: gpus,
         memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)

@@ -30,6 +30,12 @@ extension Dynamic {
     while let id = cursor {
       let need = gangNeed(of: id, in: ledger.state)
       let rank = standings[Int(id.number)].rank
+      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger) {
+        deferred.append(id)
+        nodes[index].gangs.remove(id)
+        cursor = nodes[index].gangs.next(after: rank)
+        continue
+      }
       if need.fits(in: free) || (preempts && makeRoom(for: id, need, on: node, &free, in: &ledger)) {
         take(id, need, &free, on: node)
         cursor = nodes[index].gangs.next(after: rank)
@@ -40,6 +46,8 @@ extension Dynamic {
       cursor = nodes[index].gangs.next(after: rank)
     }
     fillUp(on: node, &free, in: ledger.state)
+    for id in deferred { refresh(id, in: ledger.state) }
+    deferred.removeAll(keepingCapacity: true)
   }
 
   private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
@@ -107,7 +115,7 @@ extension Dynamic {
     for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Need, in ledger: inout Ledger
   ) -> Bool {
     let index = Int(node.number)
-    let rank = standings[Int(id.number)].rank
+    let rank = rankToPreempt(id, on: node, in: ledger.state)
     guard need.memory <= free.memory, mayPreempt(rank, on: index) else { return false }
     var victims: [(id: NotebookID, gives: Need)] = []
     var improved: [NotebookID] = []
@@ -166,8 +174,9 @@ extension Dynamic {
       let overtakes = ahead.flatMap {
         standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
       }
+      let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
-        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)),
+        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: gpus,
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)

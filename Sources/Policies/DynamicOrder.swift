@@ -31,7 +31,9 @@ extension Dynamic {
   }
 
   /// left × whole, in seconds squared; the least goes first.
-  func index(of id: NotebookID, in state: SchedulerState) -> Double {
+  ///
+  /// - Parameter further: microseconds that it would take longer than its work.
+  func index(of id: NotebookID, in state: SchedulerState, further: Double = 0) -> Double {
     let done = done(id, at: now)
     var remaining: Double
     var total: Double
@@ -51,7 +53,7 @@ extension Dynamic {
       remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
-    return weighed(remaining * total / 1e12, of: id, in: state)
+    return weighed((remaining + further) * total / 1e12, of: id, in: state)
   }
 
   /// The index with the cell's GPUs counted in.
@@ -170,12 +172,11 @@ extension Dynamic {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-<<<<<<< HEAD
     countAged(id, in: state)
-    if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
-=======
     let forecast = state.notebooks[Int(id.number)].cell.forecast
-    if forecast == nil || forecast?.further != nil, !standings[Int(id.number)].isUnforeseen {
+    if forecast?.notebookRemaining == nil, forecast == nil || forecast?.further != nil,
+      !standings[Int(id.number)].isUnforeseen
+    {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
     }
@@ -258,10 +259,13 @@ extension Dynamic {
   mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason, in ledger: inout Ledger) {
     // What was taken back for it may turn out to be drained; then it waits for the next decision.
     let demand = ledger.state.demand(of: id)
-    guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else { return }
-    guard ledger.start(id, on: allotment, because: reason) else { return }
+    guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else {
+      return refresh(id, in: ledger.state)
+    }
+    if demand.gpuMemory > .zero { evict(for: id, on: allotment.gpus, in: &ledger) }
+    guard ledger.start(id, on: allotment, because: reason) else { return refresh(id, in: ledger.state) }
     leaveWaiting(id, in: ledger.state)
-    standings[Int(id.number)].since = now
+    standings[Int(id.number)].since = now + delay(of: id, in: ledger.state)
     standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
     enterRunning(id, in: ledger.state)
   }

@@ -104,7 +104,8 @@ public struct Reservation: Policy {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), state.hasMemory(for: id) else {
       return nil
     }
-    return Holding(cores: room.cores.smallest(Int(need.cores)), gpus: room.gpus.smallest(Int(need.gpus)))
+    guard let gpus = state.gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
+    return Holding(cores: room.cores.smallest(Int(need.cores)), gpus: gpus)
   }
 
   private mutating func keep(_ id: NotebookID, _ holding: Holding, in state: SchedulerState) {

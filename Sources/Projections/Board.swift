@@ -64,7 +64,8 @@ public struct Board: Sendable, Hashable {
     case .decisionRefused, .invariantBroken: faults += 1
     case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellStarted, .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled,
+      .memoryEvicted:
       break
     }
   }
@@ -138,7 +139,8 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
+      .memoryEvicted:
       true
     }
   }

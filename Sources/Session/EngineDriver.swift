@@ -34,10 +34,9 @@ struct EngineDriver {
   /// Why the history does not hold everything; nil where it does.
   var trouble: String? { writer?.trouble }
 
-  /// A forecast for a cell of that code in that notebook.
-  func forecast(codeHash: UInt64, notebook id: NotebookID) -> CellForecast? {
-    let notebook = state.descriptions[Int(id.number)]
-    return forecaster.forecast(codeHash: codeHash, path: notebook.path, user: notebook.user)
+  /// A forecast for a cell about to be submitted.
+  func forecast(_ source: CellSource, _ demand: Demand, in id: NotebookID) -> CellForecast? {
+    forecaster.forecast(source, demand, in: id)
   }
 
   /// Lets the engine decide. Nothing is done about it before `commit`.

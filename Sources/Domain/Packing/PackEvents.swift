@@ -124,6 +124,10 @@ extension Event: Packable {
     case .invariantBroken(let text):
       sink.put(30 as UInt64)
       sink.put(text)
+    case .memoryEvicted(let id, let reason):
+      sink.put(31 as UInt64)
+      sink.put(id)
+      sink.put(reason)
     }
   }
 
@@ -161,6 +165,7 @@ extension Event: Packable {
     case 28: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
+    case 31: self = .memoryEvicted(try source.value(), try source.value())
     default: throw PackError("there is no event \(tag)")
     }
   }

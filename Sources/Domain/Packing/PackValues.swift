@@ -128,12 +128,15 @@ extension Node: Packable {
     sink.put(cores)
     sink.put(gpus)
     sink.put(memory)
+    sink.put(gpuSwapRate)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
       id: try source.value(), name: try source.text(), cores: try source.value(), gpus: try source.list(),
       memory: try source.value())
+    // The oldest recordings end here.
+    if !source.isAtEnd { gpuSwapRate = try source.value() }
   }
 }
 
