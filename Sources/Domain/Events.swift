@@ -18,6 +18,7 @@
 /// Rare or large cases are indirect, so that the frequent ones are small to copy.
 public enum Event: Hashable, Sendable {
   case policyChanged(String)
+  /// A node joined, or one that is known has more cores, GPUs or memory from now on.
   indirect case nodeAdded(Node)
   /// All cores and GPUs of the node that are drained from now on.
   indirect case drainChanged(NodeID, CoreSet, GPUSet)

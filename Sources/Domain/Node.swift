@@ -9,6 +9,8 @@ public struct Node: Hashable, Sendable {
   /// The GPUs, in the order of their numbers.
   public var gpus: [GPU]
   public var memory: Bytes
+  /// Which cores share what; nil where nothing is known, and every choice is as good as another.
+  public var topology: CoreTopology?
   /// Bytes a second at which each GPU's memory is saved to the host's, and restored; 0 where that takes no time.
   public var gpuSwapRate: Bytes
 
@@ -16,7 +18,7 @@ public struct Node: Hashable, Sendable {
   public static let gpuSwapRateMeasured = Bytes(5_726_623_061)
 
   public init(
-    id: NodeID, name: String, cores: CoreSet, gpus: [GPU] = [], memory: Bytes = .zero,
+    id: NodeID, name: String, cores: CoreSet, gpus: [GPU] = [], memory: Bytes = .zero, topology: CoreTopology? = nil,
     gpuSwapRate: Bytes = Node.gpuSwapRateMeasured
   ) {
     self.id = id
@@ -24,6 +26,7 @@ public struct Node: Hashable, Sendable {
     self.cores = cores
     self.gpus = gpus
     self.memory = memory
+    self.topology = topology
     self.gpuSwapRate = gpuSwapRate
   }
 
@@ -31,6 +34,14 @@ public struct Node: Hashable, Sendable {
   public func swapTime(of bytes: Bytes) -> Span {
     guard gpuSwapRate > .zero else { return .zero }
     return Span(seconds: Double(bytes.count) / Double(gpuSwapRate.count))
+  }
+
+  /// The best `count` cores of `free` for one cell, or all of them where there are fewer: see `CoreTopology.choose`.
+  ///
+  /// - Parameter present: cores that the cell has already and keeps.
+  public func choose(_ count: Int, from free: CoreSet, beside present: CoreSet = CoreSet()) -> CoreSet {
+    guard let topology else { return free.smallest(count) }
+    return topology.choose(count, from: free, beside: present)
   }
 
   /// Every GPU of the node.
@@ -65,11 +76,58 @@ public struct GPU: Hashable, Sendable {
   public var uuid: String
   public var model: String
   public var memory: Bytes
+  /// Whose it is, which decides the variable that shows it to a program.
+  public var maker: GPUMaker
 
-  public init(uuid: String, model: String = "", memory: Bytes = .zero) {
+  public init(uuid: String, model: String = "", memory: Bytes = .zero, maker: GPUMaker = .nvidia) {
     self.uuid = uuid
     self.model = model
     self.memory = memory
+    self.maker = maker
+  }
+
+  /// Whether a text can be a GPU's name for drivers: letters, digits and `-_./:`, 128 at most. It ends up in lists with
+  /// commas and in kernels' environments.
+  public static func isID(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 128
+      && text.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "-_./:".utf8.contains(byte)
+        }
+      }
+  }
+}
+
+/// The makers of GPUs whose visibility can be set.
+public enum GPUMaker: UInt8, Hashable, Sendable, CaseIterable, Codable {
+  case nvidia = 0
+  case amd = 1
+
+  /// By name, not by number.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let name = try container.decode(String.self)
+    guard let known = Self.allCases.first(where: { "\($0)" == name }) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "there is no maker of GPUs '\(name.printable(at: 40))'")
+    }
+    self = known
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode("\(self)")
+  }
+
+  /// The environment variable that lists the GPUs which a program may see, by UUID or number; empty for none. It is read
+  /// once, when the program first uses a GPU (CUDA C++ Programming Guide, "CUDA Environment Variables"; ROCm
+  /// documentation, "GPU isolation techniques").
+  public var variable: String {
+    switch self {
+    case .nvidia: "CUDA_VISIBLE_DEVICES"
+    case .amd: "ROCR_VISIBLE_DEVICES"
+    }
   }
 }
 

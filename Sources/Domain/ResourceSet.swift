@@ -105,7 +105,7 @@ public typealias GPUSet = ResourceSet<GPUKind>
     return result
   }
 
-  @inlinable public mutating func formUnion(_ other: Self) {
+  @inlinable @inline(__always) public mutating func formUnion(_ other: Self) {
     w0 |= other.w0
     w1 |= other.w1
     w2 |= other.w2
@@ -113,7 +113,7 @@ public typealias GPUSet = ResourceSet<GPUKind>
     if other.rest != nil { combineRest(self, other) { $0 | $1 } }
   }
 
-  @inlinable public mutating func subtract(_ other: Self) {
+  @inlinable @inline(__always) public mutating func subtract(_ other: Self) {
     w0 &= ~other.w0
     w1 &= ~other.w1
     w2 &= ~other.w2
@@ -121,7 +121,7 @@ public typealias GPUSet = ResourceSet<GPUKind>
     if rest != nil, other.rest != nil { combineRest(self, other) { $0 & ~$1 } }
   }
 
-  @inlinable public func isSubset(of other: Self) -> Bool {
+  @inlinable @inline(__always) public func isSubset(of other: Self) -> Bool {
     guard (w0 & ~other.w0) | (w1 & ~other.w1) | (w2 & ~other.w2) | (w3 & ~other.w3) == 0 else { return false }
     return rest == nil || !differsBeyond(other)
   }
@@ -156,6 +156,21 @@ public typealias GPUSet = ResourceSet<GPUKind>
       Self.lowest(w0, &left), Self.lowest(w1, &left), Self.lowest(w2, &left), Self.lowest(w3, &left))
     if left > 0, rest != nil { result.takeBeyond(self, left) }
     return result
+  }
+
+  /// The `count` smallest members that are not in `other`, or all of those where there are fewer.
+  @inlinable @inline(__always) public func smallest(_ count: Int, outside other: Self) -> Self {
+    guard rest == nil else { return subtracting(other).smallest(count) }
+    var left = count
+    return Self(
+      Self.lowest(w0 & ~other.w0, &left), Self.lowest(w1 & ~other.w1, &left), Self.lowest(w2 & ~other.w2, &left),
+      Self.lowest(w3 & ~other.w3, &left))
+  }
+
+  /// How many members are not in `other`.
+  @inlinable @inline(__always) public func count(outside other: Self) -> Int {
+    guard rest == nil else { return subtracting(other).count }
+    return Self(w0 & ~other.w0, w1 & ~other.w1, w2 & ~other.w2, w3 & ~other.w3).count
   }
 
   /// The `left` lowest of `bits`, or all of them; `left` is what is left to take.

@@ -104,7 +104,8 @@ extension Scheduler {
       let own = slot.allotment.shared ? CoreSet() : slot.allotment.cores.intersection(pin.cores)
       if slot.allotment.shared, !slot.allotment.gpus.isSubset(of: ledger.state[pin.node].idleGPUs) { continue }
       let free = ledger.state.room(for: id).cores.union(own)
-      let target = free.smallest(Int(ledger.state.demand(of: id).coresMost))
+      let most = Int(ledger.state.demand(of: id).coresMost)
+      let target = ledger.state[pin.node].node.choose(most, from: free)
       if target.count >= Int(ledger.state.demand(of: id).coresLeast) {
         ledger.resize(id, to: target, because: Reason(.pinned))
       }

@@ -43,11 +43,13 @@ extension Ledger {
     return sequence
   }
 
-  mutating func emitQueued(_ cell: Cell) {
-    let sequence = next(.cellQueued, cell.notebook)
-    entries.append(Entry(sequence: sequence, at: now, event: .cellQueued(cell)))
-    state.queue(cell)
-    digest.absorb(queued: cell, sequence: sequence, at: now)
+  /// The cell becomes the notebook's, under the next number; from then on it is in the books.
+  mutating func emitQueued(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) {
+    let sequence = next(.cellQueued, id)
+    let index = Int(id.number)
+    state.queue(CellID(state.lastCell.number + 1), id, demand, source, forecast, at: now)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellQueued(state.notebooks[index].cell)))
+    digest.absorb(queued: state.notebooks[index].cell, sequence: sequence, at: now)
   }
 
   mutating func emitEnded(_ cell: CellID, _ id: NotebookID, _ outcome: CellOutcome) {
@@ -102,6 +104,38 @@ extension Ledger {
     }
     let cell = state.notebooks[Int(id.number)].cell.id
     if state.notebooks[Int(id.number)].state == .suspended {
+      emitResumed(cell, id, allotment, reason)
+    } else {
+      emitStarted(cell, id, allotment, reason)
+    }
+    return true
+  }
+
+  /// Starts or resumes a cell on so many of the cores and GPUs that are idle and not drained, those of the least
+  /// numbers; false (and a recorded refusal) where it may not, or where there are fewer.
+  ///
+  /// It is `start` for what no pin concerns: what it gives is idle, and need not be looked up again.
+  @discardableResult
+  public mutating func start(_ id: NotebookID, onIdleCores cores: Int, gpus: Int, because reason: Reason) -> Bool {
+    guard state.contains(id), state.isStartable(id) else {
+      return refuse(Refusal(.wrongState, "starting a cell that may not start"))
+    }
+    let index = Int(id.number)
+    let node = state.notebooks[index].node
+    var allotment = state.nodes[Int(node.number)].idle(
+      node, cores: cores, gpus: gpus, memory: state.notebooks[index].cell.demand.memory)
+    if state.notebooks[index].cell.demand.gpuMemory > .zero {
+      allotment.gpus = state.gpus(for: id, gpus, from: state.room(on: node).gpus) ?? GPUSet()
+      return start(id, on: allotment, because: reason)
+    }
+    guard cores > 0, allotment.cores.count == cores, allotment.gpus.count == gpus else {
+      return refuse(Refusal(.alreadyTaken, "starting a cell on more cores or GPUs than are idle"))
+    }
+    guard state.hasMemory(for: id) else {
+      return refuse(Refusal(.alreadyTaken, "starting a cell in memory that is not free"))
+    }
+    let cell = state.notebooks[index].cell.id
+    if state.notebooks[index].state == .suspended {
       emitResumed(cell, id, allotment, reason)
     } else {
       emitStarted(cell, id, allotment, reason)

@@ -37,9 +37,13 @@ extension SchedulerState {
   }
 
   /// What the notebook's cell asks for, with the operator's override and within its pin.
-  public func demand(of id: NotebookID) -> Demand {
+  @inlinable public func demand(of id: NotebookID) -> Demand {
+    pinnedCount == 0 ? notebooks[Int(id.number)].cell.demand : demandWithinPin(of: id)
+  }
+
+  @usableFromInline func demandWithinPin(of id: NotebookID) -> Demand {
     var demand = notebooks[Int(id.number)].cell.demand
-    guard pinnedCount > 0, let pin = notebooks[Int(id.number)].pin, !pin.cores.isEmpty else { return demand }
+    guard let pin = notebooks[Int(id.number)].pin, !pin.cores.isEmpty else { return demand }
     let most = Int32(pin.cores.count)
     demand.coresLeast = min(demand.coresLeast, most)
     demand.coresMost = min(demand.coresMost, most)
@@ -55,12 +59,14 @@ extension SchedulerState {
     }
     guard let gpus = gpus(for: id, Int(demand.gpus), from: room.gpus) else { return nil }
     return Allotment(
-      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(demand.coresMost)), gpus: gpus,
+      node: notebooks[Int(id.number)].node,
+      cores: self[notebooks[Int(id.number)].node].node.choose(Int(demand.coresMost), from: room.cores),
+      gpus: gpus,
       memory: demand.memory)
   }
 
   /// Whether the node has the memory that the cell needs beyond what it holds already.
-  public func hasMemory(for id: NotebookID) -> Bool {
+  @inlinable public func hasMemory(for id: NotebookID) -> Bool {
     notebooks[Int(id.number)].holdsMemory
       || notebooks[Int(id.number)].cell.demand.memory
         <= roomOfMemory(on: notebooks[Int(id.number)].node)

@@ -79,8 +79,11 @@ public struct Scheduler: Sendable {
   }
 
   private mutating func begin(at instant: Instant) {
-    ledger.entries.removeAll(keepingCapacity: true)
-    ledger.news.removeAll(keepingCapacity: true)
+    // One by one, since there are few: `removeAll` has more to set up than to do.
+    while !ledger.news.isEmpty {
+      ledger.news.removeLast()
+      ledger.entries.removeLast()
+    }
     ledger.now = max(instant, ledger.now)
     ledger.wakeAt = .never
     if ledger.state.sequence == 0 { ledger.emit(.policyChanged(policyName)) }
@@ -171,7 +174,7 @@ extension Scheduler {
   private func cell(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) -> Cell {
     Cell(
       id: CellID(ledger.state.lastCell.number + 1), notebook: id, submitted: ledger.now,
-      demand: ledger.state.demandOverride(of: id) ?? demand, source: source, forecast: forecast)
+      demand: ledger.state.notebooks[Int(id.number)].demandOverride ?? demand, source: source, forecast: forecast)
   }
 
   private mutating func accept(
@@ -180,11 +183,16 @@ extension Scheduler {
     guard isOpen(id) else { return }
     // A notebook runs one cell at a time: a second submission means that the end of the first was never seen.
     endAsLost(id)
+    let index = Int(id.number)
+    let node = ledger.state.notebooks[index].node
+    if !ledger.state.notebooks[index].isSetAside, ledger.state.clearlyHolds(demand, on: node) {
+      return ledger.emitQueued(id, demand, source, forecast)
+    }
     let cell = cell(id, demand, source, forecast)
-    if let refusal = ledger.state.refusal(of: cell.demand, on: ledger.state.notebooks[Int(id.number)].node) {
+    if let refusal = ledger.state[node].node.refusal(of: cell.demand) {
       ledger.emit(.cellRefused(cell, refusal))
     } else {
-      ledger.emitQueued(cell)
+      ledger.emitQueued(id, cell.demand, source, forecast)
     }
   }
 
@@ -199,7 +207,7 @@ extension Scheduler {
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
     let idle = ledger.state.room(for: id).cores
     let given =
-      isFree ? wanted : idle.count >= Int(demand.coresLeast) ? idle.smallest(Int(demand.coresMost)) : CoreSet()
+      isFree ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
     let allotment =
       given.isEmpty
       ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, shared: true)

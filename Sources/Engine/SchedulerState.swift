@@ -109,9 +109,8 @@ private indirect enum Aside: Sendable, Hashable {
 
 // What happens to its cell.
 extension NotebookSlot {
-  mutating func queue(_ next: Cell) {
+  mutating func queue() {
     state = .queued
-    cell = next
     started = nil
     attained = .zero
     isOperatorSuspended = false
@@ -160,7 +159,8 @@ extension NotebookSlot {
   public var drainedGPUs = GPUSet()
   /// Every GPU of the node.
   public let gpuSet: GPUSet
-  let coreCount: Int32
+  @usableFromInline let coreCount: Int32
+  @usableFromInline let gpuCount: Int32
   /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
   public var idleMemory: Bytes
   /// What is kept on each GPU by the notebooks whose cells run on it or ran on it.
@@ -174,11 +174,20 @@ extension NotebookSlot {
     self.node = node
     gpuSet = node.gpuSet
     coreCount = Int32(node.cores.count)
+    gpuCount = Int32(node.gpus.count)
     idleCores = node.cores
     idleGPUs = gpuSet
     idleMemory = node.memory
     gpuMemoryUsed = Array(repeating: .zero, count: node.gpus.count)
     savingUntil = Array(repeating: .zero, count: node.gpus.count)
+  }
+
+  /// So many cores and GPUs that are idle and not drained, or fewer where there are fewer. (It changes nothing: being
+  /// `mutating` spares a copy of the slot where that stands in an array.)
+  mutating func idle(_ id: NodeID, cores: Int, gpus: Int, memory: Bytes) -> Allotment {
+    Allotment(
+      node: id, cores: idleCores.smallest(cores, outside: drainedCores),
+      gpus: idleGPUs.smallest(gpus, outside: drainedGPUs), memory: memory)
   }
 
   mutating func take(_ allotment: Allotment) {
@@ -244,22 +253,17 @@ extension NotebookSlot {
       && !notebooks[index].isOperatorSuspended
   }
 
-  func demandOverride(of id: NotebookID) -> Demand? {
-    notebooks[Int(id.number)].isSetAside ? notebooks[Int(id.number)].demandOverride : nil
-  }
-
   /// Memory of a node that may still be held: without limit where the node's is unknown.
   @inlinable public func roomOfMemory(on id: NodeID) -> Bytes {
     let place = Int(id.number)
     return nodes[place].node.memory > .zero ? nodes[place].idleMemory : Bytes(.max)
   }
 
-  /// Why the node could never hold `demand`; nil where it could.
-  func refusal(of demand: Demand, on id: NodeID) -> Refusal? {
+  /// Whether the node could hold `demand`, as far as a glance can tell; false where only `Node.refusal` can.
+  @inlinable func clearlyHolds(_ demand: Demand, on id: NodeID) -> Bool {
     let place = Int(id.number)
-    let isSmall = demand.coresLeast <= nodes[place].coreCount && demand.gpus <= Int32(nodes[place].node.gpus.count)
-    if isSmall, demand.memory == .zero, demand.gpuMemory == .zero { return nil }
-    return nodes[place].node.refusal(of: demand)
+    return demand.coresLeast <= nodes[place].coreCount && demand.gpus <= nodes[place].gpuCount
+      && demand.memory == .zero && demand.gpuMemory == .zero
   }
 
   @inlinable public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }
@@ -299,7 +303,12 @@ extension SchedulerState {
     }
     switch event {
     case .policyChanged(let name): policyName = name
-    case .nodeAdded(let node): if Int(node.id.number) == nodes.count { nodes.append(NodeSlot(node)) }
+    case .nodeAdded(let node):
+      if Int(node.id.number) == nodes.count {
+        nodes.append(NodeSlot(node))
+      } else if contains(node.id), self[node.id].canGrow(to: node) {
+        nodes[Int(node.id.number)] = self[node.id].grown(to: node)
+      }
     case .drainChanged(let id, let cores, let gpus):
       guard contains(id) else { return }
       nodes[Int(id.number)].drainedCores = cores
@@ -335,12 +344,28 @@ extension SchedulerState {
     }
   }
 
-  mutating func queue(_ cell: Cell) {
+  private mutating func queue(_ cell: Cell) {
+    notebooks[Int(cell.notebook.number)].cell = cell
+    enqueue(cell.notebook)
+  }
+
+  /// The same from a cell's parts.
+  mutating func queue(
+    _ number: CellID, _ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?,
+    at now: Instant
+  ) {
+    notebooks[Int(id.number)].cell = Cell(
+      id: number, notebook: id, submitted: now, demand: demand, source: source, forecast: forecast)
+    enqueue(id)
+  }
+
+  /// The notebook's cell has come.
+  private mutating func enqueue(_ id: NotebookID) {
     accepted += 1
-    lastCell = cell.id
+    lastCell = notebooks[Int(id.number)].cell.id
     queuedCount += 1
-    notebooks[Int(cell.notebook.number)].queue(cell)
-    Self.join(&waiting, &notebooks, cell.notebook)
+    notebooks[Int(id.number)].queue()
+    Self.join(&waiting, &notebooks, id)
   }
 
   private mutating func adopt(_ cell: Cell, started: Instant, on allotment: Allotment, at now: Instant) {

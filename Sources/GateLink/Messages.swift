@@ -108,12 +108,14 @@ public struct Submission: Codable, Hashable, Sendable {
 
 /// What the engine tells a gate. `sequence` is that of the entry that the effect belongs to: repeating it is harmless.
 public enum EngineMessage: Codable, Hashable, Sendable {
-  /// The answer to `hello`.
-  case welcome(version: Int, session: Int64, notebook: Int32)
+  /// The answer to `hello`. `hides`: the makers whose GPUs the engine gives out, so that a kernel sees none of theirs
+  /// before it has been granted some; nil or empty where it gives out none, and all stay visible.
+  /// `evicts`: whether the GPU memory of a suspended cell is moved away, where there is a program for it.
+  case welcome(version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil)
   /// The gate is not wanted, and why (another version, say); it goes on without an engine.
   case unwelcome(why: String)
   /// Run the cell, on these cores and GPUs.
-  case grant(sequence: Int64, key: UInt64, cores: CoreSet, gpus: [String])
+  case grant(sequence: Int64, key: UInt64, cores: CoreSet, gpus: [VisibleGPU])
   /// The running cell's cores are now these.
   case resize(sequence: Int64, key: UInt64, cores: CoreSet)
   case suspend(sequence: Int64, key: UInt64)

@@ -29,7 +29,7 @@ final class Gate {
   /// Starts still allowed to a kernel whose ports were taken.
   var restartsLeft = 3
   let signer: MessageSigner
-  let node = LinuxNode()
+  let node: LinuxNode
   /// The cores that the gate itself may use: a kernel without a grant has all of them.
   let allCores: CoreSet
   let context: ZeroMQContext
@@ -64,12 +64,22 @@ final class Gate {
   /// The grants, resizes, suspensions and resumptions of the engine that governs now.
   var orders = OrderLog()
   var isSuspended = false
+  /// When the kernel was last let go on: an interrupt just after it may be lost.
+  var resumedAt = Instant.zero
   /// A suspended cell was resumed for an interrupt that it may catch: which it is, and when it is suspended again.
   var suspendsAgain: (key: UInt64, at: Instant)?
   /// The cores last set; nil before the first grant.
   var cores: CoreSet?
-  /// The threads that the kernel's pools were last told; nil before the first time.
-  var pools: Int?
+  /// When the kernel's threads are looked at next, for some that run on other cores than the granted ones.
+  var keepsCoresAt = Instant.never
+  /// The threads that the kernel's pools have, as far as is known.
+  var pools: Int
+  /// Which GPUs the kernel sees.
+  var gpus: GPUVisibility
+  /// Where the kernel's GPU memory is, while it may be moved.
+  var eviction = GPUEviction()
+  /// Why the next cell will not see its GPUs, for its author.
+  var gpuTrouble: String?
   var runsGoverned = false
   var backlogTold = 0
   var signaturesSeen = SignatureHistory()
@@ -89,9 +99,11 @@ final class Gate {
 
   init(
     options: GateOptions, client: ConnectionFile, start: KernelStart, keeper: (pid: Int32, socket: Int32),
-    signals: Int32, parent: Int32, socketPath: String
+    signals: Int32, parent: Int32, socketPath: String, environment: [String: String]
   ) throws(ZeroMQError) {
     self.options = options
+    node = LinuxNode(group: start.group)
+    gpus = GPUVisibility(client: environment)
     (kernel, kernelFile, ports) = (start.file, start.path, start.ports)
     self.keeper = keeper
     self.signals = signals
@@ -99,6 +111,7 @@ final class Gate {
     language = options.language
     signer = MessageSigner(key: Array(client.key.utf8))
     allCores = LinuxNode.affinity(of: 0) ?? CoreSet(0..<1)
+    pools = start.threads ?? allCores.count
     name = Self.randomHex(bytes: 16)
     context = try ZeroMQContext()
     front = try FrontSockets(context, at: client)
@@ -168,7 +181,9 @@ final class Gate {
     receiveFromKeeper(at: now)
     let later = Self.now()
     performDelayed(at: later)
+    evict(at: later)
     suspendAgain(at: later)
+    keepCores(at: later)
     perform(queue.tick(at: later), at: later)
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
@@ -189,8 +204,9 @@ final class Gate {
     }
     let linkEvents = Int16(POLLIN) | (link.wantsToWrite ? Int16(POLLOUT) : 0)
     items.append(pollfd(fd: link.descriptor, events: linkEvents, revents: 0))
-    let wake = nextWake()
-    let left = wake == .never ? -1 : max(0, ((wake - Self.now()).microseconds + 999) / 1000)
+    let now = Self.now()
+    let wake = min(nextWake(), evictionWake(at: now))
+    let left = wake == .never ? -1 : max(0, ((wake - now).microseconds + 999) / 1000)
     guard poll(&items, nfds_t(items.count), isPending ? 0 : Int32(min(left, 60_000))) >= 0 else { return }
     for (index, socket) in sockets.enumerated() where items[index].revents != 0 { socket.mayHoldMore = true }
     signalsWait = items[sockets.count].revents != 0
@@ -200,7 +216,7 @@ final class Gate {
   }
 
   private func nextWake() -> Instant {
-    var wake = min(queue.wake, link.wake)
+    var wake = min(queue.wake, link.wake, keepsCoresAt)
     for later in delayed { wake = min(wake, later.at) }
     if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }

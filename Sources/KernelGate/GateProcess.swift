@@ -51,7 +51,7 @@ extension Gate {
   private func afterResume(at now: Instant, forInterrupt: Bool) -> Instant {
     let last = delayed.last?.at ?? now
     if !forInterrupt { suspendsAgain = nil }
-    guard isSuspended else { return max(now, last) }
+    guard isSuspended else { return max(now, last, resumedAt + LinuxNode.interruptDelay) }
     try? resume()
     if forInterrupt, let key = queue.runningKey { suspendsAgain = (key, now + Self.interruptGrace) }
     return max(now + LinuxNode.interruptDelay, last)
@@ -106,7 +106,9 @@ extension Gate {
     var wait = [pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0)]
     while exitStatus == nil, poll(&wait, 1, 0) > 0 {
       guard let message = KeeperMessage.read(from: keeper.socket) else {
-        // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left.
+        // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left. A frozen one
+        // dies once it is let go on.
+        try? resume()
         exitStatus = SIGKILL
         break
       }

@@ -45,13 +45,22 @@ public enum GateProgram {
     celltop_mask_signals(Gate.forwarded, Int32(Gate.forwarded.count), 1)
     let signals = celltop_signalfd(Gate.forwarded, Int32(Gate.forwarded.count))
     guard signals >= 0 else { fail("cannot receive signals: \(String(cString: strerror(errno)))") }
-    guard let start = KernelStart(client: client, clientPath: options.connectionFile) else {
+    let environment = Environment.current()
+    let socketPath = SocketPath.standard(environment: environment, uid: getuid())
+    // A socket there means that somebody schedules here; whether he still lives is found out later.
+    let isScheduled = access(socketPath, W_OK) == 0
+    guard
+      let start = KernelStart(
+        client: client, clientPath: options.connectionFile,
+        threads: ThreadPools.startThreads(language: options.language, isScheduled: isScheduled),
+        group: Environment.controlGroup(environment))
+    else {
       fail("cannot make a private directory and ports for the kernel: \(String(cString: strerror(errno)))")
     }
-    let environment = Environment.current()
     let keeper = Keeper(
-      command: options.command(connectionFile: start.path), environment: Environment.forKernel(environment),
-      directory: start.directory, file: start.path)
+      command: options.command(connectionFile: start.path),
+      environment: Environment.forKernel(environment, threads: start.threads),
+      directory: start.directory, file: start.path, group: start.group)
     guard let started = keeper.start() else { fail("cannot start a process: \(String(cString: strerror(errno)))") }
     raiseDescriptorLimit()
     do throws(ZeroMQError) {
@@ -80,7 +89,8 @@ public enum GateProgram {
   ) throws(ZeroMQError) -> (status: Int32, context: ZeroMQContext) {
     let gate = try Gate(
       options: options, client: client, start: start, keeper: keeper, signals: signals,
-      parent: parentDescriptor(environment), socketPath: SocketPath.standard(environment: environment, uid: getuid()))
+      parent: parentDescriptor(environment), socketPath: SocketPath.standard(environment: environment, uid: getuid()),
+      environment: environment)
     return (gate.run(), gate.context)
   }
 
@@ -135,24 +145,39 @@ enum Environment {
   }
 
   /// `NAME=value` for the kernel: the client's own, with what thread pools need where it says nothing else.
-  static func forKernel(_ client: [String: String]) -> [String] {
+  static func forKernel(_ client: [String: String], threads: Int?) -> [String] {
     var all = client
     all["JPY_PARENT_PID"] = nil
-    for (name, value) in ThreadPools.environment where all[name] == nil { all[name] = value }
+    // What the author chose is kept where it is told of more threads later.
+    if threads != nil, let own = client["OMP_NUM_THREADS"] { all["CELLTOP_OWN_THREADS"] = own }
+    for (name, value) in ThreadPools.environment(threads: threads) where all[name] == nil { all[name] = value }
     return all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
   }
 }
 
-/// Where a kernel that is about to start will listen, written down in a private directory.
+extension Environment {
+  /// The control groups for the kernel, unless `CELLTOP_CGROUPS=off` forbids them; nil where none can be made.
+  static func controlGroup(_ environment: [String: String]) -> KernelGroup? {
+    environment["CELLTOP_CGROUPS"] == "off" ? nil : KernelGroup.make(.here(), gate: getpid())
+  }
+}
+
+/// Where a kernel that is about to start will listen, written down in a private directory, and what it starts with.
 struct KernelStart {
   var directory: String
   /// The kernel's connection file; it has the basename of the client's, by which some kernels name themselves.
   var path: String
   var file: ConnectionFile
   var ports: [Channel: UInt16]
+  /// The threads that its pools begin with; nil for what they choose.
+  var threads: Int?
+  /// Its control groups, where there are any.
+  var group: KernelGroup?
 
   /// Nil with `errno` where there is no port or no directory to be had.
-  init?(client: ConnectionFile, clientPath: String) {
+  init?(client: ConnectionFile, clientPath: String, threads: Int?, group: KernelGroup?) {
+    self.threads = threads
+    self.group = group
     guard let ports = ConnectionFile.freePorts(), let directory = PrivateFile.directory() else { return nil }
     self.ports = ports
     self.directory = directory

@@ -137,8 +137,12 @@ extension Gate {
       case .forward(let request): forward(request.message, at: now)
       case .announce(let submission): link.send(.submitted(submission), at: now)
       case .start(let cell, _):
-        tell(problems: cell.payload)
-        if let peer = peer(cell.payload.client, at: now) { tellPools(by: peer) }
+        var problems = cell.payload.problems
+        if let peer = peer(cell.payload.client, at: now) {
+          if let trouble = tellGPUs(by: peer) { problems.append(trouble) }
+          tellPools(by: peer)
+        }
+        tell(problems, of: cell.payload)
         forward(cell.payload.message, at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
       case .tellAborted(let cell, let told):
@@ -174,11 +178,12 @@ extension Gate {
     publish(voice.status(state, parent: request.header, stamp: stamp()), topic: "status")
   }
 
-  /// Tells the author what of the cell's demand could not be read, as output of the cell: it counts for nothing else.
-  private func tell(problems request: Request) {
-    guard !request.problems.isEmpty else { return }
+  /// Tells the author what of the cell's demand could not be read or met, as output of the cell: it counts for nothing
+  /// else.
+  private func tell(_ problems: [String], of request: Request) {
+    guard !problems.isEmpty else { return }
     if queue.tellsBusy() { publish("busy", for: request) }
-    let text = request.problems.map { "celltop: \($0)\n" }.joined()
+    let text = problems.map { "celltop: \($0)\n" }.joined()
     let content = #"{"name":"stderr","text":\#(quoted(text))}"#
     publish(
       voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")

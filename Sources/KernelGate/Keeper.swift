@@ -47,6 +47,8 @@ struct Keeper {
   /// Removed at the end: the private directory and the one file in it.
   var directory: String
   var file: String
+  /// Where the kernel lives, so that it can be frozen; the keeper does not.
+  var group: KernelGroup?
 
   /// Forks the keeper, which starts the kernel. Must be called while this process has one thread.
   ///
@@ -66,7 +68,7 @@ struct Keeper {
 
   private func keep(_ gate: Int32) -> Never {
     setsid()
-    celltop_set_name("celltop-keeper")
+    celltop_set_name(ProcessTree.keeperName)
     celltop_set_subreaper()
     // Whoever signals the gate's group means the gate; this process ends by the socket alone.
     let masked = (1...31).map { Int32($0) }.filter { $0 != SIGKILL && $0 != SIGSTOP }
@@ -112,13 +114,24 @@ struct Keeper {
     for _ in 0..<200 {
       let left = tree.members().filter { ProcessRecord.now($0)?.isZombie == false && dies($0) }
       for pid in left { kill(pid, SIGKILL) }
+      // A frozen process of a version 1 group ends only when it is let go on, and has no time to do anything else.
+      group?.thaw()
       while waitpid(-1, nil, WNOHANG) > 0 {}
       if left.isEmpty { break }
       usleep(1000)
     }
+    group?.remove()
     unlink(file)
     rmdir(directory)
     _exit(0)
+  }
+
+  /// Puts this process, and what it will start, into a control group; where that is refused it stays where it is.
+  private func join(_ path: String) {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, "0", 1)
+    close(descriptor)
   }
 
   /// Forks and executes the kernel: a session of its own, no signal blocked, killed when the keeper dies.
@@ -129,6 +142,7 @@ struct Keeper {
     setsid()
     celltop_set_parent_death_signal(SIGKILL)
     if getppid() != keeper { _exit(1) }
+    for path in group?.joinPaths ?? [] { join(path) }
     celltop_unmask_all_signals()
     signal(SIGPIPE, SIG_DFL)
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }

@@ -1,6 +1,6 @@
 import JupyterWire
 
-/// Tells the thread pools inside a Python kernel how many threads they may use.
+/// Tells the thread pools inside a kernel how many threads they may use.
 ///
 /// Binding a process to fewer cores is not enough, and can be harmful: a BLAS that keeps two spinning threads on one core
 /// was measured at 31 products a second, against 82 with one thread. So the number goes in by a silent
@@ -9,12 +9,50 @@ import JupyterWire
 /// The author sees nothing of it: the code runs in a namespace of its own, is silent, swallows every error, and touches
 /// only libraries that are loaded already; those loaded later look at the affinity mask by themselves.
 enum ThreadPools {
-  /// One statement that defines the function where it is missing, and calls it.
-  static func code(threads: Int) -> String {
-    "__import__('builtins').exec(\(quoted(source)), {'celltop_threads': \(threads)})"
+  /// One silent cell that tells the pools; nil where there is no way in this language.
+  static func code(threads: Int, language: String?) -> String? {
+    switch language?.lowercased() {
+    // One statement that defines the function where it is missing, and calls it.
+    case "python": "__import__('builtins').exec(\(quoted(python)), {'celltop_threads': \(threads)})"
+    case "r": r(threads)
+    case "julia": julia(threads)
+    default: nil
+    }
   }
 
-  private static let source = #"""
+  /// R's own workers, and what is loaded or installed of packages that reach BLAS, OpenMP and data.table.
+  private static func r(_ threads: Int) -> String {
+    """
+    invisible(local(suppressWarnings(suppressMessages(try({
+      own <- suppressWarnings(as.integer(Sys.getenv("CELLTOP_OWN_THREADS")))
+      n <- if (is.na(own) || own < 1L) \(threads)L else min(own, \(threads)L)
+      options(mc.cores = n)
+      if ("data.table" %in% loadedNamespaces()) data.table::setDTthreads(n)
+      if (requireNamespace("RhpcBLASctl", quietly = TRUE)) {
+        RhpcBLASctl::blas_set_num_threads(n)
+        RhpcBLASctl::omp_set_num_threads(n)
+      }
+    }, silent = TRUE)))))
+    """
+  }
+
+  /// Julia's BLAS, where it is loaded; its own threads are fixed at its start.
+  private static func julia(_ threads: Int) -> String {
+    """
+    let own = tryparse(Int, get(ENV, "CELLTOP_OWN_THREADS", ""))
+      try
+        for (key, library) in Base.loaded_modules
+          key.name == "LinearAlgebra" || continue
+          Base.invokelatest(library.BLAS.set_num_threads, own === nothing ? \(threads) : min(own, \(threads)))
+        end
+      catch
+      end
+      nothing
+    end
+    """
+  }
+
+  private static let python = #"""
     import sys
     pools = sys.modules.get('_celltop_pools')
     if pools is None:
@@ -59,10 +97,22 @@ enum ThreadPools {
     pools.limit(celltop_threads)
     """#
 
+  /// The threads that a kernel's pools begin with; nil for what they choose by themselves.
+  ///
+  /// A Python kernel's pools look at the affinity mask when they are loaded, and are told before each cell whose number
+  /// differs. Others are started on one thread where somebody schedules, which is what a cell gets that asks for nothing,
+  /// and are told of more where there is a way.
+  static func startThreads(language: String?, isScheduled: Bool) -> Int? {
+    isScheduled && language.map { $0.lowercased() != "python" } == true ? 1 : nil
+  }
+
   /// What a kernel's environment gets at its start unless its user chose otherwise: idle OpenMP threads sleep instead
   /// of spinning on a core that is somebody else's now.
   ///
   /// `OMP_DYNAMIC=true` is left out on purpose: GNU's OpenMP then subtracts the machine's load average of the last 15
   /// minutes from the number of threads, so that on a busy node a granted core would stay unused.
-  static let environment = [("OMP_WAIT_POLICY", "passive")]
+  static func environment(threads: Int?) -> [(String, String)] {
+    let numbered = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES"]
+    return [("OMP_WAIT_POLICY", "passive")] + (threads.map { n in numbered.map { ($0, "\(n)") } } ?? [])
+  }
 }

@@ -46,7 +46,7 @@ struct ControlGroupLimits: Equatable {
   ///   - mounts: `/proc/self/mountinfo`.
   ///   - read: gives a file's text, or nil where there is none.
   init(membership: String, mounts: String, read: (String) -> String?) {
-    let mounted = Self.mountPoints(mounts)
+    let mounted = ControlGroupMount.all(in: mounts)
     for line in membership.split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 3 else { continue }
@@ -58,29 +58,6 @@ struct ControlGroupLimits: Equatable {
           version2 ? takeVersion2(directory, read) : takeVersion1(directory, controller, read)
         }
       }
-    }
-  }
-
-  private struct Mount {
-    var root: String
-    var point: String
-
-    /// A group's directory below the mount: inside a container the mount's root is itself a part of the group's path.
-    func directory(of group: String) -> String {
-      if root != "/", group == root || group.hasPrefix(root + "/") { return point + group.dropFirst(root.count) }
-      return group == "/" ? point : point + group
-    }
-  }
-
-  /// Mount points by controller; the empty name is version 2.
-  private static func mountPoints(_ mounts: String) -> [(controller: String, mount: Mount)] {
-    mounts.split(separator: "\n").flatMap { line -> [(String, Mount)] in
-      let halves = line.split(separator: " ").split(separator: "-", maxSplits: 1).map(Array.init)
-      guard halves.count == 2, halves[0].count > 4, let kind = halves[1].first else { return [] }
-      let mount = Mount(root: String(halves[0][3]), point: String(halves[0][4]))
-      if kind == "cgroup2" { return [("", mount)] }
-      guard kind == "cgroup", let options = halves[1].last else { return [] }
-      return options.split(separator: ",").map { (String($0), mount) }
     }
   }
 

@@ -4,14 +4,22 @@ import Glibc
 
 /// This machine, through `/proc`, `sched_setaffinity` and signals: needs no privilege for one's own processes.
 public final class LinuxNode: NodeDriver {
-  public init() {}
+  /// The control groups of the one kernel whose tree this node is asked about; nil where there are none, or several
+  /// kernels.
+  private let group: KernelGroup?
+  /// Whether the tree was stopped by its control group rather than by signals.
+  private var isFrozen = false
+  private var watch = TreeWatch()
+
+  public init(group: KernelGroup? = nil) { self.group = group }
 
   public func capacity() -> NodeCapacity { NodeCapacity.here() }
 
   public func setCores(_ cores: CoreSet, of tree: ProcessTree) throws(NodeError) -> CoreSet {
-    guard let greatest = Array(cores).last else { throw .noCores }
-    var words = [UInt64](repeating: 0, count: greatest / 64 + 1)
-    for core in cores { words[core / 64] |= 1 << UInt64(core % 64) }
+    let words = Self.words(of: cores)
+    guard !words.isEmpty else { throw .noCores }
+    // First the cpuset: changing it may reset the masks of those in it.
+    group?.setCores(cores)
     var bound: Set<Int32> = []
     var kept: CoreSet?
     // A thread that starts between our listing and our binding inherits the old mask: go on until nothing is new. A
@@ -33,10 +41,38 @@ public final class LinuxNode: NodeDriver {
     return kept
   }
 
+  public func keepCores(_ cores: CoreSet, of tree: ProcessTree) -> Int {
+    let wanted = Self.words(of: cores)
+    guard !wanted.isEmpty else { return 0 }
+    var present = [UInt64](repeating: 0, count: (CoreSet.greatest + 1) / 64)
+    var strays = 0
+    for pid in tree.members() {
+      for thread in ProcFiles.numbers(in: "/proc/\(pid)/task") ?? [] {
+        let bytes = celltop_get_affinity(thread, &present, present.count * 8)
+        guard bytes > 0 else { continue }
+        // A thread that keeps itself to fewer cores, as OMP_PROC_BIND has it, may.
+        let isStray = (0..<(bytes / 8)).contains { present[$0] & ~($0 < wanted.count ? wanted[$0] : 0) != 0 }
+        if isStray, celltop_set_affinity(thread, wanted, wanted.count * 8) >= 0 { strays += 1 }
+      }
+    }
+    return strays
+  }
+
+  /// A set of cores as the system's masks have it; empty for none.
+  private static func words(of cores: CoreSet) -> [UInt64] {
+    var words: [UInt64] = []
+    for core in cores {
+      while words.count <= core / 64 { words.append(0) }
+      words[core / 64] |= 1 << UInt64(core % 64)
+    }
+    return words
+  }
+
   /// Passes over a tree before it is left as it is; two are usual.
   static let passesMost = 16
 
   public func suspend(_ tree: ProcessTree) throws(NodeError) {
+    if freeze(tree) { return }
     var stopped: Set<Int32> = []
     for _ in 0..<Self.passesMost {
       var new = false
@@ -49,7 +85,20 @@ public final class LinuxNode: NodeDriver {
     guard !stopped.isEmpty else { throw .gone(root: tree.root) }
   }
 
+  /// Freezes the tree where all of it is in the control group; false where signals must do it.
+  private func freeze(_ tree: ProcessTree) -> Bool {
+    guard let group else { return false }
+    let all = tree.members()
+    guard !all.isEmpty, group.members().isSuperset(of: all), group.freeze() else { return false }
+    isFrozen = true
+    return true
+  }
+
   public func resume(_ tree: ProcessTree) throws(NodeError) {
+    if isFrozen {
+      isFrozen = false
+      group?.thaw()
+    }
     let all = tree.members()
     guard !all.isEmpty else { throw .gone(root: tree.root) }
     // The youngest first, so that no parent wakes to find a child stopped.
@@ -59,9 +108,7 @@ public final class LinuxNode: NodeDriver {
   }
 
   public func usage(of trees: [ProcessTree]) -> [UsageSample?] {
-    guard !trees.isEmpty else { return [] }
-    let table = ProcessTable.now()
-    return trees.map { table.usage(of: $0) }
+    watch.usage(of: trees)
   }
 
   /// The cores of a thread, or nil where it has gone.

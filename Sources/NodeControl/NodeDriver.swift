@@ -14,16 +14,22 @@ public protocol NodeDriver: AnyObject {
   /// - Throws: `NodeError.gone` where the tree has no process; `.refused` where the system said no.
   func setCores(_ cores: CoreSet, of tree: ProcessTree) throws(NodeError) -> CoreSet
 
-  /// Stops every process of the tree (SIGSTOP).
+  /// Binds those threads of the tree that run on other cores than these, as threads and processes do that set their own
+  /// masks; a thread that keeps itself to fewer is left alone.
+  ///
+  /// - Returns: how many were bound.
+  func keepCores(_ cores: CoreSet, of tree: ProcessTree) -> Int
+
+  /// Stops every process of the tree: by its control group's freezer where it has one, else by SIGSTOP.
   func suspend(_ tree: ProcessTree) throws(NodeError)
 
-  /// Lets every process of the tree go on (SIGCONT).
+  /// Lets every process of the tree go on.
   ///
   /// An interrupt sent less than `interruptDelay` after it may be lost: measured, 30 % of them are.
   func resume(_ tree: ProcessTree) throws(NodeError)
 
-  /// What each of the trees has used and holds now, in their order; nil for one that is gone. All of them are read at
-  /// one moment, and together cost hardly more than one.
+  /// What each of the trees has used and holds now, in their order; nil for one that is gone. What it costs is
+  /// bounded: see `TreeWatch`.
   func usage(of trees: [ProcessTree]) -> [UsageSample?]
 }
 

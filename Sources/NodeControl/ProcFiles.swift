@@ -68,23 +68,53 @@ public struct ProcessRecord: Hashable, Sendable {
   /// Reads a `stat` line; the name in it may hold blanks, brackets and anything else.
   init?(_ bytes: [UInt8]) {
     guard let close = bytes.lastIndex(of: UInt8(ascii: ")")), let open = bytes.firstIndex(of: UInt8(ascii: "(")),
-      let pid = Int32(String(decoding: bytes[..<open], as: UTF8.self).prefix { $0 != " " })
+      open < close
     else { return nil }
-    let fields = bytes[(close + 1)...].split(whereSeparator: { $0 == 0x20 || $0 == 0x0a })
-    guard fields.count >= 22, let state = fields[0].first else { return nil }
-    func number(_ field: Int) -> Int64 {
-      // proc(5) counts fields from 1; the third is the first behind the name.
-      Int64(String(decoding: fields[field - 3], as: UTF8.self)) ?? 0
+    var at = 0
+    guard let pid = Self.number(bytes, &at), at <= open else { return nil }
+    at = close + 1
+    // proc(5) counts fields from 1; the third, a letter, is the first behind the name.
+    while at < bytes.count, bytes[at] == 0x20 { at += 1 }
+    guard at < bytes.count, bytes[at] > 0x20 else { return nil }
+    state = bytes[at]
+    at += 1
+    var fields: (parent: Int64, group: Int64, session: Int64, ticks: Int64) = (0, 0, 0, 0)
+    var rest: (threads: Int64, started: Int64, pages: Int64) = (0, 0, 0)
+    for field in 4...24 {
+      guard let value = Self.number(bytes, &at) else { return nil }
+      switch field {
+      case 4: fields.parent = value
+      case 5: fields.group = value
+      case 6: fields.session = value
+      case 14...17: fields.ticks &+= max(0, value)
+      case 20: rest.threads = value
+      case 22: rest.started = value
+      case 24: rest.pages = value
+      default: break
+      }
     }
-    self.pid = pid
-    self.state = state
-    parent = Int32(truncatingIfNeeded: number(4))
-    group = Int32(truncatingIfNeeded: number(5))
-    session = Int32(truncatingIfNeeded: number(6))
-    ticks = [14, 15, 16, 17].reduce(0) { $0 &+ UInt64(clamping: number($1)) }
-    threads = Int(number(20))
-    started = UInt64(clamping: number(22))
-    residentPages = Int(number(24))
+    self.pid = Int32(truncatingIfNeeded: pid)
+    parent = Int32(truncatingIfNeeded: fields.parent)
+    group = Int32(truncatingIfNeeded: fields.group)
+    session = Int32(truncatingIfNeeded: fields.session)
+    ticks = UInt64(fields.ticks)
+    threads = Int(rest.threads)
+    started = UInt64(clamping: rest.started)
+    residentPages = Int(rest.pages)
+  }
+
+  /// The number at a place, blanks before it passed over; nil where there is none. Wraps where it is too large.
+  private static func number(_ bytes: [UInt8], _ at: inout Int) -> Int64? {
+    while at < bytes.count, bytes[at] == 0x20 { at += 1 }
+    let isNegative = at < bytes.count && bytes[at] == 0x2d
+    if isNegative { at += 1 }
+    let first = at
+    var value: Int64 = 0
+    while at < bytes.count, (0x30...0x39).contains(bytes[at]) {
+      value = value &* 10 &+ Int64(bytes[at] - 0x30)
+      at += 1
+    }
+    return at > first ? (isNegative ? -value : value) : nil
   }
 
   /// Reads a process's line now; nil where it has gone.
@@ -127,14 +157,33 @@ extension ProcessTree {
     guard let threads = ProcFiles.numbers(in: "/proc/\(pid)/task") else { return nil }
     var all: [Int32] = []
     for thread in threads {
-      guard let bytes = ProcFiles.bytes("/proc/\(pid)/task/\(thread)/children") else {
+      guard let some = children(of: thread, in: pid) else {
         if thread == pid { return nil }
         continue
       }
-      all += bytes.split(separator: 0x20).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+      all += some
     }
     return all
   }
+
+  /// The children that one thread of a process made; nil as above.
+  static func children(of thread: Int32, in pid: Int32) -> [Int32]? {
+    ProcFiles.bytes("/proc/\(pid)/task/\(thread)/children").map {
+      $0.split(separator: 0x20).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+  }
+
+  /// The tree of the kernel with this number: below its keeper, where a gate stands before it, because the keeper adopts
+  /// the kernel's orphans and keeps the time of those that have ended.
+  public static func ofKernel(_ pid: Int32) -> ProcessTree {
+    guard let parent = ProcessRecord.now(pid)?.parent, parent > 1,
+      ProcFiles.text("/proc/\(parent)/comm") == keeperName + "\n"
+    else { return ProcessTree(root: pid) }
+    return ProcessTree(root: parent, includesRoot: false)
+  }
+
+  /// What a keeper calls itself (`PR_SET_NAME`).
+  public static let keeperName = "celltop-keeper"
 }
 
 /// All processes of the node at one moment: one reading of `/proc` serves any number of trees.
@@ -184,13 +233,20 @@ public struct ProcessTable: Sendable {
   public func usage(of tree: ProcessTree) -> UsageSample? {
     let all = members(of: tree).compactMap { records[$0] }
     guard !all.isEmpty || (!tree.includesRoot && records[tree.root] != nil) else { return nil }
-    // The top's own time counts even where it is a keeper: the time of the orphans that it has buried is in there.
-    let counted = tree.includesRoot ? all : all + [records[tree.root]].compactMap(\.self)
-    let ticks = counted.reduce(0 as UInt64) { $0 &+ $1.ticks }
-    let pageBytes = Int64(sysconf(Int32(_SC_PAGESIZE)))
-    return UsageSample(
+    return UsageSample(all, keeper: tree.includesRoot ? nil : records[tree.root])
+  }
+}
+
+extension UsageSample {
+  /// The sum over a tree's processes.
+  ///
+  /// - Parameter keeper: the process above the tree, whose own time counts though it is no part of it: the time of the
+  ///   orphans that it has buried is in there.
+  init(_ all: [ProcessRecord], keeper: ProcessRecord?) {
+    let ticks = all.reduce(keeper?.ticks ?? 0) { $0 &+ $1.ticks }
+    self.init(
       cpu: .init(microseconds: Int64(ticks) * 1_000_000 / Int64(max(1, sysconf(Int32(_SC_CLK_TCK))))),
-      memory: Bytes(all.reduce(0) { $0 + Int64($1.residentPages) } * pageBytes), processes: all.count,
-      threads: all.reduce(0) { $0 + $1.threads })
+      memory: Bytes(all.reduce(0) { $0 + Int64($1.residentPages) } * Int64(sysconf(Int32(_SC_PAGESIZE)))),
+      processes: all.count, threads: all.reduce(0) { $0 + $1.threads })
   }
 }

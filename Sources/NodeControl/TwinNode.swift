@@ -42,6 +42,12 @@ public final class TwinNode: NodeDriver {
     return kept
   }
 
+  public func keepCores(_ cores: CoreSet, of tree: ProcessTree) -> Int {
+    guard let present = trees[tree.root]?.cores, !present.isSubset(of: cores) else { return 0 }
+    trees[tree.root]?.cores = cores
+    return 1
+  }
+
   public func suspend(_ tree: ProcessTree) throws(NodeError) {
     try check(tree)
     trees[tree.root]?.isSuspended = true

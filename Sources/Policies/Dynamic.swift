@@ -131,7 +131,7 @@ public struct Dynamic: Policy {
       standings.append(standing)
     }
     for id in state.running {
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     }
     for id in state.waiting { refresh(id, in: state) }

@@ -151,7 +151,7 @@ extension Dynamic {
       } else {
         let own = ledger.state.notebooks[Int(claim.id.number)].allotment.cores
         let sound = own.subtracting(drained)
-        var keep = sound.smallest(Int(claim.cores))
+        var keep = ledger.state[node].node.choose(Int(claim.cores), from: sound)
         if keep.count < Int(claim.cores) {
           keep.formUnion(own.subtracting(sound).smallest(Int(claim.cores) - keep.count))
         }
@@ -164,16 +164,17 @@ extension Dynamic {
       let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)
       let gpus = ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
-        node: node, cores: room.cores.smallest(Int(claim.cores)), gpus: gpus,
+        node: node, cores: ledger.state[node].node.choose(Int(claim.cores), from: room.cores), gpus: gpus,
         memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(gpus)
       start(claim.id, on: allotment, because: reason(for: claim.id, ahead: nil, in: ledger.state), in: &ledger)
     }
     for claim in gives where claim.present > 0 {
-      let more = room.cores.smallest(Int(claim.cores - claim.present))
-      room.cores.subtract(more)
       let own = ledger.state.notebooks[Int(claim.id.number)].allotment.cores
+      let more = ledger.state[node].node.choose(
+        Int(claim.cores - claim.present), from: room.cores.subtracting(own), beside: own)
+      room.cores.subtract(more)
       resize(claim.id, to: own.union(more), because: Reason(.grownIntoIdle), in: &ledger)
     }
   }

@@ -115,7 +115,7 @@ extension Dynamic {
     for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Need, in ledger: inout Ledger
   ) -> Bool {
     let index = Int(node.number)
-    let rank = rankToPreempt(id, on: node, in: ledger.state)
+    let rank = standings[Int(id.number)].rank
     guard need.memory <= free.memory, mayPreempt(rank, on: index) else { return false }
     var victims: [(id: NotebookID, gives: Need)] = []
     var improved: [NotebookID] = []
@@ -127,7 +127,7 @@ extension Dynamic {
       cursor = nodes[index].runningGangs.previous(before: stored)
       let current = currentRank(of: other, in: ledger.state)
       if current != stored { improved.append(other) }
-      guard beats(rank, current) else { continue }
+      guard beats(rankToPreempt(id, other, rank, in: ledger.state), current) else { continue }
       let gives = whatItGives(other, on: node, in: ledger.state)
       would.cores += gives.cores
       would.gpus += gives.gpus
@@ -168,21 +168,33 @@ extension Dynamic {
   mutating func startPending(on node: NodeID, in ledger: inout Ledger) {
     guard !pending.isEmpty else { return }
     let ahead = nodes[Int(node.number)].gangs.first
+    if ledger.state.reserving.isEmpty {
+      for id in pending {
+        let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+        start(id, gangNeed(of: id, in: ledger.state), because: reason, in: &ledger)
+      }
+      return pending.removeAll(keepingCapacity: true)
+    }
     var room = freeRoom(on: node, in: ledger.state)
     for id in pending {
       let need = gangNeed(of: id, in: ledger.state)
-      let overtakes = ahead.flatMap {
-        standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
-      }
       let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
-        node: node, cores: room.cores.smallest(Int(need.cores)), gpus: gpus,
+        node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
+        gpus: gpus,
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)
-      start(id, on: allotment, because: reason(for: id, ahead: overtakes, in: ledger.state), in: &ledger)
+      let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+      start(id, on: allotment, because: reason, in: &ledger)
     }
     pending.removeAll(keepingCapacity: true)
+  }
+
+  /// Whom a gang that starts passes over: the first that waits, where that is before it in the order.
+  private func overtaken(by id: NotebookID, _ first: NotebookID?) -> NotebookID? {
+    guard let first, standings[Int(first.number)].rank < standings[Int(id.number)].rank else { return nil }
+    return first
   }
 }
 

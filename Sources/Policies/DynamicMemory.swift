@@ -9,10 +9,20 @@ extension Dynamic {
     return state.notebooks[Int(id.number)].residency?.delay ?? .zero
   }
 
+  /// Microseconds that it takes to restore what was evicted of a waiting cell's notebook.
+  func restoring(_ id: NotebookID, in state: SchedulerState) -> Double {
+    let index = Int(id.number)
+    guard state.notebooks[index].cell.demand.gpuMemory > .zero, let kept = state.notebooks[index].residency, kept.isSaved
+    else { return 0 }
+    return Double(state.nodes[Int(state.notebooks[index].node.number)].node.swapTime(of: kept.bytes).microseconds)
+  }
+
   /// Evicts what is in the way of a cell: of those first who will come back last.
-  func evict(for id: NotebookID, on gpus: GPUSet, in ledger: inout Ledger) {
+  mutating func evict(for id: NotebookID, on gpus: GPUSet, in ledger: inout Ledger) {
     for victim in ledger.state.evictions(for: id, on: gpus, order: .latestReturn) ?? [] {
       ledger.evict(victim, because: Reason(.evicted, for: id))
+      // What it needs now takes longer.
+      refresh(victim, in: ledger.state)
     }
   }
 
@@ -41,16 +51,24 @@ extension Dynamic {
     return true
   }
 
-  /// The rank with which a cell may take GPUs from running ones: where their memory does not fit beside its own, it is
-  /// as long as the exchange takes further behind.
-  func rankToPreempt(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Rank {
-    var rank = standings[Int(id.number)].rank
+  /// The rank with which a cell may take GPUs from a running one.
+  ///
+  /// Where their memory does not fit on a GPU together, it is as long as the exchange takes further behind: both are saved
+  /// once and restored once. From a cell whose memory is still being moved it takes nothing at all.
+  func rankToPreempt(_ id: NotebookID, _ other: NotebookID, _ rank: Rank, in state: SchedulerState) -> Rank {
     let wanted = state.notebooks[Int(id.number)].cell.demand.gpuMemory
-    guard wanted > .zero, !standings[Int(id.number)].isAged else { return rank }
-    let machine = state.nodes[Int(node.number)].node
-    guard machine.gpus.contains(where: { $0.memory > .zero && $0.memory < wanted + wanted }) else { return rank }
-    let price = machine.swapTime(of: wanted) + machine.swapTime(of: wanted)
-    rank.index = Int64(index(of: id, in: state, further: Double(price.microseconds)).bitPattern)
-    return rank
+    guard wanted > .zero || state.notebooks[Int(other.number)].keepsGPUMemory, !standings[Int(id.number)].isAged,
+      let kept = state.notebooks[Int(other.number)].residency
+    else { return rank }
+    if now < standings[Int(other.number)].since { return Rank(tier: .max, cell: CellID(0)) }
+    let node = state.nodes[Int(state.notebooks[Int(id.number)].node.number)].node
+    let fits = kept.gpus.allSatisfy {
+      node.gpus[$0].memory == .zero || node.gpus[$0].memory >= kept.bytes + wanted
+    }
+    guard !fits else { return rank }
+    let price = node.swapTime(of: kept.bytes) + node.swapTime(of: kept.bytes)
+    var later = rank
+    later.index = Int64(index(of: id, in: state, further: Double(price.microseconds)).bitPattern)
+    return later
   }
 }

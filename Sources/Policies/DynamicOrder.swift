@@ -20,10 +20,10 @@ extension Dynamic {
     standings[Int(id.number)].since = now
   }
 
-  /// How fast a cell runs on an allotment, against alone on the node.
-  func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
+  /// How fast a cell runs on what it has, against alone on the node.
+  func rate(of id: NotebookID, in state: SchedulerState) -> Double {
     let most = state.notebooks[Int(id.number)].cell.demand.coresMost
-    let have = allotment.cores.count
+    let have = state.notebooks[Int(id.number)].allotment.cores.count
     if have >= Int(most) { return 1 }
     return Speedup(parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
       .rate(
@@ -53,7 +53,9 @@ extension Dynamic {
       remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
-    return weighed((remaining + further) * total / 1e12, of: id, in: state)
+    var extra = further
+    if state.notebooks[Int(id.number)].keepsGPUMemory { extra += restoring(id, in: state) }
+    return weighed((remaining + extra) * total / 1e12, of: id, in: state)
   }
 
   /// The index with the cell's GPUs counted in.
@@ -216,7 +218,7 @@ extension Dynamic {
     standings[Int(id.number)].rate = 0
     switch state.notebooks[Int(id.number)].state {
     case .running:
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     case .queued, .suspended: refresh(id, in: state)
     case .starting, .thinking, .gone: break
@@ -264,10 +266,31 @@ extension Dynamic {
     }
     if demand.gpuMemory > .zero { evict(for: id, on: allotment.gpus, in: &ledger) }
     guard ledger.start(id, on: allotment, because: reason) else { return refresh(id, in: ledger.state) }
-    leaveWaiting(id, in: ledger.state)
-    standings[Int(id.number)].since = now + delay(of: id, in: ledger.state)
-    standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
-    enterRunning(id, in: ledger.state)
+    entered(id, in: ledger.state)
+  }
+
+  /// The same on what is idle and not drained, where no pin reserves any of it.
+  mutating func start(_ id: NotebookID, _ need: Need, because reason: Reason, in ledger: inout Ledger) {
+    let node = ledger.state.notebooks[Int(id.number)].node
+    guard ledger.state.isIdle(need, on: node) else { return refresh(id, in: ledger.state) }
+    if ledger.state.notebooks[Int(id.number)].cell.demand.gpuMemory > .zero {
+      guard let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: ledger.state.room(on: node).gpus) else {
+        return refresh(id, in: ledger.state)
+      }
+      evict(for: id, on: gpus, in: &ledger)
+    }
+    guard ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: reason) else {
+      return refresh(id, in: ledger.state)
+    }
+    entered(id, in: ledger.state)
+  }
+
+  /// Books that a cell has been started.
+  private mutating func entered(_ id: NotebookID, in state: SchedulerState) {
+    leaveWaiting(id, in: state)
+    standings[Int(id.number)].since = now + delay(of: id, in: state)
+    standings[Int(id.number)].rate = rate(of: id, in: state)
+    enterRunning(id, in: state)
   }
 
   mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
@@ -281,8 +304,7 @@ extension Dynamic {
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
     settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
-    standings[Int(id.number)].rate = rate(
-      of: id, on: ledger.state.notebooks[Int(id.number)].allotment, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: ledger.state)
   }
 
   /// Why a cell starts now.

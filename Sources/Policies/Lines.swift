@@ -58,13 +58,21 @@ extension SchedulerState {
     return Need(cores: cores, gpus: demand.gpus, memory: memory)
   }
 
+  /// Whether so many cores and GPUs are idle and not drained.
+  func isIdle(_ need: Need, on node: NodeID) -> Bool {
+    let place = Int(node.number)
+    return (need.gpus == 0 || nodes[place].idleGPUs.count(outside: nodes[place].drainedGPUs) >= Int(need.gpus))
+      && nodes[place].idleCores.count(outside: nodes[place].drainedCores) >= Int(need.cores)
+  }
+
   /// The allotment of a whole cell from `room`; nil where it does not fit.
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
     guard let gpus = gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
     return Allotment(
-      node: notebooks[Int(id.number)].node, cores: room.cores.smallest(Int(need.cores)), gpus: gpus,
-      memory: notebooks[Int(id.number)].cell.demand.memory)
+      node: notebooks[Int(id.number)].node,
+      cores: nodes[Int(notebooks[Int(id.number)].node.number)].node.choose(Int(need.cores), from: room.cores),
+      gpus: gpus, memory: notebooks[Int(id.number)].cell.demand.memory)
   }
 }
 

@@ -105,7 +105,9 @@ public struct Reservation: Policy {
       return nil
     }
     guard let gpus = state.gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
-    return Holding(cores: room.cores.smallest(Int(need.cores)), gpus: gpus)
+    return Holding(
+      cores: state[state[id].node].node.choose(Int(need.cores), from: room.cores),
+      gpus: gpus)
   }
 
   private mutating func keep(_ id: NotebookID, _ holding: Holding, in state: SchedulerState) {

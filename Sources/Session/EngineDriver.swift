@@ -31,6 +31,8 @@ struct EngineDriver {
   var state: SchedulerState { scheduler.state }
   var wakeAt: Instant { scheduler.wakeAt }
   var digest: String { scheduler.ledger.digest.hexadecimal }
+  /// The session's number in the history; 0 where there is none, or none yet.
+  var session: Int64 { writer?.session ?? 0 }
   /// Why the history does not hold everything; nil where it does.
   var trouble: String? { writer?.trouble }
 
@@ -52,13 +54,16 @@ struct EngineDriver {
   /// Appends what was decided to the history, then shows it, then gives the effects to be carried out.
   mutating func commit() -> [Effect] {
     guard !pending.isEmpty else { return [] }
-    writer?.flush()
+    writer?.flush(frames: frames)
     let entries = pending
     pending.removeAll(keepingCapacity: true)
     board.update { board in for entry in entries { board.apply(entry) } }
     return entries.compactMap(Effect.init(of:))
   }
 
+  /// What a reader of the history can begin from. The board is behind by what is about to be committed.
+  private func frames() -> [PackedFrame] { [PackedFrame(state), PackedFrame(board.take())] }
+
   /// Writes what is left and closes the recording.
-  func end() { writer?.end(atMicroseconds: SessionClock.wallMicroseconds(), digest: digest) }
+  func end() { writer?.end(atMicroseconds: SessionClock.wallMicroseconds(), digest: digest, frames: frames) }
 }

@@ -13,13 +13,16 @@ struct GateDesk {
   /// What a cell asks for where neither its author nor an operator said anything.
   let defaultDemand: Demand
   let session: Int64
+  /// Whether gates move the GPU memory of suspended cells away.
+  let evictsGPUMemory: Bool
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
-  init(defaultDemand: Demand, session: Int64) {
+  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false) {
     self.defaultDemand = defaultDemand
+    self.evictsGPUMemory = evictsGPUMemory
     self.session = session
   }
 
@@ -88,7 +91,11 @@ struct GateDesk {
     connections[id] = connection
     connection.notebook = id
     if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
-    connection.send(.welcome(version: gateProtocolVersion, session: session, notebook: id.number))
+    let makers = Set(driver.state[driver.state[id].node].node.gpus.map(\.maker))
+    connection.send(
+      .welcome(
+        version: gateProtocolVersion, session: session, notebook: id.number,
+        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory))
     reconcile(hello, id, &driver, at: now)
   }
 
@@ -199,7 +206,8 @@ struct GateDesk {
   }
 
   private func grant(_ slot: NotebookSlot, _ state: SchedulerState, sequence: Int64? = nil) -> EngineMessage {
-    let gpus = slot.allotment.gpus.map { state[slot.allotment.node].node.gpus[$0].uuid }
+    let all = state[slot.allotment.node].node.gpus
+    let gpus = slot.allotment.gpus.filter(all.indices.contains).map { VisibleGPU(id: all[$0].uuid, maker: all[$0].maker) }
     return .grant(
       sequence: sequence ?? state.sequence, key: slot.cell.source.key, cores: slot.allotment.cores, gpus: gpus)
   }

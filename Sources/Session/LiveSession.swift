@@ -21,6 +21,8 @@ public final class LiveSession: @unchecked Sendable {
     public var host: String
     public var user: String
     public var note = ""
+    /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
+    public var evictsGPUMemory = false
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -35,13 +37,14 @@ public final class LiveSession: @unchecked Sendable {
 
   public let clock = SessionClock()
   public let board = BoardBox()
-  /// The session's number in the history; 0 where nothing is recorded.
-  public let number: Int64
+  /// The session's number in the history; 0 where nothing is recorded, or nothing yet.
+  public var number: Int64 { mailbox.withLock { $0.number } }
 
   private struct Mailbox {
     var commands: [Command] = []
     var isStopping = false
     var trouble: String?
+    var number: Int64 = 0
   }
 
   private let mailbox = Mutex(Mailbox())
@@ -60,23 +63,25 @@ public final class LiveSession: @unchecked Sendable {
 
   /// - Parameters:
   ///   - nodeDriver: asked what the kernels use.
-  ///   - history: nil records nothing.
-  /// - Throws: `SessionError`, `HistoryError` or `Refusal`, before anything runs.
-  public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: HistoryStore?) throws {
+  ///   - history: the file to record in; nil records nothing. Where it cannot be opened or written, the session goes on
+  ///     all the same, `trouble` says why, and the recording begins as soon as it is possible.
+  /// - Throws: `SessionError` or `Refusal`, before anything runs.
+  public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
     listener = try Listener(path: configuration.socketPath)
-    let began = clock.beganWallMicroseconds
-    let writer = try history.map {
-      try SessionWriter(
-        $0, kind: "live", host: configuration.host, user: configuration.user, beganMicroseconds: began,
-        note: configuration.note)
-    }
-    number = writer?.session ?? 0
-    let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
+    let heading = SessionWriter.Heading(
+      kind: "live", host: configuration.host, user: configuration.user,
+      beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+    let past = history.flatMap { try? HistoryStore(reading: $0) }
+    let forecaster = past.map { PastForecaster.learned(from: $0) } ?? Forecaster()
+    let writer = history.map { SessionWriter(path: $0, heading) }
     driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
-    desk = GateDesk(defaultDemand: configuration.defaultDemand, session: number)
+    desk = GateDesk(
+      defaultDemand: configuration.defaultDemand, session: writer?.session ?? 0,
+      evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
+    tellTrouble()
   }
 
   deinit { close(wake) }
@@ -149,8 +154,8 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let trouble = driver.trouble
-    mailbox.withLock { $0.trouble = trouble }
+    let (trouble, number) = (driver.trouble, driver.session)
+    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
   }
 
   private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {

@@ -9,6 +9,8 @@ struct UsageSampler {
   private(set) var due: Instant?
   private let node: any NodeDriver
   private var last: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
+  /// The trees of the kernels, by their processes.
+  private var trees: [Int32: ProcessTree] = [:]
 
   init(node: any NodeDriver) { self.node = node }
 
@@ -17,7 +19,7 @@ struct UsageSampler {
   /// Nothing runs: sample no more until something does.
   mutating func rest() {
     due = nil
-    last = [:]
+    (last, trees) = ([:], [:])
   }
 
   /// Samples the kernels; the usages that differ from the last told by more than a twentieth of a core or of the memory.
@@ -25,7 +27,10 @@ struct UsageSampler {
     due = now + Self.period
     var told: [(NotebookID, Usage)] = []
     var next: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
-    let totals = node.usage(of: kernels.map { ProcessTree(root: $0.1) })
+    var present: [Int32: ProcessTree] = [:]
+    for (_, pid) in kernels { present[pid] = trees[pid] ?? .ofKernel(pid) }
+    trees = present
+    let totals = node.usage(of: kernels.map { trees[$0.1] ?? ProcessTree(root: $0.1) })
     for ((id, _), total) in zip(kernels, totals) {
       guard let total else { continue }
       let before = last[id]

@@ -52,7 +52,7 @@ struct SharedGPUMemory {
 }
 
 /// The load of one node's cores and GPUs under sharing.
-struct SharedLoad {
+package struct SharedLoad: Sendable {
   /// Threads (and GPU workers) that each core (GPU) carries.
   private var threads: [Double]
   private var workers: [Double]
@@ -63,14 +63,14 @@ struct SharedLoad {
   private var workersEverywhere = 0.0
   private var spread = 0
 
-  init(_ node: Node) {
+  package init(_ node: Node) {
     cores = node.cores
     gpus = node.gpuSet
     threads = Array(repeating: 0, count: (Array(node.cores).last ?? -1) + 1)
     workers = Array(repeating: 0, count: node.gpus.count)
   }
 
-  mutating func add(_ allotment: Allotment, threads count: Int32, gpus need: Int32, sign: Double) {
+  package mutating func add(_ allotment: Allotment, threads count: Int32, gpus need: Int32, sign: Double) {
     if allotment.cores == cores {
       threadsEverywhere += sign * Double(count)
     } else {
@@ -88,7 +88,7 @@ struct SharedLoad {
   }
 
   /// The cores that a cell gets, and the threads a core where it runs.
-  func cores(of allotment: Allotment, threads count: Int32) -> (cores: Double, load: Double) {
+  package func cores(of allotment: Allotment, threads count: Int32) -> (cores: Double, load: Double) {
     let everywhere = threadsEverywhere / Double(max(cores.count, 1))
     if spread == 0 { return (Double(count) * min(1, 1 / max(everywhere, 1e-9)), everywhere) }
     let each = Double(count) / Double(max(allotment.cores.count, 1))
@@ -103,7 +103,7 @@ struct SharedLoad {
   }
 
   /// The share of its GPUs that a cell gets: 1 where nobody else uses them.
-  func share(of allotment: Allotment, gpus need: Int32) -> Double {
+  package func share(of allotment: Allotment, gpus need: Int32) -> Double {
     guard need > 0 else { return 1 }
     let everywhere = workersEverywhere / Double(max(gpus.count, 1))
     let each = Double(need) / Double(max(allotment.gpus.count, 1))

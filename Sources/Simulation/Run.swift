@@ -33,7 +33,12 @@ public struct Run: Sendable {
     } else {
       simulator.run()
     }
-    policy = settings.policy
+    self.init(of: &simulator)
+  }
+
+  /// What a simulation that was played to its end came to.
+  public init(of simulator: inout Simulator) {
+    policy = simulator.settings.policy
     measures = simulator.measures()
     entries = simulator.entriesCount
     digest = simulator.digest.hexadecimal

@@ -79,6 +79,8 @@ public struct Simulator: Sendable {
   public private(set) var entriesCount: Int64 = 0
   /// Every entry so far, where the settings keep them.
   public private(set) var recorded: [Entry] = []
+  /// Every input so far, where the settings keep entries.
+  public private(set) var recordedInputs: [GivenInput] = []
   /// The cells that ended, where the settings keep them.
   public private(set) var history: [RanCell] = []
   let trace: Trace
@@ -197,6 +199,17 @@ public struct Simulator: Sendable {
   }
 
   public var digest: Digest { scheduler.ledger.digest }
+
+  /// Gives what was recorded since the last call to `body`, and forgets it: each input with the entries it brought.
+  public mutating func drainRecord(_ body: (GivenInput, ArraySlice<Entry>) -> Void) {
+    var place = 0
+    for given in recordedInputs {
+      body(given, recorded[place..<place + given.entries])
+      place += given.entries
+    }
+    recorded.removeAll(keepingCapacity: true)
+    recordedInputs.removeAll(keepingCapacity: true)
+  }
 }
 
 // MARK: The users
@@ -267,7 +280,8 @@ extension Simulator {
     players[index].left = cell.run.microseconds
     scheduler.handleSubmission(
       of: players[index].id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen, at: instant)
-    obey()
+    let id = players[index].id
+    obey(.observation(.cellSubmitted(id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen)))
     // Where it started, its end has taken this submission's place.
     if !players[index].isRunning { agenda.remove(player) }
   }
@@ -311,7 +325,7 @@ extension Simulator {
     let ended = scheduler.state.notebooks[Int(id.number)].cell.id
     thinkAfterEnd(player)
     scheduler.handleEnd(of: id, ended, outcome, at: Instant(microseconds: now))
-    obey()
+    obey(.observation(.cellEnded(id, ended, outcome)))
     if number + 1 == Int(players[index].cells) { thinkOrClose(player) }
   }
 
@@ -332,13 +346,17 @@ extension Simulator {
   /// Gives the engine an input and does what its entries order.
   private mutating func give(_ input: Input) {
     scheduler.handle(input, at: Instant(microseconds: now))
-    obey()
+    obey(input)
   }
 
-  /// Does what the entries of the last input order.
-  private mutating func obey() {
+  /// Does what the entries of the last input order; the input is asked for only where it is recorded.
+  private mutating func obey(_ input: @autoclosure () -> Input) {
     entriesCount += Int64(scheduler.ledger.news.count)
-    if settings.keepsEntries { recorded.append(contentsOf: scheduler.entries) }
+    if settings.keepsEntries {
+      recorded.append(contentsOf: scheduler.entries)
+      recordedInputs.append(
+        GivenInput(input: input(), at: Instant(microseconds: now), entries: scheduler.entries.count))
+    }
     var sharingChanged = false
     for place in scheduler.ledger.news.indices {
       let news = scheduler.ledger.news[place]
@@ -486,4 +504,12 @@ extension Simulator {
     tally.heldCores += elapsed * Double(min(held.cores, node.cores.count))
     tally.heldGPUs += elapsed * Double(min(held.gpus, node.gpus.count))
   }
+}
+
+/// An input as the engine was given it.
+public struct GivenInput: Sendable {
+  public var input: Input
+  public var at: Instant
+  /// How many entries it brought.
+  public var entries: Int
 }

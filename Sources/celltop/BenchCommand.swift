@@ -1,3 +1,4 @@
+import Chance
 import ArgumentParser
 import Domain
 import Glibc
@@ -8,7 +9,7 @@ import Traces
 /// `celltop bench`: measures celltop itself.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure celltop itself.", subcommands: [Simulate.self])
+    commandName: "bench", abstract: "Measure celltop itself.", subcommands: [Simulate.self, HistoryBench.self, HistoryLoad.self])
 
   struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(

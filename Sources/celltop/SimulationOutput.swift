@@ -64,13 +64,24 @@ struct ProgressLine {
   private var hasWritten = false
 
   /// Shows how far the work has come, after its first second and ten times a second at the most.
-  mutating func show(_ text: String, share: Double) {
+  ///
+  /// - Parameter share: from 0 to 1; nil where the end is not known.
+  mutating func show(_ text: String, share: Double?) {
     let now = monotonicSeconds()
     guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
     last = now
     hasWritten = true
-    let percent = Int(share * 100)
-    complain(isShown ? "\r\u{1B}[K\(text): \(percent) %" : "\(text): \(percent) %\n")
+    let text = share.map { "\(text): \(Int($0 * 100)) %" } ?? text
+    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
+  }
+
+  /// Shows what was done where nobody knows how much there is.
+  mutating func show(_ text: String) {
+    let now = monotonicSeconds()
+    guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
+    last = now
+    hasWritten = true
+    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
   }
 
   mutating func clear() {

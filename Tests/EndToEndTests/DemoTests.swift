@@ -13,7 +13,8 @@ struct DemoTests {
     screen.split(separator: "\n").first { $0.hasPrefix("▶") }.map(String.init) ?? ""
   }
 
-  /// Whether a process is stopped (proc(5): state T).
+  /// Whether a process is stopped (proc(5): state T). The demonstration is run without control groups, which would freeze
+  /// it instead.
   private func isStopped(_ pid: Int32) -> Bool {
     let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
     return stat.split(separator: ")").last?.split(separator: " ").first == "T"

@@ -3,12 +3,12 @@ import Testing
 /// The tests that need a real Jupyter client, in Python, run as one test a file.
 @Suite(.serialized, .enabled(if: Checkout.missing == nil, "\(Checkout.missing ?? "")"))
 struct PythonSuites {
-  @Test("the gate before real kernels, and the player", arguments: ["test_gate.py", "test_player.py"])
+  @Test("the gate before real kernels, the node, and the player", arguments: ["test_gate.py", "test_node.py", "test_player.py"])
   func suite(file: String) async throws {
     let result = try await Checkout.run(
       Checkout.python,
       ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", Checkout.root + "/Tests/EndToEndTests/Python/" + file],
-      environment: ["CELLTOP_GATE": Checkout.gate], seconds: 600)
+      environment: ["CELLTOP_GATE": Checkout.gate, "CELLTOP_TOOL": Checkout.celltop], seconds: 600)
     #expect(result.status == 0, "\(result.output.suffix(4000))\n\(result.errors.suffix(1000))")
     print("\(file): \(result.output.split(separator: "\n").last ?? "")")
   }

@@ -22,7 +22,7 @@ final class TmuxStage {
     [
       "HOME": String(folder), "XDG_RUNTIME_DIR": folder + "/run", "XDG_DATA_HOME": folder + "/data",
       "XDG_STATE_HOME": folder + "/state", "CELLTOP_PYTHON": Checkout.python, "LC_ALL": "C.UTF-8",
-      "TERM": "tmux-256color",
+      "TERM": "tmux-256color", "CELLTOP_CGROUPS": "off",
     ]
   }
 

@@ -25,7 +25,7 @@ struct LineCodecTests {
 
   static let engineMessages: [EngineMessage] = [
     .welcome(version: 1, session: 4, notebook: 0), .unwelcome(why: "old"),
-    .grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: ["GPU-1"]),
+    .grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: [VisibleGPU(id: "GPU-1"), VisibleGPU(id: "0", maker: .amd)]),
     .resize(sequence: 1, key: 2, cores: CoreSet([1])), .suspend(sequence: 1, key: 2),
     .resume(sequence: 1, key: 2, cores: CoreSet([1])), .interrupt(sequence: 1, key: 2),
     .refuse(sequence: 1, key: 2, why: "never"), .ping,

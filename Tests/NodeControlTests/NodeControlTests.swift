@@ -5,34 +5,6 @@ import Testing
 
 @testable import NodeControl
 
-/// A real shell with a child of its own, killed at the end.
-private final class Family {
-  let pid: Int32
-
-  init() {
-    let words: [String] = ["sh", "-c", "sleep 600 & sleep 600 & wait"]
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
-    arguments.append(nil)
-    var made: pid_t = 0
-    posix_spawnp(&made, "sh", nil, nil, arguments, environ)
-    for argument in arguments { free(argument) }
-    pid = made
-  }
-
-  deinit {
-    for member in ProcessTree(root: pid).members() { kill(member, SIGKILL) }
-    waitpid(pid, nil, 0)
-  }
-
-  func until(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<5000 {
-      if condition() { return true }
-      poll(nil, 0, 1)
-    }
-    return false
-  }
-}
-
 @Suite("This machine")
 struct LinuxNodeTests {
   @Test("finds a process's children, and binds every one of them")

@@ -28,7 +28,7 @@ final class Stage {
       node: node, socketPath: folder + "/engine.sock", host: "twin", user: "ana")
     live = try LiveSession(
       configuration, on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)),
-      history: history)
+      history: history.path)
     live.start()
   }
 

@@ -5,8 +5,11 @@ extension Event: Packable {
       sink.put(0 as UInt64)
       sink.put(name)
     case .nodeAdded(let node):
-      sink.put(1 as UInt64)
+      // 100: the same with what the first form of a node does not hold.
+      let details = NodeDetails(of: node)
+      sink.put((details == nil ? 1 : 100) as UInt64)
       sink.put(node)
+      if let details { sink.put(details) }
     case .drainChanged(let node, let cores, let gpus):
       sink.put(2 as UInt64)
       sink.put(node)
@@ -132,7 +135,11 @@ extension Event: Packable {
   }
 
   public init(from source: inout PackSource) throws(PackError) {
-    let tag = try source.number()
+    try self.init(tag: try source.number(), from: &source)
+  }
+
+  /// Reads what follows the number of the case.
+  init(tag: UInt64, from source: inout PackSource) throws(PackError) {
     switch tag {
     case 0: self = .policyChanged(try source.text())
     case 1: self = .nodeAdded(try source.value())
@@ -166,6 +173,7 @@ extension Event: Packable {
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
     case 31: self = .memoryEvicted(try source.value(), try source.value())
+    case 100: self = .nodeAdded(try source.detailedNode())
     default: throw PackError("there is no event \(tag)")
     }
   }

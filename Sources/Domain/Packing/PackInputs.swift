@@ -88,8 +88,11 @@ extension Observation: Packable {
   public func pack(into sink: inout some PackSink) {
     switch self {
     case .nodeFound(let node):
-      sink.put(0 as UInt64)
+      // 100: the same with what the first form of a node does not hold.
+      let details = NodeDetails(of: node)
+      sink.put((details == nil ? 0 : 100) as UInt64)
       sink.put(node)
+      if let details { sink.put(details) }
     case .notebookOpened(let notebook):
       sink.put(1 as UInt64)
       sink.put(notebook)
@@ -156,6 +159,7 @@ extension Observation: Packable {
     case 8: self = .cellEnded(try source.value(), try source.value(), try source.choice())
     case 9: self = .usageSampled(try source.value(), try source.value())
     case 10: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
+    case 100: self = .nodeFound(try source.detailedNode())
     default: throw PackError("there is no observation \(tag)")
     }
   }

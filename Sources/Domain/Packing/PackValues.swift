@@ -128,15 +128,80 @@ extension Node: Packable {
     sink.put(cores)
     sink.put(gpus)
     sink.put(memory)
-    sink.put(gpuSwapRate)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
       id: try source.value(), name: try source.text(), cores: try source.value(), gpus: try source.list(),
       memory: try source.value())
-    // The oldest recordings end here.
-    if !source.isAtEnd { gpuSwapRate = try source.value() }
+  }
+}
+
+/// What became known of nodes after the first form of `Node`; packed behind one, where there is any of it.
+struct NodeDetails: Packable {
+  var topology: CoreTopology?
+  /// The GPUs' makers, in the GPUs' order.
+  var makers: [UInt64]
+  var gpuSwapRate: Bytes
+
+  /// Nil where the first form says all.
+  init?(of node: Node) {
+    guard
+      node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia })
+        || node.gpuSwapRate != Node.gpuSwapRateMeasured
+    else { return nil }
+    gpuSwapRate = node.gpuSwapRate
+    topology = node.topology
+    makers = node.gpus.map { UInt64($0.maker.rawValue) }
+  }
+
+  func pack(into sink: inout some PackSink) {
+    sink.put(topology)
+    sink.put(UInt64(makers.count))
+    for maker in makers { sink.put(maker) }
+    sink.put(gpuSwapRate)
+  }
+
+  init(from source: inout PackSource) throws(PackError) {
+    topology = try source.optional()
+    makers = []
+    let count = try source.number()
+    for _ in 0..<min(count, 1 << 16) { makers.append(try source.number()) }
+    // The first recordings with details end here.
+    gpuSwapRate = source.isAtEnd ? Node.gpuSwapRateMeasured : try source.value()
+  }
+
+  func applied(to node: Node) throws(PackError) -> Node {
+    guard makers.count == node.gpus.count else { throw PackError("a node's GPUs and their makers differ in number") }
+    var node = node
+    node.topology = topology
+    node.gpuSwapRate = gpuSwapRate
+    for (index, number) in makers.enumerated() {
+      guard let maker = UInt8(exactly: number).flatMap(GPUMaker.init) else {
+        throw PackError("there is no maker of GPUs with number \(number)")
+      }
+      node.gpus[index].maker = maker
+    }
+    return node
+  }
+}
+
+extension PackSource {
+  /// A node with its details behind it.
+  mutating func detailedNode() throws(PackError) -> Node {
+    let node: Node = try value()
+    return try value(NodeDetails.self).applied(to: node)
+  }
+}
+
+extension CoreTopology: Packable {
+  public func pack(into sink: inout some PackSink) {
+    for domains in [physical, caches, numaNodes, packages] { sink.put(domains) }
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      physical: try source.list(), caches: try source.list(), numaNodes: try source.list(), packages: try source.list())
   }
 }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// One installed kernelspec: a directory with a `kernel.json` ("Kernel specs", jupyter_client).
 public struct KernelSpec: Equatable, Sendable {
   /// The directory's name, by which clients choose the kernel.
@@ -12,6 +14,14 @@ public struct KernelSpec: Equatable, Sendable {
 
   /// Whether `celltop kernelspec install` made it.
   public var isWrapped: Bool { wraps != nil }
+
+  /// Why a wrapped spec cannot start its kernel any more; nil where it can, and for others.
+  public var fault: String? {
+    guard let wraps else { return nil }
+    if access(command[0], X_OK) != 0 { return "its gate \(command[0]) is gone" }
+    if access(wraps + "/kernel.json", R_OK) != 0 { return "the kernelspec that it wraps is gone (\(wraps))" }
+    return nil
+  }
 }
 
 /// Why kernelspecs could not be found, wrapped or removed.

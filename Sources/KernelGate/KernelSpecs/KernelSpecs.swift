@@ -38,6 +38,13 @@ public enum KernelSpecs {
   /// Where kernelspecs of an installation prefix go.
   public static func prefixDirectory(_ prefix: String) -> String { prefix + "/share/jupyter/kernels" }
 
+  /// The prefix of the active Python environment (virtualenv, conda, else that of the first `python3` on `PATH`), as
+  /// `--sys-prefix` of Jupyter's commands means it; nil where there is none.
+  public static func systemPrefix(environment: [String: String]) -> String? {
+    let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].compactMap { environment[$0] }.first { !$0.isEmpty }
+    return active ?? executable("python3", environment: environment).flatMap(prefix(ofExecutable:))
+  }
+
   private static func userData(environment: [String: String]) -> String {
     if let directory = environment["JUPYTER_DATA_DIR"], !directory.isEmpty { return directory }
     if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/jupyter" }

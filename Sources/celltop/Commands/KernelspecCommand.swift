@@ -14,16 +14,40 @@ struct KernelspecCommand: ParsableCommand {
     @Flag(help: "The user's own folder (the default).")
     var user = false
 
+    @Flag(help: "The active Python environment's folder.")
+    var sysPrefix = false
+
     @Option(help: "The folder share/jupyter/kernels below this prefix, such as an environment's.")
     var prefix: String?
 
-    var folder: String {
-      prefix.map(KernelSpecs.prefixDirectory)
-        ?? KernelSpecs.userDirectory(environment: ProcessInfo.processInfo.environment)
+    /// - Throws: `ToolError` where there is no active environment.
+    func folder() throws -> String {
+      let environment = ProcessInfo.processInfo.environment
+      if let prefix { return KernelSpecs.prefixDirectory(prefix) }
+      guard sysPrefix else { return KernelSpecs.userDirectory(environment: environment) }
+      guard let active = KernelSpecs.systemPrefix(environment: environment) else {
+        throw ToolError("there is no active Python environment, nor a python3 on PATH. Name a place with --prefix")
+      }
+      return KernelSpecs.prefixDirectory(active)
     }
 
     func validate() throws {
-      if user, prefix != nil { throw ValidationError("--user and --prefix name two places; choose one") }
+      if [user, sysPrefix, prefix != nil].count(where: { $0 }) > 1 {
+        throw ValidationError("--user, --sys-prefix and --prefix name different places; choose one")
+      }
+    }
+  }
+
+  /// Which kernels are meant.
+  struct Choice: ParsableArguments {
+    @Argument(help: "The kernels' names (default: all).")
+    var names: [String] = []
+
+    @Flag(help: "All kernels.")
+    var all = false
+
+    func validate() throws {
+      if all, !names.isEmpty { throw ValidationError("--all and names do not go together; choose one") }
     }
   }
 
@@ -31,8 +55,7 @@ struct KernelspecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Wrap installed kernelspecs; doing it again brings them up to date.")
 
-    @Argument(help: "The kernels to wrap (default: all).")
-    var names: [String] = []
+    @OptionGroup var choice: Choice
 
     @OptionGroup var place: Place
 
@@ -40,7 +63,7 @@ struct KernelspecCommand: ParsableCommand {
       try Tool.reporting {
         let installation = Installation()
         let made = try KernelSpecs.install(
-          names, to: place.folder, gate: installation.gate(), environment: installation.jupyterEnvironment())
+          choice.names, to: place.folder(), gate: installation.gate(), environment: installation.jupyterEnvironment())
         if made.isEmpty {
           throw ToolError("no kernelspec was found to wrap. Install a kernel first, such as ipykernel")
         }
@@ -52,10 +75,37 @@ struct KernelspecCommand: ParsableCommand {
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the wrapped kernelspecs.")
 
+    @Flag(help: "Print JSON: an array of objects.")
+    var json = false
+
+    private struct Row: Encodable {
+      var name: String
+      var displayName: String
+      var directory: String
+      var wraps: String?
+      /// Why it cannot start its kernel any more.
+      var fault: String?
+    }
+
     func run() throws {
-      let wrapped = KernelSpecs.list(environment: ProcessInfo.processInfo.environment)
-      if wrapped.isEmpty { print("no kernel is wrapped; 'celltop kernelspec install' wraps them") }
-      for spec in wrapped { print("\(spec.name)\t\(spec.displayName)\t\(spec.directory)") }
+      try Tool.reporting {
+        let wrapped = KernelSpecs.list(environment: Installation().jupyterEnvironment())
+        if json {
+          let encoder = JSONEncoder()
+          encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+          let rows = wrapped.map {
+            Row(
+              name: $0.name, displayName: $0.displayName, directory: $0.directory, wraps: $0.wraps, fault: $0.fault)
+          }
+          print(String(decoding: try encoder.encode(rows), as: UTF8.self))
+          return
+        }
+        if wrapped.isEmpty { print("no kernel is wrapped; 'celltop kernelspec install' wraps them") }
+        for spec in wrapped {
+          let fault = spec.fault.map { "\tbroken: \($0)" } ?? ""
+          print("\(spec.name)\t\(spec.displayName)\t\(spec.directory)\(fault)")
+        }
+      }
     }
   }
 
@@ -63,15 +113,15 @@ struct KernelspecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Remove wrapped kernelspecs; what is not celltop's stays.")
 
-    @Argument(help: "The kernels to unwrap (default: all).")
-    var names: [String] = []
+    @OptionGroup var choice: Choice
 
     @OptionGroup var place: Place
 
     func run() throws {
       try Tool.reporting {
-        let removed = try KernelSpecs.remove(names, from: place.folder)
-        print(removed.isEmpty ? "nothing to remove in \(place.folder)" : removed.joined(separator: "\n"))
+        let folder = try place.folder()
+        let removed = try KernelSpecs.remove(choice.names, from: folder)
+        print(removed.isEmpty ? "nothing to remove in \(folder)" : removed.joined(separator: "\n"))
       }
     }
   }

@@ -6,6 +6,7 @@ import Foundation
 import GateLink
 import History
 import NodeControl
+import NodeInventory
 import Policies
 import Session
 
@@ -32,22 +33,20 @@ final class LiveRun {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
     let capacity = driver.capacity()
-    var cores = capacity.cores
-    if let named = options.cores {
-      let asked = try CoreSet(parsing: named)
-      guard !asked.isEmpty, asked.isSubset(of: cores) else {
-        throw ToolError("--cores \(named): this process may use the cores \(cores)")
-      }
-      cores = asked
+    var settings = try Tool.settings(environment: environment)
+    if let named = options.cores { settings.cores = try CoreSet(parsing: named) }
+    if let asked = settings.cores, asked.isEmpty || !asked.isSubset(of: capacity.cores) {
+      let place = options.cores == nil ? "node.cores of the configuration" : "--cores"
+      throw ToolError("\(place) \(asked): this process may use the cores \(capacity.cores)")
     }
+    let inventory = Inventory.here(capacity: capacity, settings: settings, environment: environment)
     var configuration = LiveSession.Configuration(
-      node: Node(id: NodeID(0), name: capacity.name, cores: cores, memory: capacity.memory),
-      socketPath: socket ?? SocketPath.standard(environment: environment, uid: getuid()), host: capacity.name,
-      user: NSUserName())
+      node: inventory.node, socketPath: socket ?? SocketPath.standard(environment: environment, uid: getuid()),
+      host: capacity.name, user: NSUserName())
     configuration.policy = options.policy
     configuration.note = note
-    let history =
-      options.noHistory ? nil : try HistoryStore(path: HistoryStore.standardPath(environment: environment))
+    configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
+    let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     theme = try Tool.theme(options.theme)
     session = try LiveSession(configuration, on: driver, history: history)
     session.start()

@@ -5,6 +5,7 @@ import Console
 import Domain
 import Foundation
 import History
+import NodeInventory
 import Terminal
 
 /// What the commands share: errors, progress, folders, sizes.
@@ -51,6 +52,20 @@ enum Tool {
     return folder + "/celltop.log"
   }
 
+  /// What the configuration file says of the node; nothing where there is none.
+  ///
+  /// - Throws: `SettingsError`, or `ToolError` where `CELLTOP_CONFIG` names a file that cannot be read.
+  static func settings(environment: [String: String]) throws -> NodeSettings {
+    let path = NodeSettings.standardPath(environment: environment)
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      if FileManager.default.fileExists(atPath: path) || environment["CELLTOP_CONFIG"]?.isEmpty == false {
+        throw ToolError("cannot read the configuration \(path.printable(at: 200))")
+      }
+      return NodeSettings()
+    }
+    return try NodeSettings(parsing: String(decoding: bytes, as: UTF8.self), path: path)
+  }
+
   /// `120x40` as a size.
   static func size(_ text: String) throws -> Size {
     let parts = text.split(separator: "x").compactMap { Int($0) }
@@ -66,11 +81,13 @@ enum Tool {
   }
 
   /// What the console is told of a recorded session.
-  static func facts(of summary: SessionSummary) -> SessionFacts {
+  static func facts(of summary: SessionSummary, hasLive: Bool = false) -> SessionFacts {
     let began = Date(timeIntervalSince1970: Double(summary.beganMicroseconds) / 1e6)
-    return SessionFacts(
+    var facts = SessionFacts(
       mode: .replay, number: summary.id, user: NSUserName(), beganWallMicroseconds: summary.beganMicroseconds,
       utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: true)
+    facts.hasLive = hasLive
+    return facts
   }
 
   /// Makes ready for a screen, once and first: a crash must leave a usable terminal, and Swift's backtracer must not

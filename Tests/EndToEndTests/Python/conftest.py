@@ -42,6 +42,7 @@ class Engine:
         self.lock = threading.Lock()
         self.connection = None
         self.mute = False
+        self.hides, self.evicts = None, None
         pathlib.Path(path).unlink(missing_ok=True)
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind(path)
@@ -71,7 +72,9 @@ class Engine:
         if self.mute:
             return
         if "hello" in message:
-            self.send({"welcome": {"version": 1, "session": 1, "notebook": 0}})
+            more = {"hides": self.hides, "evicts": self.evicts}
+            welcome = {"version": 1, "session": 1, "notebook": 0}
+            self.send({"welcome": welcome | {k: v for k, v in more.items() if v is not None}})
             waiting = message["hello"]["_0"].get("waiting")
             if waiting and self.auto is not None:
                 self.grant(waiting["key"], self.auto)
@@ -88,8 +91,10 @@ class Engine:
         self.sequence += 1
         return self.sequence
 
-    def grant(self, key, cores):
-        self.send({"grant": {"sequence": self.next(), "key": key, "cores": cores, "gpus": []}})
+    def grant(self, key, cores, gpus=()):
+        named = [{"id": gpu, "maker": "nvidia"} for gpu in gpus]
+        self.send({"grant": {"sequence": self.next(), "key": key, "cores": cores, "gpus": named}})
+        return self.sequence
 
     def order(self, name, key, **more):
         self.send({name: {"sequence": self.next(), "key": key, **more}})
@@ -184,6 +189,27 @@ class Kernel:
         """The reply to one request."""
         return until(lambda: self.replied(message_id), seconds, what="a reply")
 
+    def granted(self, engine, code, cores="0", gpus=()):
+        """Executes under a grant; gives the text on stdout, that on stderr, and the grant's sequence."""
+        count = len(engine.heard("submitted"))
+        request = self.client.execute(code)
+        key = engine.submitted(count + 1)["key"]
+        sequence = engine.grant(key, cores, gpus)
+        text = {"stdout": "", "stderr": ""}
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "stream":
+                text[content["name"]] += content["text"]
+            elif message["msg_type"] == "error":
+                text["stderr"] += content["evalue"]
+            elif content.get("execution_state") == "idle":
+                self.reply(request)
+                engine.ended(key)
+                return text["stdout"], text["stderr"], sequence
+
     def close(self):
         self.client.stop_channels()
         if self.manager.has_kernel:
@@ -194,6 +220,41 @@ def alive(pid):
     """Whether a process lives (a zombie does not)."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _mount(kind, controller):
+    """Where a hierarchy of control groups is mounted; None where it is not."""
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        place, options = line.split(" - ")
+        if options.split()[0] == kind and (not controller or controller in options.split()[-1].split(",")):
+            return place.split()[4]
+
+
+def frozen(pid):
+    """Whether a process's control group is frozen (cgroups(7))."""
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        number, controllers, group = line.split(":", 2)
+        second = number == "0" and not controllers
+        if not second and "freezer" not in controllers.split(","):
+            continue
+        mount = _mount("cgroup2", None) if second else _mount("cgroup", "freezer")
+        try:
+            if second and "frozen 1" in pathlib.Path(f"{mount}{group}/cgroup.events").read_text():
+                return True
+            if not second and pathlib.Path(f"{mount}{group}/freezer.state").read_text().startswith("FROZEN"):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def stopped(pid):
+    """Whether a process is stopped by a signal (proc(5): T) or frozen by its control group."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state == "T" or frozen(pid)
     except OSError:
         return False
 

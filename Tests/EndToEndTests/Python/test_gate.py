@@ -8,7 +8,7 @@ import time
 
 import pytest
 from jupyter_client import BlockingKernelClient
-from conftest import Engine, PATIENCE, alive, threads_affinity, until
+from conftest import Engine, PATIENCE, alive, stopped, threads_affinity, until
 
 
 def drain_iopub(kernel, until_idle_of, seconds=PATIENCE):
@@ -36,12 +36,6 @@ def states_of(messages, request):
         for m in messages
         if m["msg_type"] == "status" and m["parent_header"].get("msg_id") == request
     ]
-
-
-def state_of(pid):
-    """A process's state as proc(5) has it: T for a stopped one."""
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rsplit(")", 1)[1].split()[0]
 
 
 class TestWithoutEngine:
@@ -284,7 +278,7 @@ class TestWithEngine:
         child = int(until(stream).split()[0])
         engine.applied(engine.order("suspend", 1))
 
-        until(lambda: state_of(child) == "T", what="the child's stop")
+        until(lambda: stopped(child), what="the child's stop")
         assert kernel.client.hb_channel.is_beating()
         engine.applied(engine.order("resume", 1, cores="0"))
         text = "".join(m["content"]["text"] for m in drain_iopub(kernel, request) if m["msg_type"] == "stream")
@@ -302,7 +296,7 @@ class TestWithEngine:
         engine.applied(engine.order("resume", key, cores="0"))
         engine.send({"suspend": {"sequence": old, "key": key}})
         until(lambda: len([a for a in engine.heard("applied") if a["sequence"] == old]) == 2)
-        assert state_of(pid) != "T"
+        assert not stopped(pid)
         (tmp_path / "stop").touch()
         assert kernel.reply(request)["content"]["status"] == "ok"
 
@@ -316,9 +310,9 @@ class TestWithEngine:
             f"open({str(tmp_path / 'idle')!r}, 'w').close()\ntime.sleep(1)", tmp_path / "mark")
         until((tmp_path / "idle").exists)
         engine.applied(engine.order("suspend", key))
-        assert state_of(pid) == "T"
+        assert stopped(pid)
         engine.ended(key)
-        until(lambda: state_of(pid) != "T", 5, "the kernel's going on")
+        until(lambda: not stopped(pid), 5, "the kernel's going on")
         assert kernel.reply(request)["content"]["status"] == "ok"
 
     def test_interrupts_reach_a_suspended_kernel(self, engine, kernels, tmp_path):
@@ -343,11 +337,11 @@ class TestWithEngine:
         engine.applied(engine.order("suspend", key))
         kernel.manager.interrupt_kernel()
         until(caught.exists)
-        until(lambda: state_of(pid) == "T", 5, "the second suspension")
+        until(lambda: stopped(pid), 5, "the second suspension")
         kernel.manager.interrupt_kernel()
         assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
         assert engine.ended(key) == 2
-        assert state_of(pid) != "T"
+        assert not stopped(pid)
 
     def test_an_interrupt_leaves_a_cell_alone_that_the_kernel_has_not_come_to(self, engine, kernels, tmp_path):
         engine.auto = "0"

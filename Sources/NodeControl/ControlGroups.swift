@@ -1,0 +1,230 @@
+import Domain
+import Glibc
+
+/// What may be done with control groups here: where a kernel could be frozen, and where it could be kept to cores by more
+/// than its own consent (cgroups(7), cpuset(7); Linux's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1).
+public struct ControlGroups: Sendable {
+  /// What a hierarchy is used for.
+  public enum Use: String, Sendable, CaseIterable {
+    case freezer, cpuset
+  }
+
+  /// One use, and how it stands with it.
+  public struct Finding: Equatable, Sendable {
+    public var use: Use
+    /// 1 or 2; 0 where no hierarchy has it.
+    public var version: Int
+    /// The group that this process is in, below which a kernel's own would be made.
+    public var directory: String
+    /// Why it cannot be used, and the line that mends it; nil where it can.
+    public var trouble: String?
+
+    public var works: Bool { trouble == nil }
+  }
+
+  public var findings: [Finding]
+
+  /// What this process may do.
+  public static func here() -> ControlGroups {
+    ControlGroups(
+      membership: ProcFiles.text("/proc/self/cgroup") ?? "", mounts: ProcFiles.text("/proc/self/mountinfo") ?? "",
+      files: .system)
+  }
+
+  /// - Parameters:
+  ///   - membership: `/proc/self/cgroup`.
+  ///   - mounts: `/proc/self/mountinfo`.
+  init(membership: String, mounts: String, files: ControlGroupFiles) {
+    findings = Use.allCases.map { use in
+      let version2 = ControlGroupMount.directory(of: "", membership: membership, mounts: mounts)
+      let version1 = ControlGroupMount.directory(of: use.rawValue, membership: membership, mounts: mounts)
+      let second = version2.map { Self.finding(use, version2: $0, files) }
+      if let second, second.works { return second }
+      if let version1 {
+        return Finding(use: use, version: 1, directory: version1, trouble: Self.unwritable(version1, files))
+      }
+      return second
+        ?? Finding(
+          use: use, version: 0, directory: "",
+          trouble: "no hierarchy of control groups with \(use.rawValue) is mounted")
+    }
+  }
+
+  private static func finding(_ use: Use, version2 directory: String, _ files: ControlGroupFiles) -> Finding {
+    var trouble = unwritable(directory, files)
+    if trouble == nil, use == .cpuset {
+      let offered = files.read(directory + "/cgroup.controllers") ?? ""
+      if !offered.split(whereSeparator: \.isWhitespace).contains("cpuset") {
+        trouble =
+          "the controller cpuset is not handed down to \(directory); with systemd: Delegate=cpuset in the unit's [Service]"
+      }
+    }
+    return Finding(use: use, version: 2, directory: directory, trouble: trouble)
+  }
+
+  private static func unwritable(_ directory: String, _ files: ControlGroupFiles) -> String? {
+    guard files.isWritable(directory), files.isWritable(directory + "/cgroup.procs") else {
+      return
+        "\(directory) is not writable; with systemd: Delegate=yes in the unit's [Service], or run Jupyter under 'systemd-run --user --scope -p Delegate=yes'"
+    }
+    return nil
+  }
+
+  /// The group that can be used for this; nil where there is none.
+  public func finding(for use: Use) -> Finding? { findings.first { $0.use == use && $0.works } }
+}
+
+/// The file operations that control groups need; tests put a directory of their own in place of the system's.
+struct ControlGroupFiles: Sendable {
+  var read: @Sendable (String) -> String?
+  /// Writes a text over a file that exists; false with `errno` where the system refuses.
+  var write: @Sendable (String, String) -> Bool
+  var makeDirectory: @Sendable (String) -> Bool
+  var removeDirectory: @Sendable (String) -> Bool
+  var isWritable: @Sendable (String) -> Bool
+  var names: @Sendable (String) -> [String]
+
+  static let system = ControlGroupFiles(
+    read: { ProcFiles.text($0) },
+    write: { path, text in
+      let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { return false }
+      defer { close(descriptor) }
+      return Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count
+    },
+    makeDirectory: { mkdir($0, 0o755) == 0 },
+    removeDirectory: { rmdir($0) == 0 },
+    isWritable: { access($0, W_OK) == 0 },
+    names: { path in
+      guard let directory = opendir(path) else { return [] }
+      defer { closedir(directory) }
+      var names: [String] = []
+      while let entry = readdir(directory) {
+        names.append(
+          withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+          })
+      }
+      return names
+    })
+}
+
+/// The control groups of one kernel: one in each hierarchy that is used, all of one name.
+///
+/// What is made here is a convenience, never a condition: each act says whether it worked, and whoever asked falls back
+/// on signals and affinity masks.
+public struct KernelGroup: Sendable {
+  private let files: ControlGroupFiles
+  private let freezer: (directory: String, version: Int)?
+  private let cpuset: (directory: String, version: Int)?
+
+  /// What a group's name begins with; the gate's process follows.
+  static let prefix = "celltop-"
+  /// Tries, a millisecond apart, until a group is frozen: a process in an uninterruptible call can take longer.
+  static let freezeTriesMost = 200
+
+  /// Makes the groups for a gate's kernel; nil where none can be made.
+  ///
+  /// Groups of gates that have ended without removing theirs are removed first: their processes are gone.
+  public static func make(_ groups: ControlGroups, gate: Int32) -> KernelGroup? {
+    make(groups, gate: gate, files: .system) { kill($0, 0) == 0 || errno == EPERM }
+  }
+
+  static func make(
+    _ groups: ControlGroups, gate: Int32, files: ControlGroupFiles, isAlive: (Int32) -> Bool
+  ) -> KernelGroup? {
+    func made(_ use: ControlGroups.Use) -> (directory: String, version: Int)? {
+      guard let finding = groups.finding(for: use) else { return nil }
+      for name in files.names(finding.directory) where name.hasPrefix(prefix) {
+        // A group with a process in it is not removed: the system refuses.
+        if let old = Int32(name.dropFirst(prefix.count)), !isAlive(old) {
+          _ = files.removeDirectory(finding.directory + "/" + name)
+        }
+      }
+      let directory = "\(finding.directory)/\(prefix)\(gate)"
+      if use == .cpuset, finding.version == 2 {
+        // Refused where the group holds processes itself ("no internal processes"); then there is no cpuset to be had.
+        _ = files.write(finding.directory + "/cgroup.subtree_control", "+cpuset")
+        let handed = files.read(finding.directory + "/cgroup.subtree_control") ?? ""
+        guard handed.split(whereSeparator: \.isWhitespace).contains("cpuset") else { return nil }
+      }
+      let isThere = files.read(directory + "/cgroup.procs") != nil
+      guard isThere || files.makeDirectory(directory) else { return nil }
+      if use == .cpuset, finding.version == 1, !inherit(directory, from: finding.directory, files) {
+        _ = files.removeDirectory(directory)
+        return nil
+      }
+      return (directory, finding.version)
+    }
+    let freezer = made(.freezer)
+    let cpuset = made(.cpuset)
+    guard freezer != nil || cpuset != nil else { return nil }
+    return KernelGroup(files: files, freezer: freezer, cpuset: cpuset)
+  }
+
+  /// Version 1 lets nobody into a cpuset without cores and memory nodes.
+  private static func inherit(_ directory: String, from parent: String, _ files: ControlGroupFiles) -> Bool {
+    ["cpuset.cpus", "cpuset.mems"].allSatisfy { name in
+      guard let text = files.read("\(parent)/\(name)") else { return false }
+      return files.write("\(directory)/\(name)", text)
+    }
+  }
+
+  /// The files into which a process writes `0` to join, before it starts anything.
+  public var joinPaths: [String] {
+    var seen: [String] = []
+    for directory in [freezer?.directory, cpuset?.directory].compactMap(\.self) where !seen.contains(directory) {
+      seen.append(directory)
+    }
+    return seen.map { $0 + "/cgroup.procs" }
+  }
+
+  /// The processes in the group that can be frozen: who could not join is not frozen with it.
+  public func members() -> Set<Int32> {
+    guard let freezer, let members = files.read(freezer.directory + "/cgroup.procs") else { return [] }
+    return Set(members.split(separator: "\n").compactMap { Int32($0) })
+  }
+
+  /// Stops every process of the group at once; none of them can notice it, nor escape by making others.
+  ///
+  /// - Returns: false where that did not work within `freezeTriesMost` milliseconds; then nothing is frozen.
+  public func freeze() -> Bool {
+    guard let freezer else { return false }
+    for attempt in 0..<Self.freezeTriesMost {
+      if freezer.version == 2 {
+        if attempt == 0, !files.write(freezer.directory + "/cgroup.freeze", "1") { break }
+        if files.read(freezer.directory + "/cgroup.events")?.contains("frozen 1") == true { return true }
+      } else {
+        // A half frozen group (FREEZING) goes on when it is told again.
+        guard files.write(freezer.directory + "/freezer.state", "FROZEN") else { break }
+        if files.read(freezer.directory + "/freezer.state")?.hasPrefix("FROZEN") == true { return true }
+      }
+      usleep(1000)
+    }
+    thaw()
+    return false
+  }
+
+  /// Lets every process of the group go on; harmless where none is frozen.
+  public func thaw() {
+    guard let freezer else { return }
+    if freezer.version == 2 {
+      _ = files.write(freezer.directory + "/cgroup.freeze", "0")
+    } else {
+      _ = files.write(freezer.directory + "/freezer.state", "THAWED")
+    }
+  }
+
+  /// Keeps the group to these cores, whatever its processes ask for; false where there is no cpuset or it was refused.
+  @discardableResult public func setCores(_ cores: CoreSet) -> Bool {
+    guard let cpuset else { return false }
+    return files.write(cpuset.directory + "/cpuset.cpus", cores.description)
+  }
+
+  /// Removes the groups; they must be empty.
+  public func remove() {
+    for directory in [freezer?.directory, cpuset?.directory].compactMap(\.self) {
+      _ = files.removeDirectory(directory)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import Domain
+import Glibc
+
+/// Samples the use of many process trees at a bounded cost.
+///
+/// Reading all of `/proc` finds every process of every tree, but costs some 10 µs a process of the whole node, whoseever
+/// they are. So that is done when its cost has been earned: a scan that took *t* is followed by the next one after
+/// 1,000 *t* (0.1 % of a core) and not before `scanPeriodLeast`. In between only the known processes are read, with the
+/// children that their main threads have made since; the few that come otherwise count from the next scan on.
+struct TreeWatch {
+  /// The least time between two readings of all of `/proc`.
+  static let scanPeriodLeast = Span(microseconds: 2_000_000)
+  /// How many times its own length a scan keeps the next one away.
+  static let scanShare: Int64 = 1000
+
+  private struct Member: Hashable {
+    var pid: Int32
+    /// Tells it from a later process with its number.
+    var started: UInt64
+  }
+
+  private var known: [ProcessTree: [Member]] = [:]
+  private var nextScan = Instant.zero
+
+  /// What each of the trees has used and holds now, in their order; nil for one that is gone.
+  mutating func usage(of trees: [ProcessTree]) -> [UsageSample?] {
+    guard !trees.isEmpty else {
+      known = [:]
+      return []
+    }
+    let began = Self.now()
+    if began >= nextScan {
+      let table = ProcessTable.now()
+      known = Dictionary(
+        trees.map { tree in
+          (tree, table.members(of: tree).compactMap { table[$0] }.map { Member(pid: $0.pid, started: $0.started) })
+        }, uniquingKeysWith: { first, _ in first })
+      let ended = Self.now()
+      let rest = Span(microseconds: (ended - began).microseconds * Self.scanShare)
+      nextScan = ended + max(rest, Self.scanPeriodLeast)
+      return trees.map { table.usage(of: $0) }
+    }
+    known = known.filter { trees.contains($0.key) }
+    return trees.map { sample($0) }
+  }
+
+  /// Reads one tree again: what is known of it, and the children of those.
+  private mutating func sample(_ tree: ProcessTree) -> UsageSample? {
+    var members = known[tree] ?? []
+    if members.isEmpty {
+      members = tree.members().compactMap(ProcessRecord.now).map { Member(pid: $0.pid, started: $0.started) }
+    }
+    var seen = Set(members.map(\.pid))
+    seen.insert(tree.root)
+    var records: [ProcessRecord] = []
+    var next = 0
+    while next < members.count {
+      let member = members[next]
+      next += 1
+      guard let record = ProcessRecord.now(member.pid), record.started == member.started else { continue }
+      records.append(record)
+      for child in ProcessTree.children(of: record.pid, in: record.pid) ?? [] where seen.insert(child).inserted {
+        if let made = ProcessRecord.now(child) { members.append(Member(pid: child, started: made.started)) }
+      }
+    }
+    known[tree] = records.map { Member(pid: $0.pid, started: $0.started) }
+    guard tree.includesRoot else {
+      guard let keeper = ProcessRecord.now(tree.root) else { return nil }
+      return UsageSample(records, keeper: keeper)
+    }
+    guard records.first?.pid == tree.root, records.first?.isZombie == false else { return nil }
+    return UsageSample(records, keeper: nil)
+  }
+
+  private static func now() -> Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+  }
+}

@@ -1,0 +1,444 @@
+"""What the gate does to a kernel's processes, and what a whole session does with cores and GPUs."""
+
+import json
+import os
+import pathlib
+import pty
+import select
+import shutil
+import subprocess
+import threading
+
+import pytest
+from conftest import ROOT, Engine, alive, frozen, stopped, threads_affinity, until
+
+TOOL = os.path.abspath(os.environ.get("CELLTOP_TOOL", ROOT / ".build/debug/celltop"))
+TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+
+
+def doctor(**environment):
+    result = subprocess.run([TOOL, "doctor", "--json"], capture_output=True, text=True, env=os.environ | environment)
+    return result.returncode, json.loads(result.stdout)
+
+
+def freezes():
+    """Whether control groups freeze kernels here."""
+    checks = {check["name"]: check["state"] for check in doctor()[1]["checks"]}
+    return checks["cgroup freezer"] == "works"
+
+
+@pytest.fixture(params=["signals", "freezer"])
+def means(request, monkeypatch, tmp_path):
+    """How kernels are stopped: by signals, or by a control group where that works here."""
+    monkeypatch.setenv("CELLTOP_HISTORY", str(tmp_path / "history.sqlite"))
+    if request.param == "signals":
+        monkeypatch.setenv("CELLTOP_CGROUPS", "off")
+    elif not freezes():
+        pytest.skip("no control group with a freezer is writable here; 'celltop doctor' says why")
+    return request.param
+
+
+def descendants(pid):
+    found = [pid]
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        children = pathlib.Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+        for child in children:
+            try:
+                found += descendants(int(child))
+            except OSError:
+                continue
+    return found
+
+
+class TestSuspending:
+    def test_a_suspended_cell_loses_nothing(self, engine, kernels, means, tmp_path):
+        kernel = kernels()
+        log = tmp_path / "log"
+        request = kernel.client.execute(
+            "import subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\n"
+            f"log = open({str(log)!r}, 'a')\nprint(child.pid, file=log, flush=True)\n"
+            "for i in range(60): print(i, file=log, flush=True); time.sleep(0.005)\nchild.kill(); child.wait()")
+        engine.submitted()
+        engine.grant(1, "0")
+        child = int(until(lambda: log.exists() and log.read_text().split())[0])
+        engine.applied(engine.order("suspend", 1))
+        until(lambda: stopped(child), 5, "the child's stop")
+        assert frozen(child) == (means == "freezer")
+        written = log.read_text()
+        until(lambda: kernel.client.hb_channel.is_beating())
+        assert log.read_text() == written and kernel.replied(request) is None
+        engine.applied(engine.order("resume", 1, cores="0"))
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        assert log.read_text().split()[1:] == [str(i) for i in range(60)]
+
+    def test_interrupts_at_once_after_a_resume_arrive(self, engine, kernels, means, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        for _ in range(20):
+            request = kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
+            key = engine.heard("submitted")[-1]["_0"]["key"]
+            engine.applied(engine.order("suspend", key))
+            engine.applied(engine.order("resume", key, cores="0"))
+            kernel.manager.interrupt_kernel()
+            assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
+            assert engine.ended(key) == 2
+
+    def test_a_suspended_kernel_is_restarted(self, engine, kernels, means, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        pid, key = kernel.pid, len(engine.heard("submitted")) + 1
+        kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
+        engine.applied(engine.order("suspend", key))
+        kernel.manager.restart_kernel(now=False)
+        kernel.client.wait_for_ready(timeout=30)
+        until(lambda: not alive(pid))
+        assert kernel.run("print('again')") == ("ok", "again\n")
+
+    @pytest.mark.parametrize("now", [False, True])
+    def test_a_suspended_kernel_is_shut_down(self, engine, kernels, means, tmp_path, now):
+        engine.auto = "0"
+        kernel = kernels()
+        family = descendants(kernel.gate_pid)
+        key = len(engine.heard("submitted")) + 1
+        kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
+        engine.applied(engine.order("suspend", key))
+        assert len(family) >= 3
+        kernel.manager.shutdown_kernel(now=now)
+        until(lambda: not any(alive(pid) for pid in family), what="the end of all")
+
+    def test_a_killed_gate_leaves_no_suspended_kernel(self, engine, kernels, means, tmp_path):
+        engine.auto = "0"
+        kernel = kernels()
+        family, key = descendants(kernel.gate_pid), len(engine.heard("submitted")) + 1
+        kernel.begin("import time\ntime.sleep(60)", tmp_path / "mark")
+        engine.applied(engine.order("suspend", key))
+        os.kill(kernel.gate_pid, 9)
+        until(lambda: not any(alive(pid) for pid in family), what="the end of all")
+
+
+class TestCores:
+    @TWO_CORES
+    def test_threads_and_workers_that_come_later_keep_to_the_grant(self, engine, kernels):
+        kernel = kernels()
+        text, errors, _ = kernel.granted(engine, """
+import os, threading
+from joblib import Parallel, delayed
+def where(i): return os.getpid(), tuple(os.sched_getaffinity(0))
+told = []
+threads = [threading.Thread(target=lambda: told.append(where(0))) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+workers = Parallel(n_jobs=2, backend='loky')(delayed(where)(i) for i in range(8))
+print({cores for _, cores in told + workers}, len({pid for pid, _ in workers}) >= 1)""", cores="1")
+        assert (text, errors) == ("{(1,)} True\n", "")
+        # The workers stay; another grant reaches them too.
+        text, errors, _ = kernel.granted(
+            engine, "print({c for _, c in Parallel(n_jobs=2, backend='loky')(delayed(where)(i) for i in range(8))})")
+        assert (text, errors) == ("{(0,)}\n", "")
+        assert all(threads_affinity(pid) == {(0,)} for pid in descendants(descendants(kernel.gate_pid)[2]))
+
+    @TWO_CORES
+    def test_a_process_that_widens_its_mask_is_bound_again(self, engine, kernels, monkeypatch):
+        monkeypatch.setenv("CELLTOP_CGROUPS", "off")
+        kernel = kernels()
+        text, errors, _ = kernel.granted(engine, """
+import os, time
+os.sched_setaffinity(0, {0, 1})
+until = time.monotonic() + 20
+while os.sched_getaffinity(0) != {0} and time.monotonic() < until: time.sleep(0.01)
+print(os.sched_getaffinity(0))""")
+        assert (text, errors) == ("{0}\n", "")
+
+    @TWO_CORES
+    def test_a_cpuset_lets_no_process_widen_its_mask(self, engine, kernels, tmp_path, monkeypatch):
+        monkeypatch.setenv("CELLTOP_HISTORY", str(tmp_path / "history.sqlite"))
+        if {c["name"]: c["state"] for c in doctor()[1]["checks"]}["cgroup cpuset"] != "works":
+            pytest.skip("no cpuset is writable here; 'celltop doctor' says why")
+        kernel = kernels()
+        text, errors, _ = kernel.granted(
+            engine, "import os\nos.sched_setaffinity(0, {0, 1})\nprint(os.sched_getaffinity(0))")
+        assert (text, errors) == ("{0}\n", "")
+
+    def test_pools_of_other_languages_begin_with_one_thread_where_somebody_schedules(self, spec_directory, kernels):
+        spec_path = spec_directory / "kernels" / "gated" / "kernel.json"
+        spec = json.loads(spec_path.read_text())
+        spec["argv"].insert(3, "--language")
+        spec["argv"].insert(4, "R")
+        spec_path.write_text(json.dumps(spec))
+
+        def variables(**chosen):
+            kernel = kernels(**chosen)
+            pid = descendants(kernel.gate_pid)[2]
+            entries = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            return dict(entry.decode().split("=", 1) for entry in entries if b"=" in entry)
+
+        names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES"]
+        before = {name: os.environ.get(name) for name in names}
+        assert {name: variables().get(name) for name in names} == before
+        engine = Engine(str(spec_directory / "engine.sock"))
+        try:
+            assert {name: variables().get(name) for name in names} == {name: before[name] or "1" for name in names}
+            own = variables(OMP_NUM_THREADS="3")
+            assert own["OMP_NUM_THREADS"] == own["CELLTOP_OWN_THREADS"] == "3" and own["MC_CORES"] == "1"
+        finally:
+            engine.close()
+
+    def test_one_core_of_the_mask_is_one_core_of_the_node(self, tmp_path):
+        core = min(os.sched_getaffinity(0))
+        result = subprocess.run(
+            ["taskset", "-c", str(core), TOOL, "doctor", "--json"], capture_output=True, text=True,
+            env=os.environ | {"CELLTOP_HISTORY": str(tmp_path / "h.sqlite")})
+        node = json.loads(result.stdout)["node"]
+        assert node["cores"] == str(core) and node["physicalCores"] == 1
+
+
+SHOW = "import os; print(repr(os.environ.get('CUDA_VISIBLE_DEVICES')))"
+
+
+class TestGPUs:
+    @pytest.fixture
+    def engine(self, spec_directory, monkeypatch):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        made = Engine(str(spec_directory / "engine.sock"))
+        made.hides = ["nvidia"]
+        yield made
+        made.close()
+
+    def test_are_none_before_the_first_grant_and_those_of_it_after(self, engine, kernels):
+        kernel = kernels()
+        assert kernel.granted(engine, SHOW)[:2] == ("''\n", "")
+        assert kernel.granted(engine, SHOW, gpus=["GPU-1", "GPU-0"])[:2] == ("'GPU-1,GPU-0'\n", "")
+        assert kernel.granted(engine, SHOW)[:2] == ("'GPU-1,GPU-0'\n", "")
+        assert kernel.granted(engine, SHOW, gpus=["GPU-1"])[:2] == ("'GPU-1,GPU-0'\n", "")
+
+    def test_others_than_the_first_are_told_to_need_a_restart(self, engine, kernels):
+        kernel = kernels()
+        kernel.granted(engine, SHOW, gpus=["GPU-1"])
+        text, errors, sequence = kernel.granted(engine, SHOW, gpus=["GPU-2"])
+        assert text == "'GPU-1'\n" and "restart it to use GPU-2" in errors
+        why = until(lambda: [f for f in engine.heard("failed") if f["sequence"] == sequence])[0]["why"]
+        assert "GPU-1" in why
+        kernel.manager.restart_kernel(now=True)
+        kernel.client.wait_for_ready(timeout=30)
+        assert kernel.granted(engine, SHOW, gpus=["GPU-2"])[:2] == ("'GPU-2'\n", "")
+
+    def test_show_again_once_nobody_governs(self, engine, kernels):
+        kernel = kernels(CUDA_VISIBLE_DEVICES="7")
+        assert kernel.granted(engine, SHOW)[:2] == ("''\n", "")
+        engine.close()
+        assert kernel.run(SHOW) == ("ok", "'7'\n")
+
+    def test_stay_as_they_are_where_the_engine_gives_none_out(self, engine, kernels):
+        engine.hides = []
+        kernel = kernels(CUDA_VISIBLE_DEVICES="7")
+        assert kernel.granted(engine, SHOW)[:2] == ("'7'\n", "")
+
+    def test_names_that_are_none_end_the_connection(self, engine, kernels):
+        kernel = kernels()
+        request = kernel.client.execute(SHOW)
+        key = engine.submitted()["key"]
+        engine.grant(key, "0", gpus=["0'; import os; print('"])
+        # Without an engine that can be understood the cell runs as if there were none.
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        assert not engine.heard("applied")
+
+    def test_memory_is_moved_away_before_a_suspension_and_back_after(self, engine, kernels, tmp_path, monkeypatch):
+        program, calls = tmp_path / "bin" / "cuda-checkpoint", tmp_path / "calls"
+        program.parent.mkdir()
+        # It notes whether the process that it is to move was stopped: then it could not move anything.
+        program.write_text(
+            f'#!/bin/sh\nstate=$(sed "s/.*) //" /proc/$3/stat | cut -c1)\necho "$1 $2 $state" >> {calls}\n'
+            f"[ ! -e {tmp_path}/refuse ]\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        engine.evicts = True
+        kernel = kernels()
+        pid = int(kernel.granted(engine, "import os; print(os.getpid())", gpus=["GPU-0"])[0])
+        for refuses in (False, True):
+            calls.unlink(missing_ok=True)
+            if refuses:
+                (tmp_path / "refuse").touch()
+            request = kernel.client.execute("import time; time.sleep(0.3)")
+            key = engine.submitted(len(engine.heard("ended")) + 1)["key"]
+            engine.grant(key, "0", gpus=["GPU-0"])
+            order = engine.order("suspend", key)
+            engine.applied(order)
+            until(lambda: stopped(pid), what="the kernel's stop")
+            lines = calls.read_text().splitlines()
+            assert len(lines) == 1 and lines[0].startswith("--toggle --pid ") and lines[0][-1] in "SR"
+            engine.order("resume", key, cores="0")
+            assert kernel.reply(request)["content"]["status"] == "ok"
+            engine.ended(key)
+            if refuses:
+                assert until(lambda: [f for f in engine.heard("failed") if f["sequence"] == order])
+                assert len(calls.read_text().splitlines()) == 1
+            else:
+                until(lambda: len(calls.read_text().splitlines()) == 2, what="the way back")
+
+
+class Session:
+    """`celltop live` on a terminal of its own, fed and emptied, and left by the quit key."""
+
+    def __init__(self, folder, **environment):
+        names = {"HOME": folder, "XDG_RUNTIME_DIR": folder, "XDG_DATA_HOME": folder, "XDG_STATE_HOME": folder}
+        merged = os.environ | {k: str(v) for k, v in names.items()} | {"TERM": "xterm-256color"} | environment
+        primary, secondary = pty.openpty()
+        self.primary = primary
+        self.process = subprocess.Popen(
+            [TOOL, "live", "--no-history"], stdin=secondary, stdout=secondary, stderr=secondary, env=merged,
+            start_new_session=True)
+        os.close(secondary)
+        threading.Thread(target=self._empty, daemon=True).start()
+        socket = environment["CELLTOP_SOCKET"]
+        until(lambda: os.path.exists(socket) or self.process.poll() is not None, what="the engine's socket")
+        assert self.process.poll() is None
+
+    def _empty(self):
+        try:
+            while select.select([self.primary], [], [])[0] and os.read(self.primary, 65536):
+                pass
+        except OSError:
+            pass
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(30)
+        os.close(self.primary)
+
+
+def stand_in(folder, *definitions):
+    """A library in NVML's place; None where there is no C compiler."""
+    compiler = shutil.which("clang") or shutil.which("cc")
+    if not compiler:
+        return None
+    path = folder / "libstandin.so"
+    source = ROOT / "Tests/NodeInventoryTests/StandIn/nvml.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, *definitions, source], check=True)
+    return str(path)
+
+
+class TestSession:
+    """A live session gives GPUs out, from its inventory to the kernel's environment."""
+
+    @pytest.fixture(params=["configured", "discovered"])
+    def session(self, request, spec_directory, monkeypatch):
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        config = spec_directory / "config.toml"
+        library = "/nowhere/libnvidia-ml.so"
+        if request.param == "configured":
+            config.write_text(
+                '[[gpus.device]]\nid = "GPU-aa"\nmemory = "80G"\n[[gpus.device]]\nid = "GPU-bb"\nmemory = "80G"\n')
+            names = ["GPU-aa", "GPU-bb"]
+        else:
+            config.write_text("")
+            library = stand_in(spec_directory)
+            names = [f"GPU-0000000{i}-aaaa-bbbb-cccc-dddddddddddd" for i in range(2)]
+            if library is None:
+                pytest.skip("there is no C compiler for the library in NVML's place")
+        made = Session(
+            spec_directory, CELLTOP_SOCKET=os.environ["CELLTOP_SOCKET"], CELLTOP_CONFIG=str(config),
+            CELLTOP_NVML=library)
+        made.gpus = names
+        yield made
+        made.close()
+
+    def test_grants_gpus_to_cells_that_ask_for_them(self, session, kernels):
+        first, second = kernels(), kernels()
+        assert first.run(SHOW) == ("ok", "''\n")
+        ask = f"#celltop: gpus=1\n{SHOW}"
+        one = first.run(ask)[1].strip().strip("'")
+        assert one in session.gpus
+        # The first notebook thinks; the second has a GPU all the same, and both keep theirs.
+        assert second.run(ask)[1].strip().strip("'") in session.gpus
+        assert first.run(SHOW) == ("ok", f"'{one}'\n")
+        assert set(kernels().run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
+        reply = second.client.execute_interactive("#celltop: gpus=3\n1", timeout=30, output_hook=lambda message: None)
+        assert reply["content"]["status"] == "error" and "asks for 3 GPUs" in reply["content"]["evalue"]
+
+
+class TestDoctor:
+    def test_says_what_is_broken_and_how_to_mend_it(self, tmp_path):
+        good = {"CELLTOP_HISTORY": str(tmp_path / "h.sqlite"), "CELLTOP_SOCKET": str(tmp_path / "s" / "engine.sock")}
+        code, report = doctor(**good)
+        assert code == 0 and report["works"], report
+        names = [check["name"] for check in report["checks"]]
+        for name in ("terminal", "cores", "cgroup freezer", "cgroup cpuset", "privileges", "GPUs", "gate",
+                     "kernelspecs", "socket", "database"):
+            assert name in names
+        (tmp_path / "file").write_text("")
+        (tmp_path / "bad.toml").write_text("[gpus]\ndiscover = 3\n")
+        for broken, name in (
+            ({"CELLTOP_HISTORY": str(tmp_path / "file" / "h.sqlite")}, "database"),
+            ({"CELLTOP_SOCKET": "/tmp/" + "x" * 120 + "/engine.sock"}, "socket"),
+            ({"CELLTOP_CONFIG": str(tmp_path / "bad.toml")}, "configuration"),
+        ):
+            code, report = doctor(**(good | broken))
+            checks = {check["name"]: check for check in report["checks"]}
+            assert code == 1 and not report["works"]
+            assert checks[name]["state"] == "broken" and checks[name]["mend"], checks[name]
+            assert [n for n, c in checks.items() if c["state"] == "broken"] == [name]
+
+    def test_tells_gpus_with_what_they_hold(self, tmp_path):
+        library = stand_in(tmp_path, "-DGPUS=2", "-DMIG=1", "-DPROCESSES=3")
+        if library is None:
+            pytest.skip("there is no C compiler for the library in NVML's place")
+        environment = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+        result = subprocess.run(
+            [TOOL, "doctor", "--json"], capture_output=True, text=True,
+            env=environment | {"CELLTOP_NVML": library, "CELLTOP_HISTORY": str(tmp_path / "h.sqlite")})
+        gpus = json.loads(result.stdout)["node"]["gpus"]
+        assert [gpu["memoryBytes"] >> 30 for gpu in gpus] == [80, 20, 20, 20]
+        assert gpus[0]["memoryUsedBytes"] == 3 << 30 and len(gpus[0]["processes"]) == 3
+        text = subprocess.run(
+            [TOOL, "doctor"], capture_output=True, text=True,
+            env=environment | {"CELLTOP_NVML": library, "CELLTOP_HISTORY": str(tmp_path / "h.sqlite")}).stdout
+        assert "1 × Stand-In 80GB, 3 × Stand-In 80GB MIG 2g.20gb" in text
+
+
+class TestKernelspecs:
+    def celltop(self, *arguments, **environment):
+        return subprocess.run(
+            [TOOL, "kernelspec", *arguments], capture_output=True, text=True, env=os.environ | environment)
+
+    def test_are_wrapped_in_each_place_and_unwrapped_without_a_trace(self, spec_directory, tmp_path):
+        home, environment = tmp_path / "home", tmp_path / "env"
+        world = {"HOME": str(home), "VIRTUAL_ENV": str(environment), "JUPYTER_PATH": str(spec_directory)}
+        world |= {"XDG_DATA_HOME": "", "JUPYTER_DATA_DIR": ""}
+
+        def tree(folder):
+            return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+        before = tree(spec_directory / "kernels")
+        for options, folder in (
+            (["--user"], home / ".local/share/jupyter/kernels"),
+            (["--sys-prefix"], environment / "share/jupyter/kernels"),
+            (["--prefix", str(tmp_path / "p")], tmp_path / "p/share/jupyter/kernels"),
+        ):
+            assert self.celltop("install", *options, "--all", **world).returncode == 0
+            once = tree(folder)
+            assert {"direct-celltop/kernel.json", "gated-celltop/kernel.json"} <= set(once)
+            assert self.celltop("install", *options, "--all", **world).returncode == 0
+            assert tree(folder) == once
+            (folder / "mine").mkdir()
+            (folder / "mine" / "kernel.json").write_text("{}")
+            assert self.celltop("remove", *options, "direct", **world).returncode == 0
+            assert not (folder / "direct-celltop").exists() and (folder / "gated-celltop").exists()
+            assert self.celltop("remove", *options, "--all", **world).returncode == 0
+            assert tree(folder) == {"mine/kernel.json": b"{}"}
+            assert "nothing to remove" in self.celltop("remove", *options, **world).stdout
+        assert tree(spec_directory / "kernels") == before
+
+    def test_list_tells_what_is_wrapped_and_what_no_longer_works(self, spec_directory, tmp_path):
+        world = {"HOME": str(tmp_path / "home"), "JUPYTER_PATH": str(spec_directory), "XDG_DATA_HOME": ""}
+        assert self.celltop("install", "direct", **world).returncode == 0
+        rows = {row["name"]: row for row in json.loads(self.celltop("list", "--json", **world).stdout)}
+        assert rows["direct-celltop"]["wraps"].endswith("/direct") and "fault" not in rows["direct-celltop"]
+        shutil.rmtree(spec_directory / "kernels" / "direct")
+        assert "broken: the kernelspec that it wraps is gone" in self.celltop("list", **world).stdout
+
+    def test_wrong_use_is_told(self, spec_directory):
+        for arguments in (["install", "--user", "--sys-prefix"], ["install", "--all", "python3"]):
+            result = self.celltop(*arguments)
+            assert result.returncode == 2 and "choose one" in result.stderr
+        result = self.celltop("install", "nothing-of-that-name")
+        assert result.returncode == 1 and "there is no kernelspec 'nothing-of-that-name'" in result.stderr

@@ -1,0 +1,101 @@
+import Domain
+import GateLink
+import Testing
+
+@testable import KernelGate
+
+@Suite("Which GPUs a kernel sees")
+struct GPUVisibilityTests {
+  private typealias Change = GPUVisibility.Change
+  private let cuda = "CUDA_VISIBLE_DEVICES"
+
+  @Test("none before its first grant, then those of it")
+  func sticky() {
+    var gpus = GPUVisibility(client: [:])
+    gpus.govern([.nvidia])
+    #expect(gpus.changes(isGoverned: true) == [Change(variable: cuda, value: "")])
+    gpus.note(gpus.changes(isGoverned: true))
+    #expect(gpus.changes(isGoverned: true).isEmpty, "what was told is not told again")
+    #expect(gpus.grant([VisibleGPU(id: "GPU-b"), VisibleGPU(id: "GPU-a")]) == nil)
+    #expect(gpus.changes(isGoverned: true) == [Change(variable: cuda, value: "GPU-b,GPU-a")])
+    gpus.note(gpus.changes(isGoverned: true))
+    #expect(gpus.grant([]) == nil && gpus.grant([VisibleGPU(id: "GPU-a")]) == nil)
+    #expect(gpus.grant([VisibleGPU(id: "GPU-c")])?.contains("restart it to use GPU-c") == true)
+    #expect(gpus.changes(isGoverned: true).isEmpty && gpus.changes(isGoverned: false).isEmpty)
+  }
+
+  @Test("what its client gave it, where nobody governs, before and after")
+  func ungoverned() {
+    var gpus = GPUVisibility(client: [cuda: "3"])
+    #expect(gpus.changes(isGoverned: true).isEmpty && gpus.changes(isGoverned: false).isEmpty)
+    gpus.govern([.nvidia])
+    #expect(gpus.changes(isGoverned: false).isEmpty)
+    gpus.note(gpus.changes(isGoverned: true))
+    #expect(gpus.changes(isGoverned: false) == [Change(variable: cuda, value: "3")])
+    var bare = GPUVisibility(client: [:])
+    bare.govern([.nvidia])
+    bare.note(bare.changes(isGoverned: true))
+    #expect(bare.changes(isGoverned: false) == [Change(variable: cuda, value: nil)])
+    bare.note(bare.changes(isGoverned: false))
+    #expect(bare.changes(isGoverned: true) == [Change(variable: cuda, value: "")])
+  }
+
+  @Test("each maker's by its own variable, and only those that are given out")
+  func makers() {
+    var gpus = GPUVisibility(client: [:])
+    gpus.govern([.amd])
+    #expect(gpus.changes(isGoverned: true) == [Change(variable: "ROCR_VISIBLE_DEVICES", value: "")])
+    gpus.govern([.nvidia, .amd])
+    _ = gpus.grant([VisibleGPU(id: "0", maker: .amd), VisibleGPU(id: "GPU-a")])
+    #expect(
+      gpus.changes(isGoverned: true) == [
+        Change(variable: cuda, value: "GPU-a"), Change(variable: "ROCR_VISIBLE_DEVICES", value: "0"),
+      ])
+  }
+
+  @Test(
+    "is said in the kernel's language",
+    arguments: [
+      ("python", "__import__('os').environ['A'] = 'x'\n__import__('os').environ.pop('B', None)"),
+      ("R", "invisible(Sys.setenv(A = 'x'))\ninvisible(Sys.unsetenv('B'))"),
+      ("Julia", "ENV[\"A\"] = \"x\"; nothing\ndelete!(ENV, \"B\"); nothing"), ("bash", "export A='x'\nunset B"),
+    ])
+  func code(language: String, code: String) {
+    let changes = [Change(variable: "A", value: "x"), Change(variable: "B", value: nil)]
+    #expect(EnvironmentCode.setting(changes, language: language) == code)
+    #expect(EnvironmentCode.setting(changes, language: "c++") == nil)
+    #expect(EnvironmentCode.setting(changes, language: nil) == nil)
+  }
+}
+
+@Suite("Threads of a kernel")
+struct ThreadPoolsTests {
+  @Test("begin with one where somebody schedules a kernel that cannot look at its mask")
+  func start() {
+    #expect(ThreadPools.startThreads(language: "R", isScheduled: true) == 1)
+    #expect(ThreadPools.startThreads(language: "R", isScheduled: false) == nil)
+    #expect(ThreadPools.startThreads(language: "Python", isScheduled: true) == nil)
+    #expect(ThreadPools.startThreads(language: nil, isScheduled: true) == nil)
+    let names = Set(ThreadPools.environment(threads: 1).map(\.0))
+    #expect(
+      names == [
+        "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS",
+        "MC_CORES",
+      ])
+    #expect(ThreadPools.environment(threads: nil).map(\.0) == ["OMP_WAIT_POLICY"])
+  }
+
+  @Test("are what the author chose, where he did")
+  func chosen() {
+    let made = Environment.forKernel(["OMP_NUM_THREADS": "3", "JPY_PARENT_PID": "1"], threads: 1)
+    #expect(made.contains("OMP_NUM_THREADS=3") && made.contains("CELLTOP_OWN_THREADS=3"))
+    #expect(made.contains("MC_CORES=1") && !made.contains { $0.hasPrefix("JPY_PARENT_PID") })
+    #expect(Environment.forKernel(["OMP_NUM_THREADS": "3"], threads: nil) == ["OMP_NUM_THREADS=3", "OMP_WAIT_POLICY=passive"])
+  }
+
+  @Test("are told in Python, R and Julia, each with the number", arguments: ["python", "R", "julia"])
+  func told(language: String) {
+    #expect(ThreadPools.code(threads: 7, language: language)?.contains("7") == true)
+    #expect(ThreadPools.code(threads: 7, language: "fortran") == nil)
+  }
+}
