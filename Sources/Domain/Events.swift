@@ -59,6 +59,8 @@ public enum Event: Hashable, Sendable {
   case usageSampled(NotebookID, Usage)
   /// A check of the books failed: a fault of ours, told to the operator.
   case invariantBroken(String)
+  /// What the notebook kept in GPU memory was saved to the host's, and has to be restored before its next GPU cell.
+  case memoryEvicted(NotebookID, Reason)
 
   public var kind: EventKind {
     switch self {
@@ -93,6 +95,7 @@ public enum Event: Hashable, Sendable {
     case .effectFailed: .effectFailed
     case .usageSampled: .usageSampled
     case .invariantBroken: .invariantBroken
+    case .memoryEvicted: .memoryEvicted
     }
   }
 
@@ -103,7 +106,8 @@ public enum Event: Hashable, Sendable {
     case .notebookOpened(let notebook): notebook.id
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
-      .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _):
+      .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
+      .memoryEvicted(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -148,4 +152,5 @@ public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
   case effectFailed = 28
   case usageSampled = 29
   case invariantBroken = 30
+  case memoryEvicted = 31
 }

@@ -94,9 +94,17 @@ extension Ledger {
 // What a policy may decide. Each act is checked, applied at once and recorded with its reason.
 extension Ledger {
   /// Starts a queued cell, or resumes a suspended one, on `allotment`; false (and a recorded refusal) where it may not.
+  ///
+  /// Where its GPUs' memory is not free, what notebooks keep there that use no GPU now is evicted first, the least recently
+  /// used first. A policy that wants others to go evicts them itself before.
   @discardableResult
   public mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason) -> Bool {
     if let refusal = refusalOfStart(id, on: allotment) { return refuse(refusal) }
+    if state.notebooks[Int(id.number)].cell.demand.gpuMemory > .zero, !allotment.shared,
+      !evict(for: id, on: allotment.gpus, order: .leastRecentlyUsed)
+    {
+      return refuse(Refusal(.alreadyTaken, "starting a cell on GPUs whose memory is not free"))
+    }
     let cell = state.notebooks[Int(id.number)].cell.id
     if state.notebooks[Int(id.number)].state == .suspended {
       emitResumed(cell, id, allotment, reason)
@@ -117,8 +125,12 @@ extension Ledger {
     }
     let index = Int(id.number)
     let node = state.notebooks[index].node
-    let allotment = state.nodes[Int(node.number)].idle(
+    var allotment = state.nodes[Int(node.number)].idle(
       node, cores: cores, gpus: gpus, memory: state.notebooks[index].cell.demand.memory)
+    if state.notebooks[index].cell.demand.gpuMemory > .zero {
+      allotment.gpus = state.gpus(for: id, gpus, from: state.room(on: node).gpus) ?? GPUSet()
+      return start(id, on: allotment, because: reason)
+    }
     guard cores > 0, allotment.cores.count == cores, allotment.gpus.count == gpus else {
       return refuse(Refusal(.alreadyTaken, "starting a cell on more cores or GPUs than are idle"))
     }

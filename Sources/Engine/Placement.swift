@@ -57,10 +57,11 @@ extension SchedulerState {
     guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus), hasMemory(for: id) else {
       return nil
     }
+    guard let gpus = gpus(for: id, Int(demand.gpus), from: room.gpus) else { return nil }
     return Allotment(
       node: notebooks[Int(id.number)].node,
       cores: self[notebooks[Int(id.number)].node].node.choose(Int(demand.coresMost), from: room.cores),
-      gpus: room.gpus.smallest(Int(demand.gpus)),
+      gpus: gpus,
       memory: demand.memory)
   }
 

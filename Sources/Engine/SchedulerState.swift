@@ -28,6 +28,8 @@ public struct NotebookSlot: Sendable, Hashable {
   public var isOperatorSuspended = false
   /// The cell's memory is held on its node: from its first start to its end, suspended or not.
   public var holdsMemory = false
+  /// Whether it keeps anything in GPU memory, there or saved.
+  public private(set) var keepsGPUMemory = false
   private var aside = Aside.nothing
   /// Whether anything stands aside.
   private(set) var isSetAside = false
@@ -62,6 +64,15 @@ public struct NotebookSlot: Sendable, Hashable {
     set { if newValue != nil || isSetAside { change { $0.wait = newValue } } }
   }
 
+  /// What its kernel keeps in GPU memory; nil for nothing.
+  public var residency: Residency? {
+    get { keepsGPUMemory ? aside.values?.residency : nil }
+    set {
+      keepsGPUMemory = newValue != nil
+      change { $0.residency = newValue }
+    }
+  }
+
   private mutating func change(_ body: (inout Aside.Values) -> Void) {
     var values = aside.values ?? Aside.Values()
     body(&values)
@@ -85,6 +96,7 @@ private indirect enum Aside: Sendable, Hashable {
     var pin: Pin?
     var demandOverride: Demand?
     var wait: Wait?
+    var residency: Residency?
   }
 
   var values: Values? {
@@ -119,12 +131,14 @@ extension NotebookSlot {
 
   mutating func suspend(byOperator: Bool, at now: Instant) {
     attained = ran(at: now)
+    if keepsGPUMemory { residency?.used = now }
     state = .suspended
     isOperatorSuspended = byOperator
   }
 
   mutating func end(at now: Instant) {
     attainedBefore += ran(at: now)
+    if keepsGPUMemory, state == .running { residency?.used = now }
     attained = .zero
     state = .thinking
     isOperatorSuspended = false
@@ -149,6 +163,12 @@ extension NotebookSlot {
   @usableFromInline let gpuCount: Int32
   /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
   public var idleMemory: Bytes
+  /// What is kept on each GPU by the notebooks whose cells run on it or ran on it.
+  public internal(set) var gpuMemoryUsed: [Bytes]
+  /// Until when memory of others is being saved from each GPU.
+  var savingUntil: [Instant]
+  /// The notebooks that keep something on a GPU, in order of number.
+  public internal(set) var residents: [NotebookID] = []
 
   init(_ node: Node) {
     self.node = node
@@ -158,6 +178,8 @@ extension NotebookSlot {
     idleCores = node.cores
     idleGPUs = gpuSet
     idleMemory = node.memory
+    gpuMemoryUsed = Array(repeating: .zero, count: node.gpus.count)
+    savingUntil = Array(repeating: .zero, count: node.gpus.count)
   }
 
   /// So many cores and GPUs that are idle and not drained, or fewer where there are fewer. (It changes nothing: being
@@ -291,14 +313,17 @@ extension SchedulerState {
       guard contains(id) else { return }
       nodes[Int(id.number)].drainedCores = cores
       nodes[Int(id.number)].drainedGPUs = gpus
-    case .notebookOpened, .kernelDied, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
+    case .notebookOpened, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
       .usageSampled, .invariantBroken, .interruptRequested:
       break
+    case .kernelDied(let id): vacate(id)
+    case .memoryEvicted(let id, _): evict(id, at: now)
     case .cellRefused(let cell, _): lastCell = cell.id
     case .kernelReady(let id):
       if notebooks[Int(id.number)].state == .starting { notebooks[Int(id.number)].state = .thinking }
     case .notebookClosed(let id):
       notebooks[Int(id.number)].state = .gone
+      vacate(id)
       setPin(nil, of: id)
     case .backlogChanged(let id, let count): notebooks[Int(id.number)].backlog = count
     case .cellQueued(let cell): queue(cell)
@@ -358,6 +383,7 @@ extension SchedulerState {
     Self.join(&running, &notebooks, id)
     take(allotment)
     notebooks[index].run(on: allotment, at: now)
+    if notebooks[index].cell.demand.gpuMemory > .zero { occupy(id, at: now) }
     if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
       notebooks[index].holdsMemory = true
       nodes[Int(allotment.node.number)].idleMemory = nodes[Int(allotment.node.number)].idleMemory - allotment.memory

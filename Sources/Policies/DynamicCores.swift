@@ -62,10 +62,11 @@ extension Dynamic {
   }
 
   private mutating func markAgedIfSlow(_ id: NotebookID, in state: SchedulerState) {
-    guard let bound, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
-      standstill(id, in: state) >= Double(bound.microseconds)
+    guard ageing != nil, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
+      standstill(id, in: state) >= nodes[Int(state.notebooks[Int(id.number)].node.number)].bound.now
     else { return }
     standings[Int(id.number)].isAged = true
+    countAged(id, in: state)
   }
 
   private mutating func addClaim(
@@ -160,7 +161,8 @@ extension Dynamic {
     var room = freeRoom(on: node, in: ledger.state)
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
-      let gpus = room.gpus.smallest(Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus))
+      let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)
+      let gpus = ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(claim.cores), from: room.cores), gpus: gpus,
         memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)

@@ -30,6 +30,12 @@ extension Dynamic {
     while let id = cursor {
       let need = gangNeed(of: id, in: ledger.state)
       let rank = standings[Int(id.number)].rank
+      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger) {
+        deferred.append(id)
+        nodes[index].gangs.remove(id)
+        cursor = nodes[index].gangs.next(after: rank)
+        continue
+      }
       if need.fits(in: free) || (preempts && makeRoom(for: id, need, on: node, &free, in: &ledger)) {
         take(id, need, &free, on: node)
         cursor = nodes[index].gangs.next(after: rank)
@@ -40,6 +46,8 @@ extension Dynamic {
       cursor = nodes[index].gangs.next(after: rank)
     }
     fillUp(on: node, &free, in: ledger.state)
+    for id in deferred { refresh(id, in: ledger.state) }
+    deferred.removeAll(keepingCapacity: true)
   }
 
   private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
@@ -119,7 +127,7 @@ extension Dynamic {
       cursor = nodes[index].runningGangs.previous(before: stored)
       let current = currentRank(of: other, in: ledger.state)
       if current != stored { improved.append(other) }
-      guard beats(rank, current) else { continue }
+      guard beats(rankToPreempt(id, other, rank, in: ledger.state), current) else { continue }
       let gives = whatItGives(other, on: node, in: ledger.state)
       would.cores += gives.cores
       would.gpus += gives.gpus
@@ -170,9 +178,10 @@ extension Dynamic {
     var room = freeRoom(on: node, in: ledger.state)
     for id in pending {
       let need = gangNeed(of: id, in: ledger.state)
+      let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
-        gpus: room.gpus.smallest(Int(need.gpus)),
+        gpus: gpus,
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)

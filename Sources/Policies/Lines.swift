@@ -68,10 +68,11 @@ extension SchedulerState {
   /// The allotment of a whole cell from `room`; nil where it does not fit.
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
+    guard let gpus = gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
     return Allotment(
       node: notebooks[Int(id.number)].node,
       cores: nodes[Int(notebooks[Int(id.number)].node.number)].node.choose(Int(need.cores), from: room.cores),
-      gpus: room.gpus.smallest(Int(need.gpus)), memory: notebooks[Int(id.number)].cell.demand.memory)
+      gpus: gpus, memory: notebooks[Int(id.number)].cell.demand.memory)
   }
 }
 

@@ -104,9 +104,10 @@ public struct Reservation: Policy {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), state.hasMemory(for: id) else {
       return nil
     }
+    guard let gpus = state.gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
     return Holding(
       cores: state[state[id].node].node.choose(Int(need.cores), from: room.cores),
-      gpus: room.gpus.smallest(Int(need.gpus)))
+      gpus: gpus)
   }
 
   private mutating func keep(_ id: NotebookID, _ holding: Holding, in state: SchedulerState) {

@@ -74,7 +74,7 @@ public struct Board: Sendable, Hashable {
       if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Marker.longWait { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
       break
     }
   }
@@ -162,7 +162,8 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
+      .memoryEvicted:
       true
     }
   }

@@ -1,4 +1,5 @@
 import Domain
+import Traces
 
 /// What sharing does to cells: how fast each runs on what it holds.
 ///
@@ -17,6 +18,37 @@ public struct Contention: Sendable, Hashable {
   public static let measured = Contention(oversubscriptionLoss: 1.45)
   /// Ideal sharing: nothing is lost.
   public static let none = Contention(oversubscriptionLoss: 0)
+}
+
+/// GPU memory on shared allotments: what nobody schedules stays where it is until its notebook closes, and can run out.
+struct SharedGPUMemory {
+  private let whole: [Double]
+  private var used: [Double]
+  private var keepers: [Int32: (gpus: GPUSet, each: Double)] = [:]
+
+  init(_ node: Node) {
+    whole = node.gpus.map { $0.memory > .zero ? Double($0.memory.count) : .infinity }
+    used = Array(repeating: 0, count: node.gpus.count)
+  }
+
+  /// A cell loads what it needs in place of what its notebook had, spread evenly over `gpus`; false where that runs out,
+  /// and then nothing changes.
+  mutating func take(_ player: Int32, _ cell: TraceCell, on gpus: GPUSet) -> Bool {
+    guard !gpus.isEmpty else { return true }
+    let before = keepers[player]
+    giveBack(player)
+    let each = Double(cell.gpuMemory.count) * Double(cell.gpus) / Double(gpus.count)
+    let fits = gpus.allSatisfy { used[$0] + each <= whole[$0] }
+    guard let next = fits ? (gpus, each) : before else { return fits }
+    for gpu in next.gpus { used[gpu] += next.each }
+    keepers[player] = next
+    return fits
+  }
+
+  mutating func giveBack(_ player: Int32) {
+    guard let kept = keepers.removeValue(forKey: player) else { return }
+    for gpu in kept.gpus { used[gpu] -= kept.each }
+  }
 }
 
 /// The load of one node's cores and GPUs under sharing.

@@ -50,9 +50,17 @@ public struct OracleForecast: ForecastSource {
     guard let facts = known[number] else { return nil }
     let cell = notebook.cells[index]
     known[number]?.remaining = facts.remaining - cell.run
+    // Only who weighs evictions asks for the think time.
+    let next = cell.gpuMemory > .zero && index + 1 < notebook.cells.count ? notebook.cells[index + 1].think : nil
+    let further = next.map {
+      FurtherForecast(
+        need: ForeseenNeed(), notebookLeft: Quantiles(certain: facts.remaining), think: Quantiles(certain: $0),
+        nextRun: nil, nextNeed: ForeseenNeed())
+    }
     return CellForecast(
       run: Quantiles(certain: cell.run), basis: .oracle, notebookRemaining: facts.remaining, notebookTotal: facts.total,
-      parallelThousandths: cell.parallelThousandths, peakCores: facts.peakCores, peakGPUs: facts.peakGPUs)
+      parallelThousandths: cell.parallelThousandths, peakCores: facts.peakCores, peakGPUs: facts.peakGPUs,
+      further: further)
   }
 
   public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}

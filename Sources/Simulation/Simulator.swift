@@ -107,6 +107,8 @@ public struct Simulator: Sendable {
   var sharers: ContiguousArray<(player: Int32, allotment: Allotment)> = []
   /// Memory in use by cells on shared allotments, which no policy counts.
   var sharedMemory = Bytes.zero
+  /// GPU memory in use on shared allotments, by GPU, until the notebooks close.
+  var sharedGPUMemory: SharedGPUMemory
   var held = (cores: 0, gpus: 0, since: Int64(0))
   let node: Node
 
@@ -137,6 +139,7 @@ public struct Simulator: Sendable {
     agenda = Agenda(notebooks: trace.notebooks.count)
     tally = Tally(cells: trace.cellCount, notebooks: trace.notebooks.count)
     load = SharedLoad(node)
+    sharedGPUMemory = SharedGPUMemory(node)
     playerOf.reserveCapacity(trace.notebooks.count)
     nextArrival = arrivals.first.map { starts[Int($0)].microseconds } ?? .max
     give(.observation(.nodeFound(node)))
@@ -256,6 +259,7 @@ extension Simulator {
       agenda.remove(player)
       tally.notebookEnded(alone: players[index].alone, shared: players[index].shared, think: players[index].think)
       if players[index].keeps { release(player) }
+      sharedGPUMemory.giveBack(player)
       forecast.closed(number: index)
       give(.observation(.notebookClosed(players[index].id)))
       return
@@ -358,7 +362,9 @@ extension Simulator {
       let news = scheduler.ledger.news[place]
       guard let id = news.notebook else { continue }
       switch news.kind {
-      case .cellStarted, .cellResumed: begin(id, &sharingChanged)
+      case .cellStarted, .cellResumed:
+        begin(id, &sharingChanged)
+        waitForMemory(of: id)
       case .cellResized:
         finishRunning(playerOf[Int(id.number)], &sharingChanged)
         begin(id, &sharingChanged)
@@ -373,6 +379,7 @@ extension Simulator {
         .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
         .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
         break
+      case .memoryEvicted: tally.evictions += 1
       }
     }
     if sharingChanged { spreadLoad() }
@@ -412,6 +419,7 @@ extension Simulator {
       sharingChanged = true
       sharedMemory = sharedMemory + cell.memory
       if node.memory > .zero, sharedMemory > node.memory { player.fails = true }
+      if cell.gpuMemory > .zero, !sharedGPUMemory.take(Int32(index), cell, on: allotment.gpus) { player.fails = true }
     } else {
       player.rate =
         cores >= cell.cores
@@ -419,6 +427,18 @@ extension Simulator {
       schedule(Int32(index), at: now + player.remaining, ends: true)
     }
     players[index] = player
+  }
+
+  /// A cell whose GPU memory has to be brought to its GPUs first, or others' out of the way, ends that much later.
+  private mutating func waitForMemory(of id: NotebookID) {
+    let slot = Int(id.number)
+    guard scheduler.state.notebooks[slot].cell.demand.gpuMemory > .zero else { return }
+    guard let delay = scheduler.state.notebooks[slot].residency?.delay, delay > .zero else { return }
+    let index = Int(playerOf[slot])
+    guard !players[index].shares else { return }
+    tally.swapMicroseconds += Double(delay.microseconds)
+    players[index].left += Int64((Double(delay.microseconds) * players[index].rate).rounded())
+    schedule(Int32(index), at: now + players[index].remaining, ends: true)
   }
 
   private mutating func finishRunning(_ player: Int32) {

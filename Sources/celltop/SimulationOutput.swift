@@ -24,6 +24,7 @@ struct FinishedRun {
       ("slowdownMean", number(m.slowdownMean)), ("boundedSlowdownMean", number(m.boundedSlowdownMean)),
       ("makespan", number(m.makespan)), ("worstNTT", number(m.worstNTT)), ("jain", number(m.jain)),
       ("preemptions", "\(m.preemptions)"), ("suspendedHours", number(m.suspendedHours)),
+      ("evictions", "\(m.evictions)"), ("swapHours", number(m.swapHours)),
       ("held", "{\"cores\": \(number(m.heldCores)), \"gpus\": \(number(m.heldGPUs))}"),
       ("busy", "{\"cores\": \(number(m.busyCores)), \"gpus\": \(number(m.busyGPUs))}"),
       ("gpuHoursHeld", number(m.gpuHoursHeld)),

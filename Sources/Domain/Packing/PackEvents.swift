@@ -127,6 +127,10 @@ extension Event: Packable {
     case .invariantBroken(let text):
       sink.put(30 as UInt64)
       sink.put(text)
+    case .memoryEvicted(let id, let reason):
+      sink.put(31 as UInt64)
+      sink.put(id)
+      sink.put(reason)
     }
   }
 
@@ -168,6 +172,7 @@ extension Event: Packable {
     case 28: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
+    case 31: self = .memoryEvicted(try source.value(), try source.value())
     case 100: self = .nodeAdded(try source.detailedNode())
     default: throw PackError("there is no event \(tag)")
     }

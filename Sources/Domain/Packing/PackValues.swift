@@ -142,10 +142,15 @@ struct NodeDetails: Packable {
   var topology: CoreTopology?
   /// The GPUs' makers, in the GPUs' order.
   var makers: [UInt64]
+  var gpuSwapRate: Bytes
 
   /// Nil where the first form says all.
   init?(of node: Node) {
-    guard node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia }) else { return nil }
+    guard
+      node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia })
+        || node.gpuSwapRate != Node.gpuSwapRateMeasured
+    else { return nil }
+    gpuSwapRate = node.gpuSwapRate
     topology = node.topology
     makers = node.gpus.map { UInt64($0.maker.rawValue) }
   }
@@ -154,6 +159,7 @@ struct NodeDetails: Packable {
     sink.put(topology)
     sink.put(UInt64(makers.count))
     for maker in makers { sink.put(maker) }
+    sink.put(gpuSwapRate)
   }
 
   init(from source: inout PackSource) throws(PackError) {
@@ -161,12 +167,15 @@ struct NodeDetails: Packable {
     makers = []
     let count = try source.number()
     for _ in 0..<min(count, 1 << 16) { makers.append(try source.number()) }
+    // The first recordings with details end here.
+    gpuSwapRate = source.isAtEnd ? Node.gpuSwapRateMeasured : try source.value()
   }
 
   func applied(to node: Node) throws(PackError) -> Node {
     guard makers.count == node.gpus.count else { throw PackError("a node's GPUs and their makers differ in number") }
     var node = node
     node.topology = topology
+    node.gpuSwapRate = gpuSwapRate
     for (index, number) in makers.enumerated() {
       guard let maker = UInt8(exactly: number).flatMap(GPUMaker.init) else {
         throw PackError("there is no maker of GPUs with number \(number)")
