@@ -103,7 +103,8 @@ public struct LogPacker: Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellRefused, .cellWaits, .cellAdopted, .cellSuspended, .cellResumed, .interruptRequested,
       .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
-      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       bytes.append(event)
     }
   }
@@ -122,6 +123,7 @@ public struct LogPacker: Sendable {
       rare.insert(.forecast)
       let run = forecast.run
       if run == Quantiles(certain: run.p50) { rare.insert(.certain) }
+      if forecast.further != nil { rare.insert(.further) }
     }
     bytes.put(rare.rawValue)
     pack(cell.id)
@@ -150,6 +152,7 @@ public struct LogPacker: Sendable {
     bytes.put(forecast.parallelThousandths)
     bytes.put(forecast.peakCores)
     bytes.put(forecast.peakGPUs)
+    if let further = forecast.further { bytes.put(further) }
   }
 
   private mutating func pack(_ allotment: Allotment) {
@@ -202,6 +205,8 @@ struct RareOfCell: OptionSet {
   static let forecast = RareOfCell(rawValue: 8)
   /// The forecast's quantiles are all the same.
   static let certain = RareOfCell(rawValue: 16)
+  /// The forecast says more of the notebook's rest.
+  static let further = RareOfCell(rawValue: 32)
 }
 
 /// Which of an allotment's parts follow.
