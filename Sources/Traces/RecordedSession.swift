@@ -58,8 +58,8 @@ public struct RecordedSession {
     case .usageSampled(let id, let usage):
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
-      .cellWaits,
-      .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered, .commandAccepted, .commandRefused,
+      .cellWaits, .memoryEvicted, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
+      .commandAccepted, .commandRefused,
       .decisionRefused, .effectFailed, .invariantBroken:
       break
     }

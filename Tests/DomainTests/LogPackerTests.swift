@@ -94,7 +94,9 @@ private struct Stretch {
 
   @Test("writes sets of cores as runs, over word boundaries too")
   func runs() {
-    for numbers in [[], [0], Array(0..<64), Array(60..<70), [1, 3, 5], Array(0..<256), Array(250..<700), [63, 64, 4095]] {
+    for numbers in [
+      [], [0], Array(0..<64), Array(60..<70), [1, 3, 5], Array(0..<256), Array(250..<700), [63, 64, 4095],
+    ] {
       let set = CoreSet(numbers)
       var found: [Int] = []
       var runs = 0

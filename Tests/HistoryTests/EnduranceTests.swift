@@ -194,7 +194,9 @@ import Testing
     let writer = try place.record(&long, rounds: 5000, into: store, framesEvery: 150, ends: false)
     let middle = long.engine.state.now.microseconds / 2
     try store.database.write { db in
-      try db.execute(sql: "UPDATE session SET began_us = began_us - 90000000000000, ended_us = ended_us - 90000000000000 WHERE id = 1")
+      try db.execute(
+        sql:
+          "UPDATE session SET began_us = began_us - 90000000000000, ended_us = ended_us - 90000000000000 WHERE id = 1")
     }
     let report = try store.prune(before: TemporaryHistory.heading.beganMicroseconds + middle)
     #expect(report.sessions == 1 && report.shortened == 1 && report.entries > Int64(old.entries.count))

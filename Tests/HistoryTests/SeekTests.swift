@@ -105,7 +105,8 @@ import Testing
     let store = try place.open()
     try place.record(&played, rounds: 2000, into: store)
     let rows = try store.database.read {
-      try Row.fetchAll($0, sql: "SELECT notebook, user, cells, failed, waited_us, ran_us FROM notebook ORDER BY notebook")
+      try Row.fetchAll(
+        $0, sql: "SELECT user, cells, failed, waited_us, ran_us FROM notebook ORDER BY notebook")
     }
     #expect(rows.count == played.board.notebooks.count)
     for (row, facts) in zip(rows, played.board.notebooks) {

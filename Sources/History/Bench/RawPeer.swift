@@ -32,7 +32,8 @@ public struct RawPeer {
       let last = try source.session(session).entries
       try target.database.write { db in
         try db.execute(
-          sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session])
+          sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session]
+        )
       }
       var taken = Duration.zero
       var worked = 0.0

@@ -94,7 +94,8 @@ struct HistoryBench: ParsableCommand {
     tell(
       "append",
       [
-        ("entries", count), ("entriesPerSecond", count / appending), ("rawEntriesPerSecond", count / seconds(raw.taken)),
+        ("entries", count), ("entriesPerSecond", count / appending),
+        ("rawEntriesPerSecond", count / seconds(raw.taken)),
         ("ratioToRaw", seconds(raw.taken) / appending), ("rawRows", Double(raw.rows)),
         ("entriesPerProcessorSecond", count / recorder.appendingProcessor),
         ("ratioToRawByProcessor", raw.processor / recorder.appendingProcessor),
@@ -269,6 +270,12 @@ struct HistoryLoad: ParsableCommand {
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
   @Option(help: "Entries a commit, at the most.") var batch = 40
   @Option(help: "End in order once this file is there.") var until: String?
+  @Option(help: "Be killed so many seconds after the first commit, wherever the recording is then.")
+  var killedAfter: Double?
+
+  func validate() throws {
+    if let killedAfter, !(0...3600).contains(killedAfter) { throw ValidationError("--killed-after is from 0 to 3600") }
+  }
 
   func run() throws {
     try Tool.reporting {
@@ -283,6 +290,13 @@ struct HistoryLoad: ParsableCommand {
           trace, on: node, settings: settings, forecast: OracleForecast(notebooks: trace.notebooks.count),
           catalogue: .standard), into: HistoryStore(path: path), note: "load")
       var random = SplitMix(seed: seed)
+      try recorder.play(1)
+      if let killedAfter {
+        Thread.detachNewThread {
+          usleep(UInt32(killedAfter * 1e6))
+          kill(getpid(), SIGKILL)
+        }
+      }
       while !recorder.isOver {
         try recorder.play(1 + Int(random.next() % UInt64(max(batch, 1))))
         let line = "committed \(recorder.session) \(recorder.simulator.entriesCount)\n"
