@@ -145,7 +145,9 @@ struct HistoryCommand: ParsableCommand {
     static func seconds(_ text: String) throws -> Double {
       let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
       guard let unit = text.last.flatMap({ units[$0] }), let value = Double(text.dropLast()), value >= 0, value < 1e6
-      else { throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h") }
+      else {
+        throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h")
+      }
       return value * unit
     }
   }
