@@ -106,7 +106,8 @@ import Testing
     let why = text.hasSuffix("%") ? "a share is from 0% to 100%" : "it is neither a time nor a share"
     #expect(
       state.flash?.text
-        == "cannot read the time '\(text)': \(why). Write it like 13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60")
+        == "cannot read the time '\(text)': \(why). Write it like 13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60"
+    )
   }
 
   @Test(

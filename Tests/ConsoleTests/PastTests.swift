@@ -8,9 +8,15 @@ import Testing
 /// What lies in the past of the rich session: sessions to choose from, another world, a marked moment.
 enum PastStage {
   static let sessions: [SessionList.Row] = [
-    .init(number: 5, began: "2026-03-14 09:00", length: Span(seconds: 3605), kind: "live", user: "ana", entries: 91_234, actions: 12, note: ""),
-    .init(number: 4, began: "2026-03-13 18:30", length: Span(seconds: 59), kind: "simulated", user: "ben", entries: 310, actions: 0, note: "dynamic, 64 cores"),
-    .init(number: 3, began: "2026-03-13 14:00", length: Span(seconds: 605), kind: "live", user: "carla", entries: 77, actions: 5, note: "demo\u{1B}[2J\u{202E}"),
+    .init(
+      number: 5, began: "2026-03-14 09:00", length: Span(seconds: 3605), kind: "live", user: "ana", entries: 91_234,
+      actions: 12, note: ""),
+    .init(
+      number: 4, began: "2026-03-13 18:30", length: Span(seconds: 59), kind: "simulated", user: "ben", entries: 310,
+      actions: 0, note: "dynamic, 64 cores"),
+    .init(
+      number: 3, began: "2026-03-13 14:00", length: Span(seconds: 605), kind: "live", user: "carla", entries: 77,
+      actions: 5, note: "demo\u{1B}[2J\u{202E}"),
   ]
 
   static let table = SideBySide(
@@ -25,10 +31,13 @@ enum PastStage {
     users: [
       .init(name: "carla", cells: "12", recorded: "4 min", again: "20 s", change: "gains 3 min", verdict: .better),
       .init(name: "ben", cells: "9", recorded: "30 s", again: "55 s", change: "loses 25 s", verdict: .worse),
-      .init(name: "a\u{202E}na\u{1B}[m", cells: "3", recorded: "0 s", again: "0 s", change: "as it was", verdict: .same),
+      .init(
+        name: "a\u{202E}na\u{1B}[m", cells: "3", recorded: "0 s", again: "0 s", change: "as it was", verdict: .same),
     ],
     notebooks: [
-      .init(name: "llm-finetune-experiments-2026", cells: "12", recorded: "4 min", again: "20 s", change: "gains 3 min", verdict: .better),
+      .init(
+        name: "llm-finetune-experiments-2026", cells: "12", recorded: "4 min", again: "20 s", change: "gains 3 min",
+        verdict: .better),
       .init(name: "日本語のノートブック", cells: "9", recorded: "30 s", again: "55 s", change: "1 never ends", verdict: .worse),
     ],
     notes: ["without an end there: 1 cell, whose waits are counted up to its last moment"])
@@ -40,7 +49,8 @@ enum PastStage {
     board.apply(
       Entry(
         sequence: board.sequence + 1, at: at,
-        event: .cellResumed(CellID(3), RichSession.embed, Allotment(node: NodeID(0), cores: CoreSet([8])), Reason(.firstCome))))
+        event: .cellResumed(
+          CellID(3), RichSession.embed, Allotment(node: NodeID(0), cores: CoreSet([8])), Reason(.firstCome))))
     return board
   }()
 
@@ -62,7 +72,9 @@ enum PastStage {
     state.press("M")
     var board = RichSession.board
     let later = RichSession.now + Span(seconds: 75)
-    for event in [Event.priorityChanged(RichSession.churn, 4), .released(RichSession.report), .policyChanged("dynamic")] {
+    for event in [
+      Event.priorityChanged(RichSession.churn, 4), .released(RichSession.report), .policyChanged("dynamic"),
+    ] {
       board.apply(Entry(sequence: board.sequence + 1, at: later, event: event))
     }
     state.show(board, at: later)
@@ -75,9 +87,11 @@ enum PastStage {
   @Test(
     "goes where it is told: times, markers, searches",
     arguments: [
-      ("45%", ReplayOrder.seekShare(0.45)), ("2:30", .seek(Instant(seconds: 150))), ("150s", .seek(Instant(seconds: 150))),
+      ("45%", ReplayOrder.seekShare(0.45)), ("3", .seekShare(0.3)), ("0", .seekShare(0)), ("2:30", .seek(Instant(seconds: 150))),
+      ("150s", .seek(Instant(seconds: 150))),
       ("14:05:00", .seek(Instant(seconds: 300))), ("action", .seekMarkerOf(.action, 1)),
-      ("preempt", .seekMarkerOf(.preemption, 1)), ("wait", .seekMarkerOf(.wait, 1)), ("error", .seekMarkerOf(.error, 1)),
+      ("preempt", .seekMarkerOf(.preemption, 1)), ("wait", .seekMarkerOf(.wait, 1)),
+      ("error", .seekMarkerOf(.error, 1)),
       ("/churn", .search("/churn", 1)), ("user:ana", .search("user:ana", 1)), ("wait>60", .search("wait>60", 1)),
     ])
   func seek(text: String, order: ReplayOrder) {
@@ -107,7 +121,8 @@ enum PastStage {
     let keys: [(String, ReplayOrder)] = [
       ("space", .togglePlaying), (",", .step(-1)), (".", .step(1)), ("{", .changeSpeed(-1)), ("}", .changeSpeed(1)),
       ("left", .seek(now - Span(seconds: 5))), ("right", .seek(now + Span(seconds: 5))),
-      ("shift-left", .seek(now - tenth)), ("shift-right", .seek(now + tenth)), ("]", .seekMarker(1)), ("[", .seekMarker(-1)),
+      ("shift-left", .seek(now - tenth)), ("shift-right", .seek(now + tenth)), ("]", .seekMarker(1)),
+      ("[", .seekMarker(-1)),
     ]
     for (key, order) in keys { #expect(state.press(key) == [.replay(order)], "\(key)") }
   }

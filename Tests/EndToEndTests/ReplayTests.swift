@@ -101,11 +101,14 @@ import Testing
     let changes = try await celltop("replay", "1", "--at", "0%", "--until", "100%")
     #expect(changes.status == 0 && changes.output.contains("5 cells ended"))
     for (arguments, message) in [
-      (["--what-if", "policy=best"], "there is no policy 'best'"), (["--what-if", "colour=red"], "no change of that name"),
+      (["--what-if", "policy=best"], "there is no policy 'best'"),
+      (["--what-if", "colour=red"], "no change of that name"),
       (["--what-if", "without=action:3"], "there is no action 3"), (["--from", "10s"], "--from is for --what-if"),
-      (["--once", "--pane", "sky"], "--pane is one of"), (["--what-if", "gpus=2", "--from", "yesterday"], "neither a time"),
+      (["--once", "--pane", "sky"], "--pane is one of"),
+      (["--what-if", "gpus=2", "--from", "yesterday"], "neither a time"),
     ] {
-      let result = try await Checkout.run(Checkout.celltop, ["replay", "1"] + arguments, environment: stage.environment)
+      let result = try await Checkout.run(
+        Checkout.celltop, ["replay", "1"] + arguments, environment: stage.environment)
       #expect(result.status == 2 && result.errors.contains(message), "\(arguments): \(result)")
     }
     for format in ["json", "perfetto", "cast", "html", "csv"] {
@@ -115,7 +118,8 @@ import Testing
       #expect(FileManager.default.fileExists(atPath: path), "\(format)")
       let second = try await celltop("history", "export", "1", "--format", format, "-o", path, "--size", "80x24")
       #expect(second.status == 1 && second.errors.contains("is there already"), "\(format): \(second)")
-      let forced = try await celltop("history", "export", "1", "--format", format, "-o", path, "--force", "--size", "80x24")
+      let forced = try await celltop(
+        "history", "export", "1", "--format", format, "-o", path, "--force", "--size", "80x24")
       #expect(forced.status == 0, "\(format): \(forced.errors)")
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.folder + "/out.csv").count == 5)
@@ -123,7 +127,8 @@ import Testing
     #expect(left.isEmpty, "no draft is left behind")
     let page = try String(contentsOfFile: stage.folder + "/out.html", encoding: .utf8)
     #expect(!page.contains("<i>&'x") && page.contains("&lt;i&gt;&amp;"))
-    let nowhere = try await celltop("history", "export", "1", "--format", "json", "-o", "\(stage.folder)/no/such/place.json")
+    let nowhere = try await celltop(
+      "history", "export", "1", "--format", "json", "-o", "\(stage.folder)/no/such/place.json")
     #expect(nowhere.status == 1 && nowhere.errors.contains("cannot write"))
   }
 }

@@ -8,7 +8,8 @@ import Policies
 enum DrawnSession {
   /// What a hostile document would be called.
   static let hostile = [
-    "</script><script>alert(1)</script>", "=HYPERLINK(\"http://evil\")", "a\u{202E}b\u{1B}[2J", "\"quoted\", and\nbroken",
+    "</script><script>alert(1)</script>", "=HYPERLINK(\"http://evil\")", "a\u{202E}b\u{1B}[2J",
+    "\"quoted\", and\nbroken",
     "日本語 & <b>bold</b>",
   ]
 
@@ -29,7 +30,10 @@ enum DrawnSession {
       .nodeFound(Node(id: NodeID(0), name: "n\u{1B}[m", cores: CoreSet(0..<6), gpus: [GPU(uuid: "a"), GPU(uuid: "b")])))
     for index in 0..<5 {
       let id = NotebookID(Int32(index))
-      give(.notebookOpened(Notebook(id: id, node: NodeID(0), user: "u<\(index)>", path: "/x/" + hostile[index].replacing("/", with: "∕"))))
+      give(
+        .notebookOpened(
+          Notebook(id: id, node: NodeID(0), user: "u<\(index)>", path: "/x/" + hostile[index].replacing("/", with: "∕"))
+        ))
       give(.kernelReady(id))
     }
     for step in 0..<steps {

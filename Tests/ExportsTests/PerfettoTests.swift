@@ -68,7 +68,9 @@ import Testing
     }
     for (id, start) in starts {
       #expect(isWithin(start), "seed \(seed): flow \(id) leaves from a slice")
-      if let end = ends[id] { #expect(isWithin(end) && start.1 <= end.1, "seed \(seed): flow \(id) reaches a later slice") }
+      if let end = ends[id] {
+        #expect(isWithin(end) && start.1 <= end.1, "seed \(seed): flow \(id) reaches a later slice")
+      }
     }
     for (track, list) in slices {
       #expect(named.contains(track), "seed \(seed): track \(track) has a name")
@@ -83,7 +85,9 @@ import Testing
     let entries = try DrawnSession.entries(seed: 3, policy: "fcfs")
     let events = try Self.events(entries)
     func sum(_ pid: Int) -> Int {
-      events.filter { $0["ph"] as? String == "X" && $0["pid"] as? Int == pid }.reduce(0) { $0 + ($1["dur"] as? Int ?? 0) }
+      events.filter { $0["ph"] as? String == "X" && $0["pid"] as? Int == pid }.reduce(0) {
+        $0 + ($1["dur"] as? Int ?? 0)
+      }
     }
     var expected = (cores: 0, gpus: 0)
     var held: [NotebookID: (Allotment, Instant)] = [:]

@@ -121,12 +121,15 @@ import Testing
   @Test("need nothing from elsewhere")
   func selfContained() throws {
     let page = try Self.page(seed: 5)
-    let outside = try Regex(#"(?i)(src|href|data|action|poster)\s*=|url\(|@import|<(link|iframe|object|embed|img|base)\b"#)
+    let outside = try Regex(
+      #"(?i)(src|href|data|action|poster)\s*=|url\(|@import|<(link|iframe|object|embed|img|base)\b"#)
     // What hostile names say is text, not markup.
     let markup = page.replacing(try Regex("(?s)>[^<]*<"), with: "><")
-    #expect(markup.firstMatch(of: outside) == nil, "\(markup.firstMatch(of: outside).map { String(markup[$0.range]) } ?? "")")
+    #expect(
+      markup.firstMatch(of: outside) == nil, "\(markup.firstMatch(of: outside).map { String(markup[$0.range]) } ?? "")")
     let addresses = Set(page.matches(of: try Regex("https?://[^\"\\s<&)]*")).map { String(page[$0.range]) })
-    #expect(addresses.subtracting(["http://www.w3.org/2000/svg", "http:∕∕evil", "http://evil"]).isEmpty, "\(addresses)")
+    #expect(
+      addresses.subtracting(["http://www.w3.org/2000/svg", "http:∕∕evil", "http://evil"]).isEmpty, "\(addresses)")
     #expect(page.contains("default-src 'none'"))
   }
 

@@ -51,7 +51,9 @@ import Testing
   func agree(seed: UInt64) throws {
     let entries = try DrawnSession.entries(seed: seed)
     var text = ""
-    try JSONExport(DrawnSession.facts).write(entries: { body in for entry in entries { try body(entry) } }) { text += $0 }
+    try JSONExport(DrawnSession.facts).write(entries: { body in for entry in entries { try body(entry) } }) {
+      text += $0
+    }
     let root = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect((root["session"] as? [String: Any])?["host"] as? String == "node<7>")
     for table in ExportTable.allCases {
@@ -80,7 +82,12 @@ import Testing
     }
     add(0, .nodeAdded(Node(id: NodeID(0), name: "n", cores: CoreSet(0..<4), gpus: [GPU(uuid: "g")])))
     add(0, .notebookOpened(Notebook(id: id, node: NodeID(0), user: "ana", path: "a.ipynb")))
-    add(1, .cellQueued(Cell(id: CellID(1), notebook: id, submitted: Instant(seconds: 1), demand: Demand(coresLeast: 1, coresMost: 2, gpus: 1))))
+    add(
+      1,
+      .cellQueued(
+        Cell(
+          id: CellID(1), notebook: id, submitted: Instant(seconds: 1),
+          demand: Demand(coresLeast: 1, coresMost: 2, gpus: 1))))
     let allotment = Allotment(node: NodeID(0), cores: CoreSet(0..<2), gpus: GPUSet([0]))
     add(4, .cellStarted(CellID(1), id, allotment, Reason(.firstCome)))
     add(6, .cellSuspended(CellID(1), id, Reason(.preempted)))
@@ -104,7 +111,8 @@ import Testing
 
   @Test("keep every text a spreadsheet would run from running")
   func formulas() throws {
-    let rows = Self.csv(.entries, try DrawnSession.entries(seed: 2)) + Self.csv(.actions, try DrawnSession.entries(seed: 2))
+    let rows =
+      Self.csv(.entries, try DrawnSession.entries(seed: 2)) + Self.csv(.actions, try DrawnSession.entries(seed: 2))
     let fields = rows.flatMap { $0 }
     #expect(fields.contains { $0.hasPrefix("'=") })
     for field in fields where Double(field) == nil {

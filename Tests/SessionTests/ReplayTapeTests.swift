@@ -30,7 +30,9 @@ import Testing
     give(.observation(.nodeFound(Node(id: NodeID(0), name: "node", cores: CoreSet(0..<2)))))
     for index in 0..<4 {
       let id = NotebookID(Int32(index))
-      give(.observation(.notebookOpened(Notebook(id: id, node: NodeID(0), user: ["ana", "ben"][index % 2], path: "n\(index).ipynb"))))
+      give(
+        .observation(
+          .notebookOpened(Notebook(id: id, node: NodeID(0), user: ["ana", "ben"][index % 2], path: "n\(index).ipynb"))))
       give(.observation(.kernelReady(id)))
     }
     var left = cells
@@ -173,8 +175,12 @@ import Testing
       func board(through sequence: Int64) throws -> Board { throw error }
       func entries(from start: Int64, limit: Int) throws -> [Entry] { throw error }
       func sequence(at instant: Instant) throws -> Int64 { throw error }
-      func marker(_ direction: SeekDirection, of sequence: Int64, _ kinds: Set<Marker.Kind>) throws -> Marker? { throw error }
-      func cell(_ direction: SeekDirection, of sequence: Int64, matching query: CellQuery) throws -> FoundCell? { throw error }
+      func marker(_ direction: SeekDirection, of sequence: Int64, _ kinds: Set<Marker.Kind>) throws -> Marker? {
+        throw error
+      }
+      func cell(_ direction: SeekDirection, of sequence: Int64, matching query: CellQuery) throws -> FoundCell? {
+        throw error
+      }
     }
     var player = ReplayPlayer(Broken())
     player.seek(toShare: 0.5)

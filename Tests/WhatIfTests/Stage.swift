@@ -183,7 +183,9 @@ struct Stage {
       default:
         sample += samplesEvery
         for (index, player) in players.enumerated() where player.rate > 0 {
-          if let id = ids[index] { give(.observation(.usageSampled(id, Usage(millicores: 900, memory: Bytes(1 << 20))))) }
+          if let id = ids[index] {
+            give(.observation(.usageSampled(id, Usage(millicores: 900, memory: Bytes(1 << 20)))))
+          }
         }
       }
     }
@@ -217,7 +219,8 @@ extension Stage {
           let most = Int32(upTo(8))
           return CellPlan(
             think: upTo(random.next() % 3 == 0 ? 400 : 15_000_000), run: upTo(20_000_000),
-            demand: Demand(coresLeast: random.next() % 4 == 0 ? most : 1, coresMost: most, gpus: Int32(random.next() % 3) / 2),
+            demand: Demand(
+              coresLeast: random.next() % 4 == 0 ? most : 1, coresMost: most, gpus: Int32(random.next() % 3) / 2),
             parallel: [1000, 950, 800][Int(random.next() % 3)], outcome: random.next() % 12 == 0 ? .error : .ok)
         })
     }

@@ -52,7 +52,7 @@ struct HistoryCommand: ParsableCommand {
         }
         let store = try HistoryStore(reading: path)
         let sessions = try store.sessions()
-        if json { return try printJSON(sessions) }
+        if json { return try Tool.printJSON(sessions) }
         print(Self.row("SESSION", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ACTIONS", "STATE", "NOTE"))
         for session in sessions {
           let length = session.endedMicroseconds.map { $0 - session.beganMicroseconds } ?? session.lengthMicroseconds
@@ -93,7 +93,7 @@ struct HistoryCommand: ParsableCommand {
       try Tool.reporting {
         let store = try HistoryStore(reading: path)
         let session = try store.recorded(session)
-        if json { return try printJSON(session.summary) }
+        if json { return try Tool.printJSON(session.summary) }
         let summary = session.summary
         let board = try session.fold(Board.self, through: session.last)
         let cells = board.notebooks.reduce(0) { $0 + $1.cellsEnded }
@@ -136,7 +136,7 @@ struct HistoryCommand: ParsableCommand {
           line.show("pruning, \(entries) entries gone", share: nil)
         }
         line.clear()
-        if json { return try printJSON(report) }
+        if json { return try Tool.printJSON(report) }
         print("took \(report.sessions) sessions away, shortened \(report.shortened): \(report.entries) entries")
       }
     }
@@ -165,7 +165,7 @@ struct HistoryCommand: ParsableCommand {
         let given = try store.compact { line.show("compacting, \(size($0)) to go", share: nil) }
         line.clear()
         let bytes = try store.size().bytes
-        if json { return try printJSON(["bytesGivenBack": given, "bytes": bytes]) }
+        if json { return try Tool.printJSON(["bytesGivenBack": given, "bytes": bytes]) }
         print("gave back \(size(given)); the file has \(size(bytes))")
       }
     }
@@ -200,7 +200,7 @@ struct HistoryCommand: ParsableCommand {
         }
         line.clear()
         if json {
-          try printJSON(report)
+          try Tool.printJSON(report)
         } else {
           for fault in report.faults { print(fault) }
           print(

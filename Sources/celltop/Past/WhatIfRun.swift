@@ -43,7 +43,8 @@ struct WhatIfRun {
     var moments: [Instant] = []
     for omission in changes.without {
       switch omission {
-      case .action(let number): if script.actions.indices.contains(number - 1) { moments.append(script.actions[number - 1].at) }
+      case .action(let number):
+        if script.actions.indices.contains(number - 1) { moments.append(script.actions[number - 1].at) }
       case .everyAction: if let first = script.actions.first { moments.append(first.at) }
       }
     }
@@ -98,27 +99,35 @@ extension WhatIfRun {
     var notes: [String] = []
     if comparison.cellsCompared == 0 { notes.append("no cell can be compared: none ended after that moment") }
     if comparison.cellsNeverEnding > 0 {
-      notes.append("without an end there: \(counted(comparison.cellsNeverEnding, "cell")), whose waits are counted up to its last moment")
+      notes.append(
+        "without an end there: \(counted(comparison.cellsNeverEnding, "cell")), whose waits are counted up to its last moment"
+      )
     }
     if comparison.cellsNeverSubmitted > 0 {
       notes.append("never submitted there, and left out: \(counted(comparison.cellsNeverSubmitted, "cell"))")
     }
     if comparison.cellsRefused > 0 {
-      notes.append("refused there, because the node could never hold what they ask for, and left out: \(counted(comparison.cellsRefused, "cell"))")
+      notes.append(
+        "refused there, because the node could never hold what they ask for, and left out: \(counted(comparison.cellsRefused, "cell"))"
+      )
     }
     if comparison.cellsGuessed > 0 {
-      notes.append("run for a guessed time (interrupted, lost or never started then), and left out: \(counted(comparison.cellsGuessed, "cell"))")
+      notes.append(
+        "run for a guessed time (interrupted, lost or never started then), and left out: \(counted(comparison.cellsGuessed, "cell"))"
+      )
     }
     if comparison.ordersDiffering > 0 {
       notes.append("answered otherwise there: \(counted(comparison.ordersDiffering, "order"))")
     }
     if let difference = world.pastDifference {
-      notes.append("the past is decided otherwise today (entry \(difference.sequence)); the policy's memory of it is made anew")
+      notes.append(
+        "the past is decided otherwise today (entry \(difference.sequence)); the policy's memory of it is made anew")
     }
     let (was, comes) = (control.recorded.antt, control.again.antt)
     if was > 0, abs(comes - was) / was > 0.005 {
       notes.append(
-        "with nothing changed the loop gives ANTT \(decimal(comes, digits: 4)) for \(decimal(was, digits: 4)): trust no smaller difference")
+        "with nothing changed the loop gives ANTT \(decimal(comes, digits: 4)) for \(decimal(was, digits: 4)): trust no smaller difference"
+      )
     }
     return notes
   }
@@ -133,7 +142,8 @@ extension WhatIfRun {
       "",
     ]
     lines += Self.aligned(
-      [["", "as it was", "what if", ""]] + table.measures.map { [$0.name, $0.recorded, $0.again, Self.sign($0.verdict)] },
+      [["", "as it was", "what if", ""]]
+        + table.measures.map { [$0.name, $0.recorded, $0.again, Self.sign($0.verdict)] },
       left: [0, 3])
     for (title, people) in [("users", table.users), ("notebooks", table.notebooks)] where !people.isEmpty {
       lines.append("")
