@@ -32,7 +32,8 @@ public struct PromisedStarts: Sendable, Hashable {
       case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
         .backlogChanged, .cellRefused, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .interruptRequested,
         .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-        .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+        .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+        .memoryEvicted:
         break
       }
     }

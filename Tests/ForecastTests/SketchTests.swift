@@ -73,7 +73,9 @@ struct SketchTests {
 }
 
 extension Float {
-  fileprivate static func pow(_ base: Float, _ times: Int) -> Float { (0..<times).reduce(1) { power, _ in power * base } }
+  fileprivate static func pow(_ base: Float, _ times: Int) -> Float {
+    (0..<times).reduce(1) { power, _ in power * base }
+  }
 }
 
 @Suite("Keyed tables")
