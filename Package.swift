@@ -28,21 +28,30 @@ let package = Package(
     // C, without logic: what Swift cannot see of a library's header.
     .target(name: "CNcurses", path: "Sources/CNcurses", linkerSettings: [.linkedLibrary("ncursesw")]),
     .target(name: "CZeroMQ", path: "Sources/CZeroMQ", linkerSettings: [.linkedLibrary("zmq")]),
+    .target(name: "CZlib", path: "Sources/CZlib", linkerSettings: [.linkedLibrary("z")]),
     .target(name: "CHwloc", path: "Sources/CHwloc", linkerSettings: [.linkedLibrary("hwloc")]),
     .target(name: "CNvml", path: "Sources/CNvml"),
     .target(name: "CLinux", path: "Sources/CLinux"),
 
     // The core: values and decisions, no clock, no input or output.
+    module("Chance"),
     module("Domain"),
     module("Engine", ["Domain"]),
     module("Policies", ["Domain", "Engine"]),
     module("Forecast", ["Domain"]),
     module("Metrics", ["Domain"]),
-    module("Traces", ["Domain"]),
+    module("Traces", ["Chance", "Domain", "CZlib"]),
+    module("ThinkTimes", ["Chance", "Domain", "Traces"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
+    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
+
     // The world: the database, the node, the kernels.
-    module("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    module(
+      "History",
+      [
+        "Domain", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
     module("NodeControl", ["Domain", "CLinux"]),
     module(
       "NodeInventory",
@@ -54,8 +63,11 @@ let package = Package(
     // The screen.
     module("Projections", ["Domain"]),
     module("Canvas"),
+    module("TraceViews", ["Domain", "Traces", "Canvas"]),
     module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
+
+    module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
     // One stream of entries, its drivers, and the tool.
     module(
@@ -66,41 +78,49 @@ let package = Package(
     .executableTarget(
       name: "celltop",
       dependencies: [
-        "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "Simulation", "History", "NodeControl",
-        "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas", "Console", "Terminal", "Session", "CLinux",
+        "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
+        "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
+        "Console", "Terminal", "Session", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
     .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
 
-    tests("Domain"),
-    tests("Engine", ["Domain", "Policies"]),
+    tests("Chance"),
+    tests("Domain", ["Chance"]),
+    tests("Engine", ["Chance", "Domain", "Policies"]),
     tests("Policies", ["Domain", "Engine"]),
     tests("Forecast", ["Domain"]),
     tests("Metrics", ["Domain"]),
-    tests("Traces", ["Domain"]),
-    tests("Simulation", ["Domain", "Engine", "Policies", "Metrics", "Traces"]),
-    tests("History", ["Domain", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),
+    tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
+    tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
+    tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("Exports", ["Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
+    tests(
+      "History",
+      ["Domain", "Engine", "Policies", "Projections", .product(name: "GRDB", package: "GRDB.swift")],
+      files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
-    tests("JupyterWire"),
+    tests("JupyterWire", ["Chance"]),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
-    tests("Projections", ["Domain"]),
-    tests("Canvas"),
-    tests("Console", ["Domain", "Projections", "Canvas"], files: ["Goldens"]),
-    tests("Terminal", ["Canvas", "CLinux"]),
+    tests("Projections", ["Chance", "Domain"]),
+    tests("Canvas", ["Chance"]),
+    tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
+    tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",
       [
-        "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas", "Console",
-        "GateLink",
+        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections", "Canvas",
+        "Console", "GateLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "celltop", "celltop-gate", "Domain", "History", "Session", "CLinux",
+        "celltop", "celltop-gate", "Domain", "Engine", "Policies", "Projections", "History", "Session", "CLinux",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

@@ -18,6 +18,7 @@
 /// Rare or large cases are indirect, so that the frequent ones are small to copy.
 public enum Event: Hashable, Sendable {
   case policyChanged(String)
+  /// A node joined, or one that is known has more cores, GPUs or memory from now on.
   indirect case nodeAdded(Node)
   /// All cores and GPUs of the node that are drained from now on.
   indirect case drainChanged(NodeID, CoreSet, GPUSet)
@@ -58,6 +59,45 @@ public enum Event: Hashable, Sendable {
   case usageSampled(NotebookID, Usage)
   /// A check of the books failed: a fault of ours, told to the operator.
   case invariantBroken(String)
+  /// What the notebook kept in GPU memory was saved to the host's, and has to be restored before its next GPU cell.
+  case memoryEvicted(NotebookID, Reason)
+
+  public var kind: EventKind {
+    switch self {
+    case .policyChanged: .policyChanged
+    case .nodeAdded: .nodeAdded
+    case .drainChanged: .drainChanged
+    case .notebookOpened: .notebookOpened
+    case .kernelReady: .kernelReady
+    case .kernelDied: .kernelDied
+    case .notebookClosed: .notebookClosed
+    case .backlogChanged: .backlogChanged
+    case .cellQueued: .cellQueued
+    case .cellRefused: .cellRefused
+    case .cellWaits: .cellWaits
+    case .cellStarted: .cellStarted
+    case .cellAdopted: .cellAdopted
+    case .cellResized: .cellResized
+    case .cellSuspended: .cellSuspended
+    case .cellResumed: .cellResumed
+    case .interruptRequested: .interruptRequested
+    case .cellEnded: .cellEnded
+    case .priorityChanged: .priorityChanged
+    case .pinned: .pinned
+    case .unpinned: .unpinned
+    case .held: .held
+    case .released: .released
+    case .resumeOrdered: .resumeOrdered
+    case .demandOverridden: .demandOverridden
+    case .commandAccepted: .commandAccepted
+    case .commandRefused: .commandRefused
+    case .decisionRefused: .decisionRefused
+    case .effectFailed: .effectFailed
+    case .usageSampled: .usageSampled
+    case .invariantBroken: .invariantBroken
+    case .memoryEvicted: .memoryEvicted
+    }
+  }
 
   /// The notebook that it is about; nil where it is about the node or the session.
   public var notebook: NotebookID? {
@@ -66,7 +106,8 @@ public enum Event: Hashable, Sendable {
     case .notebookOpened(let notebook): notebook.id
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
-      .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _):
+      .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
+      .memoryEvicted(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -76,4 +117,40 @@ public enum Event: Hashable, Sendable {
     case .commandAccepted(let command), .commandRefused(let command, _): command.verb.notebook
     }
   }
+}
+
+/// What sort of thing happened: an event without its particulars. The numbers are those that the packed form begins with.
+public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
+  case policyChanged = 0
+  case nodeAdded = 1
+  case drainChanged = 2
+  case notebookOpened = 3
+  case kernelReady = 4
+  case kernelDied = 5
+  case notebookClosed = 6
+  case backlogChanged = 7
+  case cellQueued = 8
+  case cellRefused = 9
+  case cellWaits = 10
+  case cellStarted = 11
+  case cellAdopted = 12
+  case cellResized = 13
+  case cellSuspended = 14
+  case cellResumed = 15
+  case interruptRequested = 16
+  case cellEnded = 17
+  case priorityChanged = 18
+  case pinned = 19
+  case unpinned = 20
+  case held = 21
+  case released = 22
+  case resumeOrdered = 23
+  case demandOverridden = 24
+  case commandAccepted = 25
+  case commandRefused = 26
+  case decisionRefused = 27
+  case effectFailed = 28
+  case usageSampled = 29
+  case invariantBroken = 30
+  case memoryEvicted = 31
 }

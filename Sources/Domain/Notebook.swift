@@ -109,10 +109,12 @@ public struct Notebook: Hashable, Sendable {
   public var peakCores: Int32
   /// The most GPUs that any cell of the notebook will ask for; 0 where unknown.
   public var peakGPUs: Int32
+  /// What was learned beyond this cell's run time; nil where nothing was.
+  public var further: FurtherForecast?
 
   @inlinable public init(
     run: Quantiles, basis: ForecastBasis, notebookRemaining: Span? = nil, notebookTotal: Span? = nil,
-    parallelThousandths: Int32 = 1000, peakCores: Int32 = 0, peakGPUs: Int32 = 0
+    parallelThousandths: Int32 = 1000, peakCores: Int32 = 0, peakGPUs: Int32 = 0, further: FurtherForecast? = nil
   ) {
     self.run = run
     self.basis = basis
@@ -121,6 +123,7 @@ public struct Notebook: Hashable, Sendable {
     self.parallelThousandths = parallelThousandths
     self.peakCores = peakCores
     self.peakGPUs = peakGPUs
+    self.further = further
   }
 }
 

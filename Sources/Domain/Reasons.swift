@@ -19,6 +19,7 @@ public enum Rule: UInt8, Hashable, Sendable, CaseIterable {
   case adopted = 16
   case anticipated = 17
   case drained = 18
+  case evicted = 19
 }
 
 /// Why a decision was made: a rule, and the notebook for or because of which it was applied.
@@ -54,6 +55,7 @@ public enum Rule: UInt8, Hashable, Sendable, CaseIterable {
     case .adopted: "it was running already when the engine came"
     case .anticipated: "\(other) is about to need the place"
     case .drained: "an operator drained what it ran on"
+    case .evicted: "\(other) needs the GPU memory that it kept while idle"
     }
   }
 }

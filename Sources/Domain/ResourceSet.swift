@@ -56,10 +56,18 @@ public typealias GPUSet = ResourceSet<GPUKind>
     }
   }
 
+  @inlinable init(_ w0: UInt64, _ w1: UInt64, _ w2: UInt64, _ w3: UInt64) {
+    self.w0 = w0
+    self.w1 = w1
+    self.w2 = w2
+    self.w3 = w3
+  }
+
   @inlinable public var isEmpty: Bool { (w0 | w1 | w2 | w3) == 0 && rest == nil }
 
   @inlinable public var count: Int {
-    var sum = w0.nonzeroBitCount + w1.nonzeroBitCount + w2.nonzeroBitCount + w3.nonzeroBitCount
+    var sum = w0.nonzeroBitCount
+    if w1 | w2 | w3 != 0 { sum += w1.nonzeroBitCount + w2.nonzeroBitCount + w3.nonzeroBitCount }
     if let rest { for w in rest { sum += w.nonzeroBitCount } }
     return sum
   }
@@ -86,69 +94,107 @@ public typealias GPUSet = ResourceSet<GPUKind>
   }
 
   @inlinable public func intersection(_ other: Self) -> Self {
-    var result = Self()
-    result.w0 = w0 & other.w0
-    result.w1 = w1 & other.w1
-    result.w2 = w2 & other.w2
-    result.w3 = w3 & other.w3
-    if rest != nil, other.rest != nil {
-      for i in stride(from: 4, to: Swift.min(words, other.words), by: 1) { result.setWord(i, word(i) & other.word(i)) }
-    }
+    var result = Self(w0 & other.w0, w1 & other.w1, w2 & other.w2, w3 & other.w3)
+    if rest != nil, other.rest != nil { result.combineRest(self, other) { $0 & $1 } }
     return result
   }
 
   @inlinable public func subtracting(_ other: Self) -> Self {
-    var result = self
-    result.subtract(other)
+    var result = Self(w0 & ~other.w0, w1 & ~other.w1, w2 & ~other.w2, w3 & ~other.w3)
+    if rest != nil { result.combineRest(self, other) { $0 & ~$1 } }
     return result
   }
 
-  @inlinable public mutating func formUnion(_ other: Self) {
+  @inlinable @inline(__always) public mutating func formUnion(_ other: Self) {
     w0 |= other.w0
     w1 |= other.w1
     w2 |= other.w2
     w3 |= other.w3
-    if other.rest != nil {
-      for i in stride(from: other.words - 1, through: 4, by: -1) { setWord(i, word(i) | other.word(i)) }
-    }
+    if other.rest != nil { combineRest(self, other) { $0 | $1 } }
   }
 
-  @inlinable public mutating func subtract(_ other: Self) {
+  @inlinable @inline(__always) public mutating func subtract(_ other: Self) {
     w0 &= ~other.w0
     w1 &= ~other.w1
     w2 &= ~other.w2
     w3 &= ~other.w3
-    if rest != nil, other.rest != nil {
-      for i in stride(from: words - 1, through: 4, by: -1) { setWord(i, word(i) & ~other.word(i)) }
+    if rest != nil, other.rest != nil { combineRest(self, other) { $0 & ~$1 } }
+  }
+
+  @inlinable @inline(__always) public func isSubset(of other: Self) -> Bool {
+    guard (w0 & ~other.w0) | (w1 & ~other.w1) | (w2 & ~other.w2) | (w3 & ~other.w3) == 0 else { return false }
+    return rest == nil || !differsBeyond(other)
+  }
+
+  @inlinable public func isDisjoint(with other: Self) -> Bool {
+    guard (w0 & other.w0) | (w1 & other.w1) | (w2 & other.w2) | (w3 & other.w3) == 0 else { return false }
+    return rest == nil || other.rest == nil || !meetsBeyond(other)
+  }
+
+  // What few nodes need, kept out of line: the words from the fifth on.
+
+  @usableFromInline @inline(never) mutating func combineRest(
+    _ a: Self, _ b: Self, _ combine: (UInt64, UInt64) -> UInt64
+  ) {
+    for i in stride(from: Swift.max(a.words, b.words) - 1, through: 4, by: -1) {
+      setWord(i, combine(a.word(i), b.word(i)))
     }
   }
 
-  @inlinable public func isSubset(of other: Self) -> Bool { subtracting(other).isEmpty }
-  @inlinable public func isDisjoint(with other: Self) -> Bool { intersection(other).isEmpty }
+  @usableFromInline @inline(never) func differsBeyond(_ other: Self) -> Bool {
+    (4..<words).contains { word($0) & ~other.word($0) != 0 }
+  }
+
+  @usableFromInline @inline(never) func meetsBeyond(_ other: Self) -> Bool {
+    (4..<words).contains { word($0) & other.word($0) != 0 }
+  }
 
   /// The `count` smallest members, or all of them where there are fewer.
   @inlinable public func smallest(_ count: Int) -> Self {
-    var result = Self()
     var left = count
-    var index = 0
-    while left > 0 && index < words {
-      var bits = word(index)
-      if bits.nonzeroBitCount <= left {
-        if bits != 0 { result.setWord(index, bits) }
-        left -= bits.nonzeroBitCount
-      } else {
-        var taken: UInt64 = 0
-        while left > 0 {
-          let lowest = bits & (~bits &+ 1)
-          taken |= lowest
-          bits ^= lowest
-          left -= 1
-        }
-        result.setWord(index, taken)
-      }
-      index += 1
-    }
+    var result = Self(
+      Self.lowest(w0, &left), Self.lowest(w1, &left), Self.lowest(w2, &left), Self.lowest(w3, &left))
+    if left > 0, rest != nil { result.takeBeyond(self, left) }
     return result
+  }
+
+  /// The `count` smallest members that are not in `other`, or all of those where there are fewer.
+  @inlinable @inline(__always) public func smallest(_ count: Int, outside other: Self) -> Self {
+    guard rest == nil else { return subtracting(other).smallest(count) }
+    var left = count
+    return Self(
+      Self.lowest(w0 & ~other.w0, &left), Self.lowest(w1 & ~other.w1, &left), Self.lowest(w2 & ~other.w2, &left),
+      Self.lowest(w3 & ~other.w3, &left))
+  }
+
+  /// How many members are not in `other`.
+  @inlinable @inline(__always) public func count(outside other: Self) -> Int {
+    guard rest == nil else { return subtracting(other).count }
+    return Self(w0 & ~other.w0, w1 & ~other.w1, w2 & ~other.w2, w3 & ~other.w3).count
+  }
+
+  /// The `left` lowest of `bits`, or all of them; `left` is what is left to take.
+  @inlinable @inline(__always) static func lowest(_ bits: UInt64, _ left: inout Int) -> UInt64 {
+    guard left > 0, bits != 0 else { return 0 }
+    let count = bits.nonzeroBitCount
+    if count <= left {
+      left -= count
+      return bits
+    }
+    var others = bits
+    while left > 0 {
+      others &= others &- 1
+      left -= 1
+    }
+    return bits ^ others
+  }
+
+  @usableFromInline @inline(never) mutating func takeBeyond(_ other: Self, _ count: Int) {
+    var left = count
+    for index in 4..<other.words where left > 0 {
+      let taken = Self.lowest(other.word(index), &left)
+      if taken != 0 { setWord(index, taken) }
+    }
   }
 }
 

@@ -4,7 +4,7 @@ extension SchedulerState {
   /// The books' own checks; each broken one in words, none where all is well.
   ///
   /// They are: no core or GPU allotted twice unless shared; idle + allotted = capacity; queued + running + suspended +
-  /// ended = accepted; the lists of waiting and of running notebooks hold exactly those.
+  /// ended = accepted; what is kept on a GPU is no more than its memory; the lists of waiting and of running notebooks hold exactly those.
   public func brokenInvariants() -> [String] {
     var broken: [String] = []
     for (index, slot) in nodes.enumerated() {
@@ -26,6 +26,17 @@ extension SchedulerState {
       if memory != slot.node.memory { broken.append("\(slot.node.name): idle and held memory are not its capacity") }
       if slot.node.memory > .zero, slot.idleMemory < .zero { broken.append("\(slot.node.name): memory is held twice") }
       if cores != slot.node.cores { broken.append("\(slot.node.name): idle and allotted cores are not its capacity") }
+      for gpu in slot.gpuSet {
+        let kept = notebooks.reduce(into: Bytes.zero) { sum, notebook in
+          guard let residency = notebook.residency, !residency.isSaved, notebook.node.number == Int32(index),
+            residency.gpus.contains(gpu)
+          else { return }
+          sum = sum + residency.bytes
+        }
+        let whole = slot.node.gpus[gpu].memory
+        if kept != slot.gpuMemoryUsed[gpu] { broken.append("\(slot.node.name): GPU \(gpu)'s memory is miscounted") }
+        if whole > .zero, kept > whole { broken.append("\(slot.node.name): GPU \(gpu)'s memory is kept twice") }
+      }
       if gpus != slot.gpuSet { broken.append("\(slot.node.name): idle and allotted GPUs are not its capacity") }
     }
     var counts = (queued: 0, running: 0, suspended: 0)

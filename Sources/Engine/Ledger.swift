@@ -5,10 +5,14 @@ public struct Ledger: Sendable {
   public internal(set) var state = SchedulerState()
   /// The entries of the present input, in order.
   public internal(set) var entries: [Entry] = []
+  /// The kinds of those entries and whom they are about, for whoever needs no more.
+  public internal(set) var news: ContiguousArray<News> = []
   /// When the policy wants to be asked again though nothing else happens.
   public internal(set) var wakeAt = Instant.never
   /// Whether waits are explained: they are where people watch, and are not in bulk simulation.
   public internal(set) var explainsWaits = true
+  /// What starts have taught about the ranges that were told for them.
+  public internal(set) var startCalibrator = StartCalibrator()
   /// The instant of the present input.
   public internal(set) var now = Instant.zero
   /// The digest of all entries so far.
@@ -18,22 +22,126 @@ public struct Ledger: Sendable {
 
   mutating func emit(_ event: Event) {
     entries.append(Entry(sequence: state.sequence + 1, at: now, event: event))
+    news.append(News(kind: event.kind, notebook: event.notebook))
     state.apply(event, sequence: state.sequence + 1, at: now)
     digest.absorb(event, sequence: state.sequence, at: now)
+  }
+}
+
+/// An entry's gist: what sort of thing happened, and to which notebook.
+@frozen public struct News: Sendable, Hashable {
+  public var kind: EventKind
+  public var notebook: NotebookID?
+}
+
+// The frequent events, recorded and applied from their particulars: the same as `emit` with the event, without the
+// copies that taking it apart would cost.
+extension Ledger {
+  /// Counts the next entry; its sequence.
+  private mutating func next(_ kind: EventKind, _ id: NotebookID) -> Int64 {
+    let sequence = state.sequence + 1
+    state.advance(to: sequence, at: now)
+    news.append(News(kind: kind, notebook: id))
+    return sequence
+  }
+
+  /// The cell becomes the notebook's, under the next number; from then on it is in the books.
+  mutating func emitQueued(_ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?) {
+    let sequence = next(.cellQueued, id)
+    let index = Int(id.number)
+    state.queue(CellID(state.lastCell.number + 1), id, demand, source, forecast, at: now)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellQueued(state.notebooks[index].cell)))
+    digest.absorb(queued: state.notebooks[index].cell, sequence: sequence, at: now)
+  }
+
+  mutating func emitEnded(_ cell: CellID, _ id: NotebookID, _ outcome: CellOutcome) {
+    let sequence = next(.cellEnded, id)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellEnded(cell, id, outcome)))
+    state.end(id, at: now)
+    digest.absorb(ended: cell, id, outcome, sequence: sequence, at: now)
+  }
+
+  private mutating func emitStarted(_ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason) {
+    if explainsWaits { startCalibrator.started(cell, of: id, at: now) }
+    let sequence = next(.cellStarted, id)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellStarted(cell, id, allotment, reason)))
+    state.run(id, on: allotment, at: now)
+    digest.absorb(.cellStarted, cell, id, allotment, reason, sequence: sequence, at: now)
+  }
+
+  private mutating func emitResumed(_ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason) {
+    let sequence = next(.cellResumed, id)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellResumed(cell, id, allotment, reason)))
+    state.run(id, on: allotment, at: now)
+    digest.absorb(.cellResumed, cell, id, allotment, reason, sequence: sequence, at: now)
+  }
+
+  private mutating func emitResized(_ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason) {
+    let sequence = next(.cellResized, id)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellResized(cell, id, allotment, reason)))
+    state.resize(id, to: allotment)
+    digest.absorb(.cellResized, cell, id, allotment, reason, sequence: sequence, at: now)
+  }
+
+  private mutating func emitSuspended(_ cell: CellID, _ id: NotebookID, _ reason: Reason) {
+    let sequence = next(.cellSuspended, id)
+    entries.append(Entry(sequence: sequence, at: now, event: .cellSuspended(cell, id, reason)))
+    state.suspend(id, byOperator: reason.rule == .operatorSuspended, at: now)
+    digest.absorb(suspended: cell, id, reason, sequence: sequence, at: now)
   }
 }
 
 // What a policy may decide. Each act is checked, applied at once and recorded with its reason.
 extension Ledger {
   /// Starts a queued cell, or resumes a suspended one, on `allotment`; false (and a recorded refusal) where it may not.
+  ///
+  /// Where its GPUs' memory is not free, what notebooks keep there that use no GPU now is evicted first, the least recently
+  /// used first. A policy that wants others to go evicts them itself before.
   @discardableResult
   public mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason) -> Bool {
     if let refusal = refusalOfStart(id, on: allotment) { return refuse(refusal) }
+    if state.notebooks[Int(id.number)].cell.demand.gpuMemory > .zero, !allotment.shared,
+      !evict(for: id, on: allotment.gpus, order: .leastRecentlyUsed)
+    {
+      return refuse(Refusal(.alreadyTaken, "starting a cell on GPUs whose memory is not free"))
+    }
     let cell = state.notebooks[Int(id.number)].cell.id
     if state.notebooks[Int(id.number)].state == .suspended {
-      emit(.cellResumed(cell, id, allotment, reason))
+      emitResumed(cell, id, allotment, reason)
     } else {
-      emit(.cellStarted(cell, id, allotment, reason))
+      emitStarted(cell, id, allotment, reason)
+    }
+    return true
+  }
+
+  /// Starts or resumes a cell on so many of the cores and GPUs that are idle and not drained, those of the least
+  /// numbers; false (and a recorded refusal) where it may not, or where there are fewer.
+  ///
+  /// It is `start` for what no pin concerns: what it gives is idle, and need not be looked up again.
+  @discardableResult
+  public mutating func start(_ id: NotebookID, onIdleCores cores: Int, gpus: Int, because reason: Reason) -> Bool {
+    guard state.contains(id), state.isStartable(id) else {
+      return refuse(Refusal(.wrongState, "starting a cell that may not start"))
+    }
+    let index = Int(id.number)
+    let node = state.notebooks[index].node
+    var allotment = state.nodes[Int(node.number)].idle(
+      node, cores: cores, gpus: gpus, memory: state.notebooks[index].cell.demand.memory)
+    if state.notebooks[index].cell.demand.gpuMemory > .zero {
+      allotment.gpus = state.gpus(for: id, gpus, from: state.room(on: node).gpus) ?? GPUSet()
+      return start(id, on: allotment, because: reason)
+    }
+    guard cores > 0, allotment.cores.count == cores, allotment.gpus.count == gpus else {
+      return refuse(Refusal(.alreadyTaken, "starting a cell on more cores or GPUs than are idle"))
+    }
+    guard state.hasMemory(for: id) else {
+      return refuse(Refusal(.alreadyTaken, "starting a cell in memory that is not free"))
+    }
+    let cell = state.notebooks[index].cell.id
+    if state.notebooks[index].state == .suspended {
+      emitResumed(cell, id, allotment, reason)
+    } else {
+      emitStarted(cell, id, allotment, reason)
     }
     return true
   }
@@ -44,20 +152,20 @@ extension Ledger {
     guard state.contains(id), state.notebooks[Int(id.number)].state == .running else {
       return refuse(Refusal(.wrongState, "resizing a cell that does not run"))
     }
-    let slot = state[id]
-    var allotment = slot.allotment
-    let free = state[allotment.node].idleCores.union(allotment.shared ? CoreSet() : allotment.cores)
+    var allotment = state.notebooks[Int(id.number)].allotment
+    let place = Int(allotment.node.number)
+    let free = state.nodes[place].idleCores.union(allotment.shared ? CoreSet() : allotment.cores)
     guard !cores.isEmpty else { return refuse(Refusal(.outOfRange, "resizing to no cores")) }
     guard cores.isSubset(of: free) else {
       return refuse(Refusal(.alreadyTaken, "resizing to cores \(cores), of which not all are idle"))
     }
-    guard !allotment.shared || allotment.gpus.isSubset(of: state[allotment.node].idleGPUs) else {
+    guard !allotment.shared || allotment.gpus.isSubset(of: state.nodes[place].idleGPUs) else {
       return refuse(Refusal(.alreadyTaken, "resizing a cell that shares GPUs of which not all are idle"))
     }
     guard allotment.cores != cores || allotment.shared else { return true }
     allotment.cores = cores
     allotment.shared = false
-    emit(.cellResized(slot.cell.id, id, allotment, reason))
+    emitResized(state.notebooks[Int(id.number)].cell.id, id, allotment, reason)
     return true
   }
 
@@ -67,15 +175,20 @@ extension Ledger {
     guard state.contains(id), state.notebooks[Int(id.number)].state == .running else {
       return refuse(Refusal(.wrongState, "suspending a cell that does not run"))
     }
-    emit(.cellSuspended(state.notebooks[Int(id.number)].cell.id, id, reason))
+    emitSuspended(state.notebooks[Int(id.number)].cell.id, id, reason)
     return true
   }
 
   /// Says why a cell waits; recorded where it is news.
   public mutating func explain(_ id: NotebookID, _ wait: Wait) {
-    guard explainsWaits, state.contains(id), state.notebooks[Int(id.number)].hasCell,
+    guard explainsWaits, state.contains(id), state.hasCell(id),
       state.notebooks[Int(id.number)].state != .running
     else { return }
+    var wait = wait
+    if let raw = wait.expected {
+      let cell = state.notebooks[Int(id.number)].cell
+      wait.expected = startCalibrator.told(raw, cell: cell.id, of: id, submitted: cell.submitted, at: now)
+    }
     if let last = state.notebooks[Int(id.number)].wait, !wait.isNews(after: last, at: now) { return }
     emit(.cellWaits(state.notebooks[Int(id.number)].cell.id, id, wait))
   }
@@ -86,7 +199,7 @@ extension Ledger {
   private func refusalOfStart(_ id: NotebookID, on allotment: Allotment) -> Refusal? {
     guard state.contains(id) else { return Refusal(.unknownNotebook, "starting a cell of an unknown notebook") }
     guard state.contains(allotment.node) else { return Refusal(.unknownNode, "starting a cell on an unknown node") }
-    guard state.notebooks[Int(id.number)].isStartable else {
+    guard state.isStartable(id) else {
       return Refusal(.wrongState, "starting a cell that may not start")
     }
     guard allotment.node == state.notebooks[Int(id.number)].node else {
@@ -103,7 +216,7 @@ extension Ledger {
     else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
     guard
       allotment.shared || state.notebooks[Int(id.number)].holdsMemory
-        || allotment.memory <= state.nodes[place].roomOfMemory
+        || allotment.memory <= state.roomOfMemory(on: allotment.node)
     else {
       return Refusal(.alreadyTaken, "starting a cell in memory that is not free")
     }

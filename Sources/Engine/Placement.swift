@@ -14,26 +14,36 @@ extension SchedulerState {
 
   /// What is idle for `id`: not drained, not reserved by another's pin, within its own pin.
   public func room(for id: NotebookID) -> Room {
-    let slot = self[id]
-    let node = self[slot.node]
-    var room = Room(
-      cores: node.idleCores.subtracting(node.drainedCores), gpus: node.idleGPUs.subtracting(node.drainedGPUs))
+    let node = notebooks[Int(id.number)].node
+    var room = room(on: node)
     for other in reserving where other != id {
-      guard let pin = self[other].pin, pin.node == slot.node else { continue }
+      guard let pin = notebooks[Int(other.number)].pin, pin.node == node else { continue }
       room.cores.subtract(pin.cores)
       room.gpus.subtract(pin.gpus)
     }
-    if let pin = slot.pin {
+    if pinnedCount > 0, let pin = notebooks[Int(id.number)].pin {
       if !pin.cores.isEmpty { room.cores = room.cores.intersection(pin.cores) }
       if !pin.gpus.isEmpty { room.gpus = room.gpus.intersection(pin.gpus) }
     }
     return room
   }
 
+  /// What is idle and undrained on a node.
+  public func room(on node: NodeID) -> Room {
+    let place = Int(node.number)
+    return Room(
+      cores: nodes[place].idleCores.subtracting(nodes[place].drainedCores),
+      gpus: nodes[place].idleGPUs.subtracting(nodes[place].drainedGPUs))
+  }
+
   /// What the notebook's cell asks for, with the operator's override and within its pin.
-  public func demand(of id: NotebookID) -> Demand {
+  @inlinable public func demand(of id: NotebookID) -> Demand {
+    pinnedCount == 0 ? notebooks[Int(id.number)].cell.demand : demandWithinPin(of: id)
+  }
+
+  @usableFromInline func demandWithinPin(of id: NotebookID) -> Demand {
     var demand = notebooks[Int(id.number)].cell.demand
-    guard pinnedCount > 0, let pin = notebooks[Int(id.number)].pin, !pin.cores.isEmpty else { return demand }
+    guard let pin = notebooks[Int(id.number)].pin, !pin.cores.isEmpty else { return demand }
     let most = Int32(pin.cores.count)
     demand.coresLeast = min(demand.coresLeast, most)
     demand.coresMost = min(demand.coresMost, most)
@@ -47,17 +57,19 @@ extension SchedulerState {
     guard room.cores.count >= Int(demand.coresLeast), room.gpus.count >= Int(demand.gpus), hasMemory(for: id) else {
       return nil
     }
+    guard let gpus = gpus(for: id, Int(demand.gpus), from: room.gpus) else { return nil }
     return Allotment(
       node: notebooks[Int(id.number)].node,
       cores: self[notebooks[Int(id.number)].node].node.choose(Int(demand.coresMost), from: room.cores),
-      gpus: room.gpus.smallest(Int(demand.gpus)),
+      gpus: gpus,
       memory: demand.memory)
   }
 
   /// Whether the node has the memory that the cell needs beyond what it holds already.
-  public func hasMemory(for id: NotebookID) -> Bool {
+  @inlinable public func hasMemory(for id: NotebookID) -> Bool {
     notebooks[Int(id.number)].holdsMemory
-      || notebooks[Int(id.number)].cell.demand.memory <= self[notebooks[Int(id.number)].node].roomOfMemory
+      || notebooks[Int(id.number)].cell.demand.memory
+        <= roomOfMemory(on: notebooks[Int(id.number)].node)
   }
 
   /// What is missing for the cell in `room`, and who holds it. `place` is its place in the order of starting.
@@ -85,7 +97,7 @@ extension SchedulerState {
       return Wait(cause: wanted == nil ? .cores : .pin, lacking: lackingCores, holders: holders, place: place)
     }
     if !hasMemory(for: id) {
-      let lacking = demand.memory - self[slot.node].roomOfMemory
+      let lacking = demand.memory - roomOfMemory(on: slot.node)
       return Wait(
         cause: .memory, lacking: Int32(clamping: (lacking.count + 1_048_575) >> 20),
         holders: holders(on: slot.node, besides: id) { Int($0.memory.count >> 20) }, place: place)

@@ -23,7 +23,9 @@ public protocol Policy: Sendable {
   mutating func prepare(for state: SchedulerState)
 
   /// Told of each event that an input brought, when all of them have been applied; its own acts are not told.
-  mutating func note(_ event: Event, in state: SchedulerState)
+  ///
+  /// - Parameter id: the notebook that it is about, one of the state's; nil where it is about something else.
+  mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState)
 
   /// Called once after each input, when its events have been applied.
   mutating func decide(_ ledger: inout Ledger)

@@ -53,21 +53,53 @@ public struct Scheduler: Sendable {
   ///
   /// An instant before the last one counts as the last one: time never falls.
   public mutating func handle(_ input: Input, at instant: Instant) {
-    ledger.entries.removeAll(keepingCapacity: true)
-    ledger.now = max(instant, ledger.now)
-    ledger.wakeAt = .never
-    if ledger.state.sequence == 0 { ledger.emit(.policyChanged(policyName)) }
+    begin(at: instant)
     switch input {
     case .command(let command): obey(command)
     case .observation(let observation): observe(observation)
     case .timer: break
     }
+    decide()
+  }
+
+  /// Handles a `cellSubmitted`, without making the observation: for drivers that play millions.
+  public mutating func handleSubmission(
+    of id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?, at instant: Instant
+  ) {
+    begin(at: instant)
+    if ledger.state.contains(id) { accept(id, demand: demand, source: source, forecast: forecast) }
+    decide()
+  }
+
+  /// Handles a `cellEnded`, without making the observation.
+  public mutating func handleEnd(of id: NotebookID, _ cell: CellID, _ outcome: CellOutcome, at instant: Instant) {
+    begin(at: instant)
+    end(id, cell, outcome)
+    decide()
+  }
+
+  private mutating func begin(at instant: Instant) {
+    // One by one, since there are few: `removeAll` has more to set up than to do.
+    while !ledger.news.isEmpty {
+      ledger.news.removeLast()
+      ledger.entries.removeLast()
+    }
+    ledger.now = max(instant, ledger.now)
+    ledger.wakeAt = .never
+    if ledger.state.sequence == 0 { ledger.emit(.policyChanged(policyName)) }
+  }
+
+  private mutating func decide() {
     if ledger.state.pinnedCount > 0 { followPins() }
     if policyIsNew {
       policy.prepare(for: ledger.state)
       policyIsNew = false
     } else {
-      for place in ledger.entries.indices { policy.note(ledger.entries[place].event, in: ledger.state) }
+      for place in ledger.news.indices {
+        let news = ledger.news[place]
+        let id = news.notebook.flatMap { ledger.state.contains($0) ? $0 : nil }
+        policy.note(news.kind, of: id, in: ledger.state)
+      }
     }
     policy.decide(&ledger)
     if settings.checksInvariants {
@@ -115,12 +147,7 @@ extension Scheduler {
       accept(id, demand: demand, source: source, forecast: forecast)
     case .cellFoundRunning(let id, let demand, let source, let ran, let cores, let suspended):
       adopt(id, demand: demand, source: source, ran: ran, cores: cores, suspended: suspended)
-    case .cellEnded(let id, let cell, let outcome):
-      if isOpen(id), ledger.state.notebooks[Int(id.number)].hasCell,
-        ledger.state.notebooks[Int(id.number)].cell.id == cell
-      {
-        ledger.emit(.cellEnded(cell, id, outcome))
-      }
+    case .cellEnded(let id, let cell, let outcome): end(id, cell, outcome)
     case .usageSampled(let id, let usage): if isOpen(id) { ledger.emit(.usageSampled(id, usage)) }
     case .effectFailed(let id, let sequence, let why):
       if isOpen(id) { ledger.emit(.effectFailed(id, sequence: sequence, why: why)) }
@@ -131,10 +158,16 @@ extension Scheduler {
     ledger.state.contains(id) && ledger.state.notebooks[Int(id.number)].state != .gone
   }
 
+  private mutating func end(_ id: NotebookID, _ cell: CellID, _ outcome: CellOutcome) {
+    guard isOpen(id), ledger.state.hasCell(id),
+      ledger.state.notebooks[Int(id.number)].cell.id == cell
+    else { return }
+    ledger.emitEnded(cell, id, outcome)
+  }
+
   private mutating func endAsLost(_ id: NotebookID) {
-    if ledger.state.notebooks[Int(id.number)].hasCell {
-      ledger.emit(.cellEnded(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost))
-    }
+    guard ledger.state.hasCell(id) else { return }
+    ledger.emitEnded(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost)
   }
 
   /// The cell with its number, from a submission.
@@ -150,13 +183,16 @@ extension Scheduler {
     guard isOpen(id) else { return }
     // A notebook runs one cell at a time: a second submission means that the end of the first was never seen.
     endAsLost(id)
+    let index = Int(id.number)
+    let node = ledger.state.notebooks[index].node
+    if !ledger.state.notebooks[index].isSetAside, ledger.state.clearlyHolds(demand, on: node) {
+      return ledger.emitQueued(id, demand, source, forecast)
+    }
     let cell = cell(id, demand, source, forecast)
-    if let refusal = ledger.state.nodes[Int(ledger.state.notebooks[Int(id.number)].node.number)].node.refusal(
-      of: cell.demand)
-    {
+    if let refusal = ledger.state[node].node.refusal(of: cell.demand) {
       ledger.emit(.cellRefused(cell, refusal))
     } else {
-      ledger.emit(.cellQueued(cell))
+      ledger.emitQueued(id, cell.demand, source, forecast)
     }
   }
 

@@ -1,14 +1,14 @@
 import Domain
 
 /// What the engine knows of one notebook and of the one cell that it may have in the books.
-@frozen public struct NotebookSlot: Sendable, Hashable {
+public struct NotebookSlot: Sendable, Hashable {
   public var state: NotebookState = .starting
   public var node: NodeID
   public var priority: Int32
   /// An operator lets no cell of it start.
   public var isHeld = false
-  public var pin: Pin?
-  public var demandOverride: Demand?
+  /// Whether an operator bound it to cores or GPUs.
+  public private(set) var isPinned = false
   /// Cells that wait in its gate behind the head.
   public var backlog: Int32 = 0
 
@@ -28,8 +28,11 @@ import Domain
   public var isOperatorSuspended = false
   /// The cell's memory is held on its node: from its first start to its end, suspended or not.
   public var holdsMemory = false
-  /// Why the cell waits, as last explained.
-  public var wait: Wait?
+  /// Whether it keeps anything in GPU memory, there or saved.
+  public private(set) var keepsGPUMemory = false
+  private var aside = Aside.nothing
+  /// Whether anything stands aside.
+  private(set) var isSetAside = false
   /// Where it stands in the state's list of waiting or of running notebooks; -1 for in neither.
   var place: Int32 = -1
 
@@ -40,16 +43,109 @@ import Domain
     allotment = Allotment(node: notebook.node, cores: CoreSet())
   }
 
+  /// The cores and GPUs to which an operator bound it.
+  public var pin: Pin? {
+    get { aside.values?.pin }
+    set {
+      isPinned = newValue != nil
+      change { $0.pin = newValue }
+    }
+  }
+
+  /// What its cells ask for by an operator's order, whatever else says.
+  public var demandOverride: Demand? {
+    get { aside.values?.demandOverride }
+    set { change { $0.demandOverride = newValue } }
+  }
+
+  /// Why the cell waits, as last explained.
+  public var wait: Wait? {
+    get { aside.values?.wait }
+    set { if newValue != nil || isSetAside { change { $0.wait = newValue } } }
+  }
+
+  /// What its kernel keeps in GPU memory; nil for nothing.
+  public var residency: Residency? {
+    get { keepsGPUMemory ? aside.values?.residency : nil }
+    set {
+      keepsGPUMemory = newValue != nil
+      change { $0.residency = newValue }
+    }
+  }
+
+  private mutating func change(_ body: (inout Aside.Values) -> Void) {
+    var values = aside.values ?? Aside.Values()
+    body(&values)
+    isSetAside = values != Aside.Values()
+    aside = isSetAside ? .something(values) : .nothing
+  }
+
   /// Whether a cell of it is in the books.
   @inlinable public var hasCell: Bool { state == .queued || state == .running || state == .suspended }
 
-  /// Whether a policy may start or resume the cell: it waits, and no operator keeps it from running.
-  @inlinable public var isStartable: Bool {
-    (state == .queued || state == .suspended) && !isHeld && !isOperatorSuspended
-  }
-
   /// How long the cell has run until `now`.
   @inlinable public func ran(at now: Instant) -> Span { state == .running ? attained + (now - runningSince) : attained }
+}
+
+/// What few notebooks have, kept apart so that the slots of all the others are small.
+private indirect enum Aside: Sendable, Hashable {
+  case nothing
+  case something(Values)
+
+  struct Values: Sendable, Hashable {
+    var pin: Pin?
+    var demandOverride: Demand?
+    var wait: Wait?
+    var residency: Residency?
+  }
+
+  var values: Values? {
+    switch self {
+    case .nothing: nil
+    case .something(let values): values
+    }
+  }
+}
+
+// What happens to its cell.
+extension NotebookSlot {
+  mutating func queue() {
+    state = .queued
+    started = nil
+    attained = .zero
+    isOperatorSuspended = false
+    forgetWait()
+  }
+
+  mutating func run(on next: Allotment, at now: Instant) {
+    state = .running
+    // What a suspended cell kept is what it goes on with and gives back, whatever the new allotment says.
+    let memory = holdsMemory ? allotment.memory : next.memory
+    allotment = next
+    allotment.memory = memory
+    runningSince = now
+    isOperatorSuspended = false
+    if started == nil { started = now }
+    forgetWait()
+  }
+
+  mutating func suspend(byOperator: Bool, at now: Instant) {
+    attained = ran(at: now)
+    if keepsGPUMemory { residency?.used = now }
+    state = .suspended
+    isOperatorSuspended = byOperator
+  }
+
+  mutating func end(at now: Instant) {
+    attainedBefore += ran(at: now)
+    if keepsGPUMemory, state == .running { residency?.used = now }
+    attained = .zero
+    state = .thinking
+    isOperatorSuspended = false
+    forgetWait()
+  }
+
+  private mutating func forgetWait() { if isSetAside { wait = nil } }
 }
 
 /// What the engine knows of one node.
@@ -63,19 +159,47 @@ import Domain
   public var drainedGPUs = GPUSet()
   /// Every GPU of the node.
   public let gpuSet: GPUSet
+  @usableFromInline let coreCount: Int32
+  @usableFromInline let gpuCount: Int32
   /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
   public var idleMemory: Bytes
+  /// What is kept on each GPU by the notebooks whose cells run on it or ran on it.
+  public internal(set) var gpuMemoryUsed: [Bytes]
+  /// Until when memory of others is being saved from each GPU.
+  var savingUntil: [Instant]
+  /// The notebooks that keep something on a GPU, in order of number.
+  public internal(set) var residents: [NotebookID] = []
 
   init(_ node: Node) {
     self.node = node
     gpuSet = node.gpuSet
+    coreCount = Int32(node.cores.count)
+    gpuCount = Int32(node.gpus.count)
     idleCores = node.cores
     idleGPUs = gpuSet
     idleMemory = node.memory
+    gpuMemoryUsed = Array(repeating: .zero, count: node.gpus.count)
+    savingUntil = Array(repeating: .zero, count: node.gpus.count)
   }
 
-  /// Memory that may still be held: without limit where the node's is unknown.
-  @inlinable public var roomOfMemory: Bytes { node.memory > .zero ? idleMemory : Bytes(.max) }
+  /// So many cores and GPUs that are idle and not drained, or fewer where there are fewer. (It changes nothing: being
+  /// `mutating` spares a copy of the slot where that stands in an array.)
+  mutating func idle(_ id: NodeID, cores: Int, gpus: Int, memory: Bytes) -> Allotment {
+    Allotment(
+      node: id, cores: idleCores.smallest(cores, outside: drainedCores),
+      gpus: idleGPUs.smallest(gpus, outside: drainedGPUs), memory: memory)
+  }
+
+  mutating func take(_ allotment: Allotment) {
+    idleCores.subtract(allotment.cores)
+    idleGPUs.subtract(allotment.gpus)
+  }
+
+  mutating func giveBack(_ allotment: Allotment) {
+    idleCores.formUnion(allotment.cores)
+    idleGPUs.formUnion(allotment.gpus)
+  }
+
 }
 
 /// The state that a session's events add up to. Only `apply` changes it, live and in replay alike.
@@ -113,6 +237,35 @@ import Domain
     _read { yield nodes[Int(id.number)] }
   }
 
+  // A computed property of a slot in the array costs a copy of the slot; these do not.
+
+  /// Whether a cell of the notebook is in the books.
+  @inlinable public func hasCell(_ id: NotebookID) -> Bool {
+    let state = notebooks[Int(id.number)].state
+    return state == .queued || state == .running || state == .suspended
+  }
+
+  /// Whether a policy may start or resume the notebook's cell: it waits, and no operator keeps it from running.
+  @inlinable public func isStartable(_ id: NotebookID) -> Bool {
+    let index = Int(id.number)
+    let state = notebooks[index].state
+    return (state == .queued || state == .suspended) && !notebooks[index].isHeld
+      && !notebooks[index].isOperatorSuspended
+  }
+
+  /// Memory of a node that may still be held: without limit where the node's is unknown.
+  @inlinable public func roomOfMemory(on id: NodeID) -> Bytes {
+    let place = Int(id.number)
+    return nodes[place].node.memory > .zero ? nodes[place].idleMemory : Bytes(.max)
+  }
+
+  /// Whether the node could hold `demand`, as far as a glance can tell; false where only `Node.refusal` can.
+  @inlinable func clearlyHolds(_ demand: Demand, on id: NodeID) -> Bool {
+    let place = Int(id.number)
+    return demand.coresLeast <= nodes[place].coreCount && demand.gpus <= nodes[place].gpuCount
+      && demand.memory == .zero && demand.gpuMemory == .zero
+  }
+
   @inlinable public func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < notebooks.count }
   @inlinable public func contains(_ id: NodeID) -> Bool { id.number >= 0 && Int(id.number) < nodes.count }
 
@@ -130,12 +283,17 @@ extension SchedulerState {
   }
 
   mutating func apply(_ event: Event, sequence number: Int64, at instant: Instant) {
-    sequence = number
-    now = instant
+    advance(to: number, at: instant)
     apply(event, at: instant)
   }
 
-  mutating func apply(_ event: Event, at now: Instant) {
+  /// The next entry is `number`.
+  mutating func advance(to number: Int64, at instant: Instant) {
+    sequence = number
+    now = instant
+  }
+
+  private mutating func apply(_ event: Event, at now: Instant) {
     if let id = event.notebook, !contains(id) {
       if case .notebookOpened(let notebook) = event, Int(id.number) == notebooks.count {
         notebooks.append(NotebookSlot(notebook))
@@ -145,19 +303,27 @@ extension SchedulerState {
     }
     switch event {
     case .policyChanged(let name): policyName = name
-    case .nodeAdded(let node): if Int(node.id.number) == nodes.count { nodes.append(NodeSlot(node)) }
+    case .nodeAdded(let node):
+      if Int(node.id.number) == nodes.count {
+        nodes.append(NodeSlot(node))
+      } else if contains(node.id), self[node.id].canGrow(to: node) {
+        nodes[Int(node.id.number)] = self[node.id].grown(to: node)
+      }
     case .drainChanged(let id, let cores, let gpus):
       guard contains(id) else { return }
       nodes[Int(id.number)].drainedCores = cores
       nodes[Int(id.number)].drainedGPUs = gpus
-    case .notebookOpened, .kernelDied, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
+    case .notebookOpened, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
       .usageSampled, .invariantBroken, .interruptRequested:
       break
+    case .kernelDied(let id): vacate(id)
+    case .memoryEvicted(let id, _): evict(id, at: now)
     case .cellRefused(let cell, _): lastCell = cell.id
     case .kernelReady(let id):
       if notebooks[Int(id.number)].state == .starting { notebooks[Int(id.number)].state = .thinking }
     case .notebookClosed(let id):
       notebooks[Int(id.number)].state = .gone
+      vacate(id)
       setPin(nil, of: id)
     case .backlogChanged(let id, let count): notebooks[Int(id.number)].backlog = count
     case .cellQueued(let cell): queue(cell)
@@ -165,10 +331,7 @@ extension SchedulerState {
     case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
       run(id, on: allotment, at: now)
     case .cellAdopted(let cell, let started, let allotment): adopt(cell, started: started, on: allotment, at: now)
-    case .cellResized(_, let id, let allotment, _):
-      giveBack(notebooks[Int(id.number)].allotment)
-      take(allotment)
-      notebooks[Int(id.number)].allotment = allotment
+    case .cellResized(_, let id, let allotment, _): resize(id, to: allotment)
     case .cellSuspended(_, let id, let reason): suspend(id, byOperator: reason.rule == .operatorSuspended, at: now)
     case .cellEnded(_, let id, _): end(id, at: now)
     case .priorityChanged(let id, let priority): notebooks[Int(id.number)].priority = priority
@@ -182,17 +345,27 @@ extension SchedulerState {
   }
 
   private mutating func queue(_ cell: Cell) {
-    let index = Int(cell.notebook.number)
+    notebooks[Int(cell.notebook.number)].cell = cell
+    enqueue(cell.notebook)
+  }
+
+  /// The same from a cell's parts.
+  mutating func queue(
+    _ number: CellID, _ id: NotebookID, _ demand: Demand, _ source: CellSource, _ forecast: CellForecast?,
+    at now: Instant
+  ) {
+    notebooks[Int(id.number)].cell = Cell(
+      id: number, notebook: id, submitted: now, demand: demand, source: source, forecast: forecast)
+    enqueue(id)
+  }
+
+  /// The notebook's cell has come.
+  private mutating func enqueue(_ id: NotebookID) {
     accepted += 1
-    lastCell = cell.id
+    lastCell = notebooks[Int(id.number)].cell.id
     queuedCount += 1
-    notebooks[index].state = .queued
-    notebooks[index].cell = cell
-    notebooks[index].started = nil
-    notebooks[index].attained = .zero
-    notebooks[index].isOperatorSuspended = false
-    notebooks[index].wait = nil
-    Self.join(&waiting, &notebooks, cell.notebook)
+    notebooks[Int(id.number)].queue()
+    Self.join(&waiting, &notebooks, id)
   }
 
   private mutating func adopt(_ cell: Cell, started: Instant, on allotment: Allotment, at now: Instant) {
@@ -202,47 +375,42 @@ extension SchedulerState {
     notebooks[Int(cell.notebook.number)].attained = now - started
   }
 
-  private mutating func run(_ id: NotebookID, on allotment: Allotment, at now: Instant) {
+  mutating func run(_ id: NotebookID, on allotment: Allotment, at now: Instant) {
     let index = Int(id.number)
     if notebooks[index].state == .queued { queuedCount -= 1 } else { suspendedCount -= 1 }
     runningCount += 1
     Self.leave(&waiting, &notebooks, id)
     Self.join(&running, &notebooks, id)
     take(allotment)
-    var allotment = allotment
-    if notebooks[index].holdsMemory {
-      // What a suspended cell kept is what it goes on with and gives back, whatever the new allotment says.
-      allotment.memory = notebooks[index].allotment.memory
-    } else if !allotment.shared, contains(allotment.node) {
+    notebooks[index].run(on: allotment, at: now)
+    if notebooks[index].cell.demand.gpuMemory > .zero { occupy(id, at: now) }
+    if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
       notebooks[index].holdsMemory = true
       nodes[Int(allotment.node.number)].idleMemory = nodes[Int(allotment.node.number)].idleMemory - allotment.memory
     }
-    notebooks[index].state = .running
-    notebooks[index].allotment = allotment
-    notebooks[index].runningSince = now
-    notebooks[index].wait = nil
-    notebooks[index].isOperatorSuspended = false
-    if notebooks[index].started == nil { notebooks[index].started = now }
   }
 
-  private mutating func suspend(_ id: NotebookID, byOperator: Bool, at now: Instant) {
-    let index = Int(id.number)
+  mutating func resize(_ id: NotebookID, to allotment: Allotment) {
+    giveBack(of: id)
+    take(allotment)
+    notebooks[Int(id.number)].allotment = allotment
+  }
+
+  mutating func suspend(_ id: NotebookID, byOperator: Bool, at now: Instant) {
     runningCount -= 1
     suspendedCount += 1
-    giveBack(notebooks[index].allotment)
-    notebooks[index].attained = notebooks[index].ran(at: now)
-    notebooks[index].state = .suspended
-    notebooks[index].isOperatorSuspended = byOperator
+    giveBack(of: id)
+    notebooks[Int(id.number)].suspend(byOperator: byOperator, at: now)
     Self.leave(&running, &notebooks, id)
     Self.join(&waiting, &notebooks, id)
   }
 
-  private mutating func end(_ id: NotebookID, at now: Instant) {
+  mutating func end(_ id: NotebookID, at now: Instant) {
     let index = Int(id.number)
     switch notebooks[index].state {
     case .running:
       runningCount -= 1
-      giveBack(notebooks[index].allotment)
+      giveBack(of: id)
       Self.leave(&running, &notebooks, id)
     case .suspended:
       suspendedCount -= 1
@@ -258,11 +426,7 @@ extension SchedulerState {
       let node = Int(notebooks[index].allotment.node.number)
       nodes[node].idleMemory = nodes[node].idleMemory + notebooks[index].allotment.memory
     }
-    notebooks[index].attainedBefore += notebooks[index].ran(at: now)
-    notebooks[index].attained = .zero
-    notebooks[index].state = .thinking
-    notebooks[index].wait = nil
-    notebooks[index].isOperatorSuspended = false
+    notebooks[index].end(at: now)
   }
 
   private mutating func setPin(_ pin: Pin?, of id: NotebookID) {
@@ -278,14 +442,14 @@ extension SchedulerState {
 
   private mutating func take(_ allotment: Allotment) {
     guard !allotment.shared, contains(allotment.node) else { return }
-    nodes[Int(allotment.node.number)].idleCores.subtract(allotment.cores)
-    nodes[Int(allotment.node.number)].idleGPUs.subtract(allotment.gpus)
+    nodes[Int(allotment.node.number)].take(allotment)
   }
 
-  private mutating func giveBack(_ allotment: Allotment) {
-    guard !allotment.shared, contains(allotment.node) else { return }
-    nodes[Int(allotment.node.number)].idleCores.formUnion(allotment.cores)
-    nodes[Int(allotment.node.number)].idleGPUs.formUnion(allotment.gpus)
+  /// What the notebook's cell holds becomes idle.
+  private mutating func giveBack(of id: NotebookID) {
+    let index = Int(id.number)
+    guard !notebooks[index].allotment.shared, contains(notebooks[index].allotment.node) else { return }
+    nodes[Int(notebooks[index].allotment.node.number)].giveBack(notebooks[index].allotment)
   }
 
   private static func join(_ list: inout [NotebookID], _ slots: inout [NotebookSlot], _ id: NotebookID) {

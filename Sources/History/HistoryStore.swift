@@ -1,45 +1,94 @@
-import Domain
 import Foundation
 import GRDB
 
-/// A file of sessions: every input and every entry, in order. SQLite in WAL mode, so that others may read while one
-/// celltop writes.
+/// A file of sessions: every input and every entry, in order, and tables that answer questions. SQLite in WAL mode, so
+/// that others may read while one celltop writes; `Docs/HISTORY.md` describes the tables.
 ///
-/// Safe to use from several threads: GRDB's pool serialises the writes.
+/// Safe to use from several threads: GRDB serialises the writes.
 public final class HistoryStore: Sendable {
-  public let path: String
-  let pool: DatabasePool
+  /// What a commit survives.
+  public enum Durability: Sendable {
+    /// The death of this process at any moment; a power cut may take the last commits.
+    case processDeath
+    /// A power cut as well, at the price of waiting for the disk at each commit.
+    case powerCut
+  }
 
-  /// Opens the file, or makes it with its folder; brings an older one's schema up to date.
+  public let path: String
+  let database: any DatabaseWriter
+  private let opened: FileIdentity?
+
+  /// How long another program's commit is waited for, in milliseconds: longer than a commit takes, shorter than people
+  /// notice, because the engine's thread waits.
+  static let busyMillisecondsMost = 250
+
+  /// Opens the file for writing, or makes it with its folder; brings an older one's schema up to date.
   ///
   /// - Throws: `HistoryError` that names the file, says what is wrong and how to mend it.
-  public init(path: String) throws(HistoryError) {
+  public init(path: String, durability: Durability = .processDeath) throws(HistoryError) {
     self.path = path
     do {
       try FileManager.default.createDirectory(
         atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
         attributes: [.posixPermissions: 0o700])
-      var configuration = Configuration()
-      configuration.label = "celltop.history"
-      // The engine's thread waits for it: longer than another writer's commit takes, shorter than people notice.
-      configuration.busyMode = .timeout(0.25)
+      let isNew = !FileManager.default.fileExists(atPath: path)
+      var configuration = Self.configuration
       configuration.prepareDatabase { db in
-        // A commit survives the death of this process at any moment; only a power cut may take the last ones.
-        try db.execute(sql: "PRAGMA synchronous = NORMAL")
+        try db.execute(sql: "PRAGMA synchronous = \(durability == .powerCut ? "FULL" : "NORMAL")")
+        // Takes effect in a file without tables only; it lets compaction work in small steps.
+        if isNew, !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
       }
-      pool = try DatabasePool(path: path, configuration: configuration)
-      try Self.refuseNewer(pool, path)
-      try HistorySchema.migrator.migrate(pool)
-    } catch let error as HistoryError {
-      throw error
+      database = try DatabasePool(path: path, configuration: configuration)
+      try Self.refuseNewer(database, path)
+      try HistorySchema.migrator.migrate(database)
+      opened = Self.identity(path)
     } catch {
       throw HistoryError(opening: path, error)
     }
   }
 
-  private static func refuseNewer(_ pool: DatabasePool, _ path: String) throws {
-    let isNewer = try pool.read { try HistorySchema.migrator.hasBeenSuperseded($0) }
-    if isNewer {
+  /// Opens an existing file to look at it. A file that this user may write is brought up to date first; one that may not
+  /// be written is read as it is.
+  ///
+  /// - Throws: `HistoryError` as above, and where a file of an older schema may not be written.
+  public init(reading path: String) throws(HistoryError) {
+    self.path = path
+    do {
+      guard FileManager.default.fileExists(atPath: path) else {
+        throw HistoryError("there is no history \(path). Start a session with 'celltop demo', or set CELLTOP_HISTORY")
+      }
+      var configuration = Self.configuration
+      configuration.readonly = true
+      // A queue: a pool would want to write the file's mode.
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      try Self.refuseNewer(queue, path)
+      if try queue.read({ try HistorySchema.migrator.hasCompletedMigrations($0) }) {
+        database = queue
+        opened = Self.identity(path)
+        return
+      }
+      try queue.close()
+      database = try DatabasePool(path: path, configuration: Self.configuration)
+      opened = Self.identity(path)
+      try HistorySchema.migrator.migrate(database)
+    } catch {
+      throw HistoryError(opening: path, error)
+    }
+  }
+
+  private static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.label = "celltop.history"
+    // SQLite's own waiting sleeps up to 100 ms at a time; this one gets in between two of another's short transactions.
+    configuration.busyMode = .callback { tries in
+      usleep(500)
+      return tries < busyMillisecondsMost * 2
+    }
+    return configuration
+  }
+
+  private static func refuseNewer(_ database: any DatabaseReader, _ path: String) throws {
+    if try database.read({ try HistorySchema.migrator.hasBeenSuperseded($0) }) {
       throw HistoryError(
         "the history \(path) was written by a newer celltop. Use that one, or name another file with CELLTOP_HISTORY")
     }
@@ -53,81 +102,35 @@ public final class HistoryStore: Sendable {
     let data = given.hasPrefix("/") ? given : home + "/.local/share"
     return data + "/celltop/history.sqlite"
   }
+
+  func reading<Value>(_ body: (Database) throws -> Value) throws(HistoryError) -> Value {
+    do { return try database.read(body) } catch { throw HistoryError(doing: "cannot read the history \(path)", error) }
+  }
 }
 
-/// What can go wrong with the history, in words for its user.
-public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible {
-  public var description: String
+extension HistoryStore {
+  /// Whether the file at the path is still the one that was opened: it may have been moved away or replaced.
+  var isInPlace: Bool { Self.identity(path) == opened }
 
-  public init(_ description: String) { self.description = description }
-
-  init(opening path: String, _ error: any Error) {
-    if let error = error as? DatabaseError {
-      switch error.resultCode {
-      case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-        self.init("the history \(path) is damaged (\(Self.plain(error))). Move it away, and a new one is made")
-      case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
-        self.init(
-          "cannot write the history \(path) (\(Self.plain(error))). Mend its permissions, or set CELLTOP_HISTORY")
-      default: self.init("cannot open the history \(path): \(Self.plain(error))")
-      }
-    } else {
-      self.init("cannot open the history \(path): \(error.localizedDescription)")
-    }
+  static func identity(_ path: String) -> FileIdentity? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    return FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
   }
 
-  init(doing what: String, _ error: any Error) {
-    self.init("\(what): \((error as? DatabaseError).map(Self.plain) ?? "\(error)")")
+  /// Which file of the machine it is.
+  struct FileIdentity: Hashable, Sendable {
+    var device: UInt64
+    var inode: UInt64
   }
 
-  private static func plain(_ error: DatabaseError) -> String { error.message ?? "\(error.resultCode)" }
-}
-
-/// The tables, by version; an older file is brought up to date, step by step.
-enum HistorySchema {
-  static var migrator: DatabaseMigrator {
-    var migrator = DatabaseMigrator()
-    migrator.registerMigration("1: sessions, inputs, entries, actions") { db in
-      try db.execute(
-        sql: """
-          CREATE TABLE session (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            kind TEXT NOT NULL,
-            host TEXT NOT NULL,
-            user TEXT NOT NULL,
-            began_us INTEGER NOT NULL,
-            ended_us INTEGER,
-            digest TEXT,
-            note TEXT NOT NULL DEFAULT ''
-          ) STRICT;
-          CREATE TABLE entry (
-            session INTEGER NOT NULL REFERENCES session(id) ON DELETE CASCADE,
-            sequence INTEGER NOT NULL,
-            at_us INTEGER NOT NULL,
-            event BLOB NOT NULL,
-            PRIMARY KEY (session, sequence)
-          ) STRICT, WITHOUT ROWID;
-          CREATE TABLE input (
-            session INTEGER NOT NULL REFERENCES session(id) ON DELETE CASCADE,
-            ordinal INTEGER NOT NULL,
-            at_us INTEGER NOT NULL,
-            after_sequence INTEGER NOT NULL,
-            input BLOB NOT NULL,
-            PRIMARY KEY (session, ordinal)
-          ) STRICT, WITHOUT ROWID;
-          CREATE TABLE action (
-            session INTEGER NOT NULL REFERENCES session(id) ON DELETE CASCADE,
-            sequence INTEGER NOT NULL,
-            at_us INTEGER NOT NULL,
-            author TEXT NOT NULL,
-            verb TEXT NOT NULL,
-            notebook INTEGER,
-            why TEXT NOT NULL,
-            refused TEXT,
-            PRIMARY KEY (session, sequence)
-          ) STRICT, WITHOUT ROWID;
-          """)
+  /// Whether the file holds that session up to exactly that entry.
+  func holds(_ session: Int64, began: Int64, through last: Int64) throws(HistoryError) -> Bool {
+    try reading { db in
+      let there = try Int64.fetchOne(db, sql: "SELECT began_us FROM session WHERE id = ?", arguments: [session])
+      let held = try Int64.fetchOne(
+        db, sql: "SELECT last FROM stretch WHERE session = ? ORDER BY first DESC LIMIT 1", arguments: [session])
+      return there == began && held ?? 0 == last
     }
-    return migrator
   }
 }

@@ -28,6 +28,10 @@ public struct Measures: Sendable {
   public var preemptions = 0
   /// Time that cells spent suspended, in hours.
   public var suspendedHours = 0.0
+  /// How often what a notebook kept in GPU memory was saved to the host's.
+  public var evictions = 0
+  /// Time that cells waited for GPU memory to be saved and restored, in hours.
+  public var swapHours = 0.0
   /// Shares of the capacity over the makespan: allotted, and really worked on.
   public var heldCores = 0.0
   public var heldGPUs = 0.0
@@ -96,6 +100,8 @@ public struct Tally: Sendable {
   public var failed = 0
   public var preemptions = 0
   public var suspendedMicroseconds = 0.0
+  public var evictions = 0
+  public var swapMicroseconds = 0.0
   /// Resource × microseconds.
   public var heldCores = 0.0
   public var heldGPUs = 0.0
@@ -151,6 +157,8 @@ public struct Tally: Sendable {
     result.makespan = length / 1e6
     result.preemptions = preemptions
     result.suspendedHours = suspendedMicroseconds / 3.6e9
+    result.evictions = evictions
+    result.swapHours = swapMicroseconds / 3.6e9
     let whole = (cores: max(length * Double(cores), 1), gpus: max(length * Double(gpus), 1))
     result.heldCores = heldCores / whole.cores
     result.heldGPUs = gpus > 0 ? heldGPUs / whole.gpus : 0

@@ -23,10 +23,10 @@ public struct Backfill: Policy {
     for id in state.waiting { lines.refresh(id, in: state, FirstCome.rank) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity {
       prepare(for: state)
-    } else if let id = event.notebook, state.contains(id) {
+    } else if let id {
       lines.refresh(id, in: state, FirstCome.rank)
     }
   }
@@ -75,22 +75,22 @@ struct Shadow {
 
 extension Lines {
   /// Starts what does not delay the first in line.
-  mutating func backfill(on node: NodeID, in ledger: inout Ledger, rank: (NotebookSlot) -> Rank = FirstCome.rank) {
+  mutating func backfill(on node: NodeID, in ledger: inout Ledger, rank: (SchedulerState, Int) -> Rank = FirstCome.rank) {
     let index = Int(node.number)
     guard lines[index].count > 1, let head = lines[index].first else { return }
     let need = ledger.state.wholeNeed(of: head)
-    var room = Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory)
-    guard lines[index].first(fitting: room, after: rank(ledger.state[head])) != nil else { return }
+    var room = Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node))
+    guard lines[index].first(fitting: room, after: rank(ledger.state, Int(head.number))) != nil else { return }
     var shadow = Shadow(of: need, on: node, in: ledger.state, room: room, at: ledger.now)
-    var after = rank(ledger.state[head])
+    var after = rank(ledger.state, Int(head.number))
     while let id = lines[index].first(fitting: room, after: after) {
       let wanted = ledger.state.wholeNeed(of: id)
-      after = rank(ledger.state[id])
+      after = rank(ledger.state, Int(id.number))
       let run = ledger.state[id].cell.forecast.map { $0.run.p95 - ledger.state[id].attained }
       let endsInTime = run.map { ledger.now + $0 <= shadow.at } ?? false
       guard endsInTime || wanted.fits(in: shadow.left) else { continue }
       guard startIfItFits(id, in: &ledger, rule: .backfilled, beside: head) else { continue }
-      room = Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory)
+      room = Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node))
       if !endsInTime {
         shadow.left.cores -= wanted.cores
         shadow.left.gpus -= wanted.gpus

@@ -3,12 +3,13 @@ import Engine
 
 /// celltop's own policy: cell-level, preemptive, malleable, anticipating, with bounded waits.
 ///
-/// **Order**: `(−priority, aged first, index, cell)`. The index of a cell is `remaining × total`, both as the run time alone of
+/// **Order**: `(−priority, aged first, index, cell)`. The index of a cell is `left × whole`, both as the run time alone of
 /// its *notebook*: what is left of it, and all of it. Serving the least first minimises Σ 1/T_alone × completion on a single
 /// machine (Smith's rule with weight 1/T_alone), which is mean normalised turnaround. What is left counts a tenth more for
-/// each GPU beyond the first (`width`). From the square of 300 hours on (`large`) indexes count as equal: among such
-/// notebooks the cell that was submitted first goes first, and nothing is taken from a running one. A cell without a forecast is ordered by the
-/// service that its notebook has attained (the least attained goes first), as the remaining time of work with a
+/// each GPU beyond the first (`width`). A notebook so large that its cells will stand still until the bound anyway is
+/// *staggered*: its index is divided by the fourth root of what its present cell has left, so that long cells run before
+/// their bound makes them untouchable, and the waiting is done with short ones. A cell without a forecast is ordered by
+/// the service that its notebook has attained (the least attained goes first), as the remaining time of work with a
 /// decreasing hazard rate grows with what it has had.
 ///
 /// **Rule**: cells that need GPUs start in that order; one that does not fit takes what it needs from running cells that
@@ -16,8 +17,9 @@ import Engine
 /// nobody is delayed by it). Cores go where the next one brings most: to the cell with the greatest
 /// `(S(k+1) − S(k)) / (S(most) × index)`, with Amdahl's speedup S; running cells grow into idle cores and give them back.
 ///
-/// **Starvation**: none while priorities are equal. A cell that has stood still for longer than the bound (`ageing`) is
-/// *aged*: aged cells go before all others, in order of submission, and nothing is taken from them.
+/// **Starvation**: none while priorities are equal. A cell that has stood still for as long as the bound is *aged*: aged
+/// cells go before all others, in order of submission, and nothing is taken from them. The bound is `ageing` while aged
+/// cells want no more than `share` of the node; while they want more, it rises (see `Bound`).
 ///
 /// **Source**: Smith 1956 (the rule); Schrage 1968 (preemption by remaining time); Nuyens and Wierman, "The
 /// foreground-background queue: a survey", Performance Evaluation 65 (2008) (least attained service); Berg, Vesilo and
@@ -32,21 +34,23 @@ public struct Dynamic: Policy {
     (name: "no-anticipation", summary: "look at the present cell only, not at what its notebook will need after it"),
     (name: "no-ageing", summary: "bound no wait"),
     (name: "ageing", summary: "how long a cell may stand still before it goes first, in hours: 48 without it"),
-    (name: "large", summary: "notebooks of so many hours or more count as equally large: 300 without it"),
-    (name: "grain", summary: "by how many binary digits the index is coarsened before it is compared: -52 (none) to 6"),
+    (name: "fixed", summary: "keep the bound at 'ageing' whatever the load"),
+    (name: "share", summary: "the part of the node that aged cells may want before the bound rises: 0.5 without it"),
+    (name: "no-stagger", summary: "order the cells of a very large notebook as those of any other"),
+    (name: "eager-eviction", summary: "save idle notebooks' GPU memory to the host as soon as room is wanted"),
     (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
   ]
 
   let preempts: Bool
   let isMalleable: Bool
   let anticipates: Bool
-  /// The longest standstill before a cell goes first; nil for none.
-  let bound: Span?
-  /// Binary digits of the index's mantissa and exponent that are not compared.
-  let grain: Int
+  /// The least bound on a cell's standstill; nil for no bound.
+  let ageing: Span?
+  /// The part of a node that aged cells may want before the bound rises; nil for a bound that stays.
+  let share: Double?
+  let staggers: Bool
+  let evictsEagerly: Bool
   let width: Double
-  /// The index from which on cells count as equal, in seconds squared.
-  let large: Double
 
   /// The instant of the present input; the state's is that of its last entry.
   var now = Instant.zero
@@ -57,16 +61,18 @@ public struct Dynamic: Policy {
   /// Scratch, kept for its capacity.
   var claims: ContiguousArray<Claim> = []
   var pending: [NotebookID] = []
+  var deferred: [NotebookID] = []
 
   public init(options: PolicyOptions) throws(Refusal) {
     preempts = !options.has("no-preemption")
     isMalleable = !options.has("no-malleability")
     anticipates = !options.has("no-anticipation")
     let hours = try options.number("ageing", in: 0...8760, otherwise: 48)
-    bound = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
-    grain = 52 + Int(try options.number("grain", in: -52...6, otherwise: -52))
-    let largeHours = try options.number("large", in: 0...1e5, otherwise: 300)
-    large = largeHours * largeHours * 3600 * 3600
+    ageing = options.has("no-ageing") ? nil : Span(seconds: hours * 3600)
+    let part = try options.number("share", in: 0...1, otherwise: 0.5)
+    share = options.has("fixed") ? nil : part
+    evictsEagerly = options.has("eager-eviction")
+    staggers = !options.has("no-stagger") && !options.has("no-ageing") && hours > 0
     width = try options.number("width", in: 0...1, otherwise: 0.1)
   }
 
@@ -77,6 +83,10 @@ public struct Dynamic: Policy {
     var since = Instant.zero
     var rate = 0.0
     var isAged = false
+    /// Since when it has been waiting for GPU memory that might soon come cheaper; nil while it does not.
+    var awaitsMemorySince: Instant?
+    /// What it wants as an aged cell, counted in its node's bound.
+    var counted: Need?
     /// Counted among those whose cores can change.
     var isMalleable = false
     /// Counted among the running cells whose rank worsens as they run.
@@ -96,8 +106,9 @@ public struct Dynamic: Policy {
     var runningGangs = Line()
     /// Running cells of the second kind.
     var runningOthers = Line()
-    /// Startable cells that are not aged, by the instant at which they will be.
+    /// Startable cells that are not aged, by the instant from which their standstill counts.
     var ageing = Line()
+    var bound: Bound
     /// Cells, waiting or running, whose cores can change.
     var malleable = 0
     /// Cores that the running gangs need at least.
@@ -107,7 +118,8 @@ public struct Dynamic: Policy {
 
   public mutating func prepare(for state: SchedulerState) {
     now = state.now
-    nodes = Array(repeating: NodeLines(), count: state.nodes.count)
+    nodes.removeAll()
+    for slot in state.nodes { nodes.append(NodeLines(bound: Bound(of: slot.node, at: now, self))) }
     standings.removeAll(keepingCapacity: true)
     for number in state.notebooks.indices {
       var standing = Standing()
@@ -119,19 +131,21 @@ public struct Dynamic: Policy {
       standings.append(standing)
     }
     for id in state.running {
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     }
     for id in state.waiting { refresh(id, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     now = state.now
     while standings.count < state.notebooks.count { standings.append(Standing()) }
-    while nodes.count < state.nodes.count { nodes.append(NodeLines()) }
-    if event.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
-    guard let id = event.notebook, state.contains(id) else { return }
-    switch event {
+    while nodes.count < state.nodes.count {
+      nodes.append(NodeLines(bound: Bound(of: state.nodes[nodes.count].node, at: now, self)))
+    }
+    if kind.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
+    guard let id else { return }
+    switch kind {
     case .cellQueued, .cellAdopted:
       leave(id, in: state)
       standings[Int(id.number)] = Standing()
@@ -143,7 +157,7 @@ public struct Dynamic: Policy {
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
       .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
       break
     }
   }
@@ -163,13 +177,16 @@ public struct Dynamic: Policy {
         admitGangs(on: id, in: &ledger)
         divideCores(on: id, in: &ledger)
       }
-      if let first = nodes[node].ageing.first, let rank = nodes[node].ageing.rank(of: first) {
-        ledger.wake(at: Instant(microseconds: rank.tier))
+      nodes[node].bound.follow(share)
+      if let first = nodes[node].ageing.first, let rank = nodes[node].ageing.rank(of: first),
+        let at = nodes[node].bound.reached(from: Instant(microseconds: rank.tier), after: now)
+      {
+        ledger.wake(at: at)
       }
     }
     ledger.explainWaits { state in
       let pinned = state.queue.filter {
-        state.notebooks[Int($0.number)].isStartable && state.notebooks[Int($0.number)].pin != nil
+        state.isStartable($0) && state.notebooks[Int($0.number)].isPinned
       }
       return (pinned + nodes.flatMap { $0.gangs.ordered + $0.others.ordered }).sorted { rank(of: $0) < rank(of: $1) }
     }

@@ -50,34 +50,36 @@ extension Dynamic {
       addClaim(id, present: present, base: isGang || !preempts, in: ledger.state, &budget)
     }
     for id in pending { addClaim(id, present: 0, base: true, in: ledger.state, &budget) }
-    addWaiting(on: index, budget: budget, memory: ledger.state[node].roomOfMemory, in: ledger.state)
+    addWaiting(on: index, budget: budget, memory: ledger.state.roomOfMemory(on: node), in: ledger.state)
     divide(budget)
     apply(on: node, in: &ledger)
     pending.removeAll(keepingCapacity: true)
   }
 
   private func isMine(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Bool {
-    state.notebooks[Int(id.number)].node == node && state.notebooks[Int(id.number)].pin == nil
+    state.notebooks[Int(id.number)].node == node && !state.notebooks[Int(id.number)].isPinned
       && !state.notebooks[Int(id.number)].allotment.shared
   }
 
   private mutating func markAgedIfSlow(_ id: NotebookID, in state: SchedulerState) {
-    guard let bound, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
-      standstill(id, in: state) >= Double(bound.microseconds)
+    guard ageing != nil, !standings[Int(id.number)].isAged, standings[Int(id.number)].rate < 1,
+      standstill(id, in: state) >= nodes[Int(state.notebooks[Int(id.number)].node.number)].bound.now
     else { return }
     standings[Int(id.number)].isAged = true
+    countAged(id, in: state)
   }
 
   private mutating func addClaim(
     _ id: NotebookID, present: Int32, base: Bool, in state: SchedulerState, _ budget: inout Int32
   ) {
-    let cell = state.notebooks[Int(id.number)].cell
-    let speedup = Speedup(parallelThousandths: cell.forecast?.parallelThousandths ?? 1000)
-    let rank = currentRank(of: id, in: state)
-    let weight = 1 / (index(of: id, in: state) * speedup.over(cores: Double(cell.demand.coresMost)))
+    let demand = state.notebooks[Int(id.number)].cell.demand
+    let speedup = Speedup(
+      parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
+    let tier = currentTier(of: id, in: state)
+    let weight = 1 / (index(of: id, in: state) * speedup.over(cores: Double(demand.coresMost)))
     var claim = Claim(
-      id: id, tier: rank.tier, weight: weight, speedup: speedup, least: cell.demand.coresLeast,
-      most: cell.demand.coresMost, present: present)
+      id: id, tier: tier, weight: weight, speedup: speedup, least: demand.coresLeast, most: demand.coresMost,
+      present: present)
     if base {
       claim.cores = present > 0 ? min(claim.least, present) : claim.least
       budget -= claim.cores
@@ -159,7 +161,8 @@ extension Dynamic {
     var room = freeRoom(on: node, in: ledger.state)
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
-      let gpus = room.gpus.smallest(Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus))
+      let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)
+      let gpus = ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(claim.cores), from: room.cores), gpus: gpus,
         memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)

@@ -23,13 +23,19 @@ extension Dynamic {
     pending.removeAll(keepingCapacity: true)
     guard let head = nodes[index].gangs.first else { return }
     let room = freeRoom(on: node, in: ledger.state)
-    var free = Need(room, memory: ledger.state[node].roomOfMemory)
+    var free = Need(room, memory: ledger.state.roomOfMemory(on: node))
     if nodes[index].malleable > 0 { free.cores = coresForGangs(on: node, in: ledger.state) }
     var cursor: NotebookID? = head
     var attempts = 0
     while let id = cursor {
       let need = gangNeed(of: id, in: ledger.state)
       let rank = standings[Int(id.number)].rank
+      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger) {
+        deferred.append(id)
+        nodes[index].gangs.remove(id)
+        cursor = nodes[index].gangs.next(after: rank)
+        continue
+      }
       if need.fits(in: free) || (preempts && makeRoom(for: id, need, on: node, &free, in: &ledger)) {
         take(id, need, &free, on: node)
         cursor = nodes[index].gangs.next(after: rank)
@@ -40,6 +46,8 @@ extension Dynamic {
       cursor = nodes[index].gangs.next(after: rank)
     }
     fillUp(on: node, &free, in: ledger.state)
+    for id in deferred { refresh(id, in: ledger.state) }
+    deferred.removeAll(keepingCapacity: true)
   }
 
   private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
@@ -95,7 +103,7 @@ extension Dynamic {
         if let pin = state.notebooks[Int(other.number)].pin { usable.subtract(pin.cores) }
       }
       for id in state.running
-      where state.notebooks[Int(id.number)].pin != nil && state.notebooks[Int(id.number)].node == node {
+      where state.notebooks[Int(id.number)].isPinned && state.notebooks[Int(id.number)].node == node {
         usable.subtract(state.notebooks[Int(id.number)].allotment.cores)
       }
     }
@@ -119,7 +127,7 @@ extension Dynamic {
       cursor = nodes[index].runningGangs.previous(before: stored)
       let current = currentRank(of: other, in: ledger.state)
       if current != stored { improved.append(other) }
-      guard beats(rank, current) else { continue }
+      guard beats(rankToPreempt(id, other, rank, in: ledger.state), current) else { continue }
       let gives = whatItGives(other, on: node, in: ledger.state)
       would.cores += gives.cores
       would.gpus += gives.gpus
@@ -146,13 +154,13 @@ extension Dynamic {
 
   /// What a running gang would leave to others if it were suspended.
   private func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
-    let allotment = state.notebooks[Int(id.number)].allotment
-    let slot = state[node]
-    let gpus = Int32(allotment.gpus.subtracting(slot.drainedGPUs).count)
+    let index = Int(id.number)
+    let place = Int(node.number)
+    let gpus = Int32(state.notebooks[index].allotment.gpus.subtracting(state.nodes[place].drainedGPUs).count)
     let cores =
-      nodes[Int(node.number)].malleable > 0
-      ? state.notebooks[Int(id.number)].cell.demand.coresLeast
-      : Int32(allotment.cores.subtracting(slot.drainedCores).count)
+      nodes[place].malleable > 0
+      ? state.notebooks[index].cell.demand.coresLeast
+      : Int32(state.notebooks[index].allotment.cores.subtracting(state.nodes[place].drainedCores).count)
     return Need(cores: cores, gpus: gpus)
   }
 
@@ -160,21 +168,33 @@ extension Dynamic {
   mutating func startPending(on node: NodeID, in ledger: inout Ledger) {
     guard !pending.isEmpty else { return }
     let ahead = nodes[Int(node.number)].gangs.first
+    if ledger.state.reserving.isEmpty {
+      for id in pending {
+        let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+        start(id, gangNeed(of: id, in: ledger.state), because: reason, in: &ledger)
+      }
+      return pending.removeAll(keepingCapacity: true)
+    }
     var room = freeRoom(on: node, in: ledger.state)
     for id in pending {
       let need = gangNeed(of: id, in: ledger.state)
-      let overtakes = ahead.flatMap {
-        standings[Int($0.number)].rank < standings[Int(id.number)].rank ? $0 : nil
-      }
+      let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
-        gpus: room.gpus.smallest(Int(need.gpus)),
+        gpus: gpus,
         memory: ledger.state.notebooks[Int(id.number)].cell.demand.memory)
       room.cores.subtract(allotment.cores)
       room.gpus.subtract(allotment.gpus)
-      start(id, on: allotment, because: reason(for: id, ahead: overtakes, in: ledger.state), in: &ledger)
+      let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
+      start(id, on: allotment, because: reason, in: &ledger)
     }
     pending.removeAll(keepingCapacity: true)
+  }
+
+  /// Whom a gang that starts passes over: the first that waits, where that is before it in the order.
+  private func overtaken(by id: NotebookID, _ first: NotebookID?) -> NotebookID? {
+    guard let first, standings[Int(first.number)].rank < standings[Int(id.number)].rank else { return nil }
+    return first
   }
 }
 
@@ -183,7 +203,7 @@ extension Dynamic {
   /// Starts pinned cells on their pins, and takes those from unpinned cells behind them.
   mutating func startPinned(on node: NodeID, in ledger: inout Ledger) {
     let pinned = ledger.state.queue.filter {
-      ledger.state.notebooks[Int($0.number)].isStartable && ledger.state.notebooks[Int($0.number)].pin != nil
+      ledger.state.isStartable($0) && ledger.state.notebooks[Int($0.number)].isPinned
         && ledger.state.notebooks[Int($0.number)].node == node
     }
     guard !pinned.isEmpty else { return }

@@ -20,18 +20,20 @@ extension Dynamic {
     standings[Int(id.number)].since = now
   }
 
-  /// How fast a cell runs on an allotment, against alone on the node.
-  func rate(of id: NotebookID, on allotment: Allotment, in state: SchedulerState) -> Double {
+  /// How fast a cell runs on what it has, against alone on the node.
+  func rate(of id: NotebookID, in state: SchedulerState) -> Double {
     let most = state.notebooks[Int(id.number)].cell.demand.coresMost
-    let have = allotment.cores.count
+    let have = state.notebooks[Int(id.number)].allotment.cores.count
     if have >= Int(most) { return 1 }
     return Speedup(parallelThousandths: state.notebooks[Int(id.number)].cell.forecast?.parallelThousandths ?? 1000)
       .rate(
         on: Double(have), of: most)
   }
 
-  /// remaining × total, in seconds squared; the least goes first.
-  func index(of id: NotebookID, in state: SchedulerState) -> Double {
+  /// left × whole, in seconds squared; the least goes first.
+  ///
+  /// - Parameter further: microseconds that it would take longer than its work.
+  func index(of id: NotebookID, in state: SchedulerState, further: Double = 0) -> Double {
     let done = done(id, at: now)
     var remaining: Double
     var total: Double
@@ -39,6 +41,10 @@ extension Dynamic {
       if anticipates, let left = forecast.notebookRemaining, let all = forecast.notebookTotal {
         remaining = max(Double(left.microseconds) - done, 1000)
         total = max(Double(all.microseconds), remaining)
+        remaining /= stagger(whole: total, cellLeft: Double(forecast.run.p50.microseconds) - done)
+      } else if anticipates, let left = forecast.further?.notebookLeft {
+        let before = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds)
+        return weighed(left.index(after: done, before: before) / 1e12, of: id, in: state)
       } else {
         remaining = max(Double(forecast.run.p50.microseconds) - done, done / 10, 1000)
         total = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + remaining
@@ -47,17 +53,41 @@ extension Dynamic {
       remaining = Double(state.notebooks[Int(id.number)].attainedBefore.microseconds) + done + 1_000_000
       total = 2 * remaining
     }
+    var extra = further
+    if state.notebooks[Int(id.number)].keepsGPUMemory { extra += restoring(id, in: state) }
+    return weighed((remaining + extra) * total / 1e12, of: id, in: state)
+  }
+
+  /// The index with the cell's GPUs counted in.
+  private func weighed(_ index: Double, of id: NotebookID, in state: SchedulerState) -> Double {
     let gpus = Double(state.notebooks[Int(id.number)].cell.demand.gpus)
-    if gpus > 1, width > 0 { remaining *= 1 + width * (gpus - 1) }
-    return remaining * total / 1e12
+    return gpus > 1 ? index * (1 + width * (gpus - 1)) : index
+  }
+
+  /// How many bounds a notebook has to take alone to be staggered.
+  static let boundsOfLarge = 2.5
+
+  /// By what the index of a cell of a very large notebook is divided: the fourth root of what the cell has left, in units
+  /// of a 48th of the bound; 1 for any other.
+  ///
+  /// Such a notebook's cells stand still until the bound whenever the node is short of GPUs. What that frees until the
+  /// notebook comes back is the same for a short cell as for a long one, but a long one is untouchable for as long as it
+  /// runs once it is aged. So long ones go a little earlier, and short ones wait.
+  private func stagger(whole: Double, cellLeft: Double) -> Double {
+    guard staggers, let ageing, whole >= Self.boundsOfLarge * Double(ageing.microseconds) else { return 1 }
+    return (max(cellLeft, 1000) * 48 / Double(ageing.microseconds)).squareRoot().squareRoot()
+  }
+
+  /// What goes before the index: the priority, and whether the cell is aged.
+  func currentTier(of id: NotebookID, in state: SchedulerState) -> Int64 {
+    -2 * Int64(state.notebooks[Int(id.number)].priority) - (standings[Int(id.number)].isAged ? 1 : 0)
   }
 
   func currentRank(of id: NotebookID, in state: SchedulerState) -> Rank {
     let cell = state.notebooks[Int(id.number)].cell.id
-    let tier = -2 * Int64(state.notebooks[Int(id.number)].priority)
-    if standings[Int(id.number)].isAged { return Rank(tier: tier - 1, cell: cell) }
-    let index = min(index(of: id, in: state), large)
-    return Rank(tier: tier, index: Int64(index.bitPattern >> UInt64(grain)), cell: cell)
+    let tier = currentTier(of: id, in: state)
+    if standings[Int(id.number)].isAged { return Rank(tier: tier, cell: cell) }
+    return Rank(tier: tier, index: Int64(index(of: id, in: state).bitPattern), cell: cell)
   }
 
   /// Whether `a` may take from `b`: it is before it by more than the order of submission.
@@ -79,7 +109,7 @@ extension Dynamic {
   /// Puts a waiting notebook where it belongs now.
   mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    guard state.notebooks[Int(id.number)].isStartable, state.notebooks[Int(id.number)].pin == nil else { return }
+    guard state.isStartable(id), !state.notebooks[Int(id.number)].isPinned else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
     let need = gangNeed(of: id, in: state)
@@ -89,11 +119,11 @@ extension Dynamic {
       nodes[node].others.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-    if let bound, !standings[Int(id.number)].isAged {
-      let left = Double(bound.microseconds) - standstill(id, in: state)
-      let at = now.microseconds + Int64(max(left, 0).rounded(.up))
+    countAged(id, in: state)
+    if ageing != nil, !standings[Int(id.number)].isAged {
+      let from = now.microseconds - Int64(standstill(id, in: state).rounded(.down))
       nodes[node].ageing.insert(
-        id, Rank(tier: at, cell: state.notebooks[Int(id.number)].cell.id), Need(cores: 0, gpus: 0))
+        id, Rank(tier: from, cell: state.notebooks[Int(id.number)].cell.id), Need(cores: 0, gpus: 0))
     }
   }
 
@@ -111,16 +141,31 @@ extension Dynamic {
     nodes[node].gangs.remove(id)
     nodes[node].others.remove(id)
     nodes[node].ageing.remove(id)
+    uncountAged(id, on: node)
+  }
+
+  /// Counts what an aged cell wants that runs or could run.
+  mutating func countAged(_ id: NotebookID, in state: SchedulerState) {
+    guard standings[Int(id.number)].isAged, standings[Int(id.number)].counted == nil else { return }
+    let demand = state.notebooks[Int(id.number)].cell.demand
+    let need = Need(cores: demand.coresMost, gpus: demand.gpus)
+    standings[Int(id.number)].counted = need
+    nodes[Int(state.notebooks[Int(id.number)].node.number)].bound.count(need, sign: 1)
+  }
+
+  private mutating func uncountAged(_ id: NotebookID, on node: Int) {
+    guard let need = standings[Int(id.number)].counted else { return }
+    standings[Int(id.number)].counted = nil
+    nodes[node].bound.count(need, sign: -1)
   }
 
   /// Books that a cell runs on what it was given.
   mutating func enterRunning(_ id: NotebookID, in state: SchedulerState) {
     let node = Int(state.notebooks[Int(id.number)].node.number)
-    let allotment = state.notebooks[Int(id.number)].allotment
-    guard state.notebooks[Int(id.number)].pin == nil, !allotment.shared else { return }
+    guard !state.notebooks[Int(id.number)].isPinned, !state.notebooks[Int(id.number)].allotment.shared else { return }
     let rank = currentRank(of: id, in: state)
     standings[Int(id.number)].rank = rank
-    let need = Need(cores: Int32(allotment.cores.count), gpus: Int32(allotment.gpus.count))
+    let need = Need(cores: 0, gpus: 0)
     if isGang(id, in: state) {
       nodes[node].runningGangs.insert(id, rank, need)
       standings[Int(id.number)].coresLeast = state.notebooks[Int(id.number)].cell.demand.coresLeast
@@ -129,7 +174,11 @@ extension Dynamic {
       nodes[node].runningOthers.insert(id, rank, need)
     }
     countMalleable(id, in: state)
-    if state.notebooks[Int(id.number)].cell.forecast == nil, !standings[Int(id.number)].isUnforeseen {
+    countAged(id, in: state)
+    let forecast = state.notebooks[Int(id.number)].cell.forecast
+    if forecast?.notebookRemaining == nil, forecast == nil || forecast?.further != nil,
+      !standings[Int(id.number)].isUnforeseen
+    {
       standings[Int(id.number)].isUnforeseen = true
       nodes[node].unforeseen += 1
     }
@@ -143,6 +192,7 @@ extension Dynamic {
     } else {
       nodes[node].runningOthers.remove(id)
     }
+    uncountAged(id, on: node)
     if standings[Int(id.number)].isUnforeseen {
       standings[Int(id.number)].isUnforeseen = false
       nodes[node].unforeseen -= 1
@@ -168,7 +218,7 @@ extension Dynamic {
     standings[Int(id.number)].rate = 0
     switch state.notebooks[Int(id.number)].state {
     case .running:
-      standings[Int(id.number)].rate = rate(of: id, on: state.notebooks[Int(id.number)].allotment, in: state)
+      standings[Int(id.number)].rate = rate(of: id, in: state)
       enterRunning(id, in: state)
     case .queued, .suspended: refresh(id, in: state)
     case .starting, .thinking, .gone: break
@@ -178,8 +228,10 @@ extension Dynamic {
   /// Marks the cells that have stood still for as long as anyone may.
   mutating func age(on node: NodeID, in ledger: inout Ledger) {
     let index = Int(node.number)
+    guard ageing != nil else { return }
+    nodes[index].bound.settle(at: now)
     while let id = nodes[index].ageing.first, let rank = nodes[index].ageing.rank(of: id),
-      rank.tier <= now.microseconds
+      nodes[index].bound.isReached(from: Instant(microseconds: rank.tier), at: now)
     {
       nodes[index].ageing.remove(id)
       standings[Int(id.number)].isAged = true
@@ -209,12 +261,36 @@ extension Dynamic {
   mutating func start(_ id: NotebookID, on allotment: Allotment, because reason: Reason, in ledger: inout Ledger) {
     // What was taken back for it may turn out to be drained; then it waits for the next decision.
     let demand = ledger.state.demand(of: id)
-    guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else { return }
-    guard ledger.start(id, on: allotment, because: reason) else { return }
-    leaveWaiting(id, in: ledger.state)
-    standings[Int(id.number)].since = now
-    standings[Int(id.number)].rate = rate(of: id, on: allotment, in: ledger.state)
-    enterRunning(id, in: ledger.state)
+    guard allotment.cores.count >= Int(demand.coresLeast), allotment.gpus.count == Int(demand.gpus) else {
+      return refresh(id, in: ledger.state)
+    }
+    if demand.gpuMemory > .zero { evict(for: id, on: allotment.gpus, in: &ledger) }
+    guard ledger.start(id, on: allotment, because: reason) else { return refresh(id, in: ledger.state) }
+    entered(id, in: ledger.state)
+  }
+
+  /// The same on what is idle and not drained, where no pin reserves any of it.
+  mutating func start(_ id: NotebookID, _ need: Need, because reason: Reason, in ledger: inout Ledger) {
+    let node = ledger.state.notebooks[Int(id.number)].node
+    guard ledger.state.isIdle(need, on: node) else { return refresh(id, in: ledger.state) }
+    if ledger.state.notebooks[Int(id.number)].cell.demand.gpuMemory > .zero {
+      guard let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: ledger.state.room(on: node).gpus) else {
+        return refresh(id, in: ledger.state)
+      }
+      evict(for: id, on: gpus, in: &ledger)
+    }
+    guard ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: reason) else {
+      return refresh(id, in: ledger.state)
+    }
+    entered(id, in: ledger.state)
+  }
+
+  /// Books that a cell has been started.
+  private mutating func entered(_ id: NotebookID, in state: SchedulerState) {
+    leaveWaiting(id, in: state)
+    standings[Int(id.number)].since = now + delay(of: id, in: state)
+    standings[Int(id.number)].rate = rate(of: id, in: state)
+    enterRunning(id, in: state)
   }
 
   mutating func suspend(_ id: NotebookID, for other: NotebookID, in ledger: inout Ledger) {
@@ -228,8 +304,7 @@ extension Dynamic {
   mutating func resize(_ id: NotebookID, to cores: CoreSet, because reason: Reason, in ledger: inout Ledger) {
     settle(id, at: now)
     guard ledger.resize(id, to: cores, because: reason) else { return }
-    standings[Int(id.number)].rate = rate(
-      of: id, on: ledger.state.notebooks[Int(id.number)].allotment, in: ledger.state)
+    standings[Int(id.number)].rate = rate(of: id, in: ledger.state)
   }
 
   /// Why a cell starts now.

@@ -17,15 +17,15 @@ public struct Everything: Policy {
 
   public mutating func prepare(for state: SchedulerState) { waiting = state.queue }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity { return prepare(for: state) }
-    if let id = event.notebook, state.contains(id), state[id].isStartable { waiting.append(id) }
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity { return prepare(for: state) }
+    if let id, state.isStartable(id) { waiting.append(id) }
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
     guard !waiting.isEmpty else { return ledger.explainWaits { _ in [] } }
     var blocked: [NotebookID] = []
-    for id in waiting where ledger.state[id].isStartable {
+    for id in waiting where ledger.state.isStartable(id) {
       // Cores that a cell of an earlier policy still has to itself are left to it.
       let room = ledger.state.room(for: id)
       let cell = ledger.state[id].cell
@@ -40,6 +40,6 @@ public struct Everything: Policy {
           memory: cell.demand.memory, shared: true), because: Reason(.sharedByAll))
     }
     waiting = blocked
-    ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
+    ledger.explainWaits { state in state.queue.filter { state.isStartable($0) } }
   }
 }

@@ -46,10 +46,10 @@ public struct FairShare: Policy {
     for id in state.running where holdings[Int(id.number)] == nil { begin(id, state[id].allotment, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     for number in userOf.count..<max(state.notebooks.count, userOf.count) { learnUser(of: number, in: state) }
-    if event.changesCapacity { return prepare(for: state) }
-    guard let id = event.notebook, state.contains(id) else { return }
+    if kind.changesCapacity { return prepare(for: state) }
+    guard let id else { return }
     if state[id].state != .running { settle(id, in: state) }
     refresh(id, in: state)
   }
@@ -84,8 +84,10 @@ public struct FairShare: Policy {
 
   private mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
     let use = users[userOf[Int(id.number)]].use
-    lines.refresh(id, in: state) {
-      Rank(tier: -Int64($0.priority), index: Int64(bitPattern: use.bitPattern), cell: $0.cell.id)
+    lines.refresh(id, in: state) { state, index in
+      Rank(
+        tier: -Int64(state.notebooks[index].priority), index: Int64(bitPattern: use.bitPattern),
+        cell: state.notebooks[index].cell.id)
     }
   }
 
@@ -103,7 +105,7 @@ public struct FairShare: Policy {
     let user = userOf[Int(id.number)]
     users[user].use += holding.share * (weight(at: state.now) - weight(at: holding.since))
     users[user].notebooks.removeAll { state[$0].state == .gone }
-    for other in users[user].notebooks where other != id && state[other].isStartable { refresh(other, in: state) }
+    for other in users[user].notebooks where other != id && state.isStartable(other) { refresh(other, in: state) }
     if period(at: state.now) - firstPeriod > 500 { rescale(to: period(at: state.now)) }
   }
 

@@ -24,10 +24,10 @@ public struct FirstCome: Policy {
     for id in state.waiting { lines.refresh(id, in: state, Self.rank) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity {
       prepare(for: state)
-    } else if let id = event.notebook, state.contains(id) {
+    } else if let id {
       lines.refresh(id, in: state, Self.rank)
     }
   }
@@ -39,7 +39,9 @@ public struct FirstCome: Policy {
     ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
-  static func rank(_ slot: NotebookSlot) -> Rank { Rank(tier: -Int64(slot.priority), cell: slot.cell.id) }
+  static func rank(_ state: SchedulerState, _ index: Int) -> Rank {
+    Rank(tier: -Int64(state.notebooks[index].priority), cell: state.notebooks[index].cell.id)
+  }
 }
 
 extension Lines {
@@ -47,17 +49,11 @@ extension Lines {
   mutating func startInOrder(on node: NodeID, in ledger: inout Ledger, rule: Rule) {
     let index = Int(node.number)
     guard ledger.state.pinnedCount == 0 else { return startAroundPins(on: node, in: &ledger, rule: rule) }
-    guard let head = lines[index].first else { return }
-    var room = ledger.state.room(on: node)
-    var next: NotebookID? = head
-    while let id = next {
+    while let id = lines[index].first {
       let need = ledger.state.wholeNeed(of: id)
-      guard let allotment = ledger.state.wholePlacement(of: id, need, in: room) else { return }
+      guard ledger.state.isIdle(need, on: node), ledger.state.hasMemory(for: id) else { return }
       lines[index].remove(id)
-      ledger.start(id, on: allotment, because: Reason(rule))
-      room.cores.subtract(allotment.cores)
-      room.gpus.subtract(allotment.gpus)
-      next = lines[index].first
+      ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: Reason(rule))
     }
   }
 

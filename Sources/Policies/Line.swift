@@ -47,20 +47,27 @@ import Domain
 /// Notebooks in the order of their ranks, each with its need: a treap whose nodes know the least need below them.
 ///
 /// Entering, leaving and "the first that fits" take time that grows with the logarithm of the length. The nodes'
-/// weights come from the notebooks' numbers, so that the same notebooks make the same tree in every process. **Source**:
-/// Seidel and Aragon, "Randomized search trees", Algorithmica 16 (1996).
+/// weights come from the notebooks' numbers, so that the same notebooks make the same tree in every process. Only those in
+/// the line have a node; the others cost four bytes. **Source**: Seidel and Aragon, "Randomized search trees", Algorithmica 16
+/// (1996).
 struct Line: Sendable {
   private struct Node: Sendable {
     var rank: Rank
     var weight: UInt64
     var own: Need
     var least: Need
+    /// In a node that is free: the next free one.
     var left: Int32 = -1
     var right: Int32 = -1
-    var isIn = false
+    var notebook: Int32
   }
 
+  private typealias Nodes = UnsafeMutableBufferPointer<Node>
+
   private var nodes: ContiguousArray<Node> = []
+  /// The node of each notebook; -1 where it is not in the line.
+  private var places: ContiguousArray<Int32> = []
+  private var free: Int32 = -1
   private var root: Int32 = -1
   private(set) var count = 0
 
@@ -68,74 +75,75 @@ struct Line: Sendable {
 
   var isEmpty: Bool { root < 0 }
 
-  func contains(_ id: NotebookID) -> Bool { Int(id.number) < nodes.count && nodes[Int(id.number)].isIn }
+  func contains(_ id: NotebookID) -> Bool { Int(id.number) < places.count && places[Int(id.number)] >= 0 }
 
   /// The rank of a notebook in the line; nil where it is not in it.
-  func rank(of id: NotebookID) -> Rank? { contains(id) ? nodes[Int(id.number)].rank : nil }
+  func rank(of id: NotebookID) -> Rank? { contains(id) ? nodes[Int(places[Int(id.number)])].rank : nil }
 
-  mutating func removeAll() {
-    nodes.removeAll(keepingCapacity: true)
-    root = -1
-    count = 0
-  }
+  mutating func removeAll() { self = Line() }
 
   /// Puts a notebook in; where it is in already, it takes its new place.
   mutating func insert(_ id: NotebookID, _ rank: Rank, _ need: Need) {
     if contains(id) { remove(id) }
-    let index = id.number
-    while nodes.count <= Int(index) {
-      nodes.append(
-        Node(rank: rank, weight: Self.weight(Int32(nodes.count)), own: need, least: need))
+    let node = Node(rank: rank, weight: Self.weight(id.number), own: need, least: need, notebook: id.number)
+    let place = free >= 0 ? free : Int32(nodes.count)
+    if free >= 0 {
+      free = nodes[Int(place)].left
+      nodes[Int(place)] = node
+    } else {
+      nodes.append(node)
     }
-    nodes[Int(index)].rank = rank
-    nodes[Int(index)].own = need
-    nodes[Int(index)].least = need
-    nodes[Int(index)].isIn = true
-    root = inserted(index, under: root)
+    while places.count <= Int(id.number) { places.append(-1) }
+    places[Int(id.number)] = place
+    root = nodes.withUnsafeMutableBufferPointer { [root] in Self.inserted(place, under: root, $0) }
     count += 1
   }
 
   mutating func remove(_ id: NotebookID) {
     guard contains(id) else { return }
-    root = removed(id.number, nodes[Int(id.number)].rank, under: root)
-    nodes[Int(id.number)].left = -1
-    nodes[Int(id.number)].right = -1
-    nodes[Int(id.number)].isIn = false
+    let place = places[Int(id.number)]
+    places[Int(id.number)] = -1
+    root = nodes.withUnsafeMutableBufferPointer { [root] nodes in
+      Self.removed(place, nodes[Int(place)].rank, under: root, nodes)
+    }
+    nodes[Int(place)].left = free
+    free = place
     count -= 1
   }
 
   /// The first in order.
   var first: NotebookID? {
     guard root >= 0 else { return nil }
-    var at = root
-    while nodes[Int(at)].left >= 0 { at = nodes[Int(at)].left }
-    return NotebookID(at)
+    var at = Int(root)
+    while nodes[at].left >= 0 { at = Int(nodes[at].left) }
+    return NotebookID(nodes[at].notebook)
   }
 
   /// The last in order.
   var last: NotebookID? {
     guard root >= 0 else { return nil }
-    var at = root
-    while nodes[Int(at)].right >= 0 { at = nodes[Int(at)].right }
-    return NotebookID(at)
+    var at = Int(root)
+    while nodes[at].right >= 0 { at = Int(nodes[at].right) }
+    return NotebookID(nodes[at].notebook)
   }
 
   /// The first in order whose need fits in `room`, after the rank `after` where one is given.
   func first(fitting room: Need, after: Rank? = nil) -> NotebookID? {
+    guard root >= 0, nodes[Int(root)].least.fits(in: room) else { return nil }
     let found = after.map { firstFitting(room, after: $0, under: root) } ?? firstFitting(room, under: root)
-    return found >= 0 ? NotebookID(found) : nil
+    return found >= 0 ? NotebookID(nodes[Int(found)].notebook) : nil
   }
 
   /// The next in order after a rank.
   func next(after rank: Rank) -> NotebookID? {
-    var at = root
+    var at = Int(root)
     var best: Int32 = -1
     while at >= 0 {
-      if rank < nodes[Int(at)].rank {
-        best = at
-        at = nodes[Int(at)].left
+      if rank < nodes[at].rank {
+        best = nodes[at].notebook
+        at = Int(nodes[at].left)
       } else {
-        at = nodes[Int(at)].right
+        at = Int(nodes[at].right)
       }
     }
     return best >= 0 ? NotebookID(best) : nil
@@ -143,14 +151,14 @@ struct Line: Sendable {
 
   /// The one before a rank.
   func previous(before rank: Rank) -> NotebookID? {
-    var at = root
+    var at = Int(root)
     var best: Int32 = -1
     while at >= 0 {
-      if nodes[Int(at)].rank < rank {
-        best = at
-        at = nodes[Int(at)].right
+      if nodes[at].rank < rank {
+        best = nodes[at].notebook
+        at = Int(nodes[at].right)
       } else {
-        at = nodes[Int(at)].left
+        at = Int(nodes[at].left)
       }
     }
     return best >= 0 ? NotebookID(best) : nil
@@ -160,16 +168,16 @@ struct Line: Sendable {
   var ordered: [NotebookID] {
     var result: [NotebookID] = []
     result.reserveCapacity(count)
-    var path: [Int32] = []
-    var at = root
+    var path: [Int] = []
+    var at = Int(root)
     while at >= 0 || !path.isEmpty {
       while at >= 0 {
         path.append(at)
-        at = nodes[Int(at)].left
+        at = Int(nodes[at].left)
       }
       at = path.removeLast()
-      result.append(NotebookID(at))
-      at = nodes[Int(at)].right
+      result.append(NotebookID(nodes[at].notebook))
+      at = Int(nodes[at].right)
     }
     return result
   }
@@ -184,69 +192,72 @@ struct Line: Sendable {
     return z ^ (z >> 31)
   }
 
-  private mutating func refresh(_ at: Int32) {
+  @inline(__always) private static func refresh(_ at: Int32, _ nodes: Nodes) {
     let index = Int(at)
     var least = nodes[index].own
-    let left = nodes[index].left
-    let right = nodes[index].right
-    if left >= 0 { least.formMinimum(nodes[Int(left)].least) }
-    if right >= 0 { least.formMinimum(nodes[Int(right)].least) }
+    let left = Int(nodes[index].left)
+    let right = Int(nodes[index].right)
+    if left >= 0 { least.formMinimum(nodes[left].least) }
+    if right >= 0 { least.formMinimum(nodes[right].least) }
     nodes[index].least = least
   }
 
-  private mutating func inserted(_ new: Int32, under at: Int32) -> Int32 {
-    guard at >= 0 else { return new }
-    if nodes[Int(new)].weight > nodes[Int(at)].weight {
-      let (left, right) = split(at, by: nodes[Int(new)].rank)
-      nodes[Int(new)].left = left
-      nodes[Int(new)].right = right
-      refresh(new)
-      return new
+  /// Puts a node in: below all that weigh more, above all others. The root afterwards.
+  private static func inserted(_ new: Int32, under root: Int32, _ nodes: Nodes) -> Int32 {
+    let rank = nodes[Int(new)].rank
+    let weight = nodes[Int(new)].weight
+    let need = nodes[Int(new)].own
+    var parent = -1
+    var isLeft = false
+    var at = Int(root)
+    while at >= 0, nodes[at].weight >= weight {
+      nodes[at].least.formMinimum(need)
+      parent = at
+      isLeft = rank < nodes[at].rank
+      at = Int(isLeft ? nodes[at].left : nodes[at].right)
     }
-    if nodes[Int(new)].rank < nodes[Int(at)].rank {
-      nodes[Int(at)].left = inserted(new, under: nodes[Int(at)].left)
-    } else {
-      nodes[Int(at)].right = inserted(new, under: nodes[Int(at)].right)
-    }
-    refresh(at)
-    return at
+    (nodes[Int(new)].left, nodes[Int(new)].right) = split(Int32(at), by: rank, nodes)
+    refresh(new, nodes)
+    guard parent >= 0 else { return new }
+    if isLeft { nodes[parent].left = new } else { nodes[parent].right = new }
+    return root
   }
 
-  private mutating func split(_ at: Int32, by rank: Rank) -> (Int32, Int32) {
+  private static func split(_ at: Int32, by rank: Rank, _ nodes: Nodes) -> (Int32, Int32) {
     guard at >= 0 else { return (-1, -1) }
     if nodes[Int(at)].rank < rank {
-      let (left, right) = split(nodes[Int(at)].right, by: rank)
+      let (left, right) = split(nodes[Int(at)].right, by: rank, nodes)
       nodes[Int(at)].right = left
-      refresh(at)
+      refresh(at, nodes)
       return (at, right)
     }
-    let (left, right) = split(nodes[Int(at)].left, by: rank)
+    let (left, right) = split(nodes[Int(at)].left, by: rank, nodes)
     nodes[Int(at)].left = right
-    refresh(at)
+    refresh(at, nodes)
     return (left, at)
   }
 
-  private mutating func removed(_ old: Int32, _ rank: Rank, under at: Int32) -> Int32 {
-    if at == old { return merged(nodes[Int(at)].left, nodes[Int(at)].right) }
+  private static func removed(_ old: Int32, _ rank: Rank, under at: Int32, _ nodes: Nodes) -> Int32 {
+    if at == old { return merged(nodes[Int(at)].left, nodes[Int(at)].right, nodes) }
     if rank < nodes[Int(at)].rank {
-      nodes[Int(at)].left = removed(old, rank, under: nodes[Int(at)].left)
+      nodes[Int(at)].left = removed(old, rank, under: nodes[Int(at)].left, nodes)
     } else {
-      nodes[Int(at)].right = removed(old, rank, under: nodes[Int(at)].right)
+      nodes[Int(at)].right = removed(old, rank, under: nodes[Int(at)].right, nodes)
     }
-    refresh(at)
+    refresh(at, nodes)
     return at
   }
 
-  private mutating func merged(_ left: Int32, _ right: Int32) -> Int32 {
+  private static func merged(_ left: Int32, _ right: Int32, _ nodes: Nodes) -> Int32 {
     guard left >= 0 else { return right }
     guard right >= 0 else { return left }
     if nodes[Int(left)].weight > nodes[Int(right)].weight {
-      nodes[Int(left)].right = merged(nodes[Int(left)].right, right)
-      refresh(left)
+      nodes[Int(left)].right = merged(nodes[Int(left)].right, right, nodes)
+      refresh(left, nodes)
       return left
     }
-    nodes[Int(right)].left = merged(left, nodes[Int(right)].left)
-    refresh(right)
+    nodes[Int(right)].left = merged(left, nodes[Int(right)].left, nodes)
+    refresh(right, nodes)
     return right
   }
 

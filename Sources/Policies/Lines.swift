@@ -16,11 +16,14 @@ struct Lines: Sendable {
   }
 
   /// Puts the notebook where it belongs now, or takes it out.
-  mutating func refresh(_ id: NotebookID, in state: SchedulerState, _ rank: (NotebookSlot) -> Rank) {
-    let node = Int(state.notebooks[Int(id.number)].node.number)
+  ///
+  /// - Parameter rank: the rank of a notebook, by its place among the state's.
+  mutating func refresh(_ id: NotebookID, in state: SchedulerState, _ rank: (SchedulerState, Int) -> Rank) {
+    let index = Int(id.number)
+    let node = Int(state.notebooks[index].node.number)
     guard node < lines.count else { return }
-    if state.notebooks[Int(id.number)].isStartable {
-      lines[node].insert(id, rank(state[id]), state.wholeNeed(of: id))
+    if state.isStartable(id) {
+      lines[node].insert(id, rank(state, index), state.wholeNeed(of: id))
     } else {
       lines[node].remove(id)
     }
@@ -29,52 +32,47 @@ struct Lines: Sendable {
   mutating func remove(_ id: NotebookID, from node: NodeID) { lines[Int(node.number)].remove(id) }
 }
 
-extension Event {
+extension EventKind {
   /// Whether it changes what fits at all: the capacity, or who may use which part of it.
-  var changesCapacity: Bool {
-    switch self {
-    case .nodeAdded, .drainChanged, .pinned, .unpinned: true
-    case .policyChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued,
-      .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
-      .interruptRequested, .cellEnded, .priorityChanged, .held, .released, .resumeOrdered, .demandOverridden,
-      .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
-      false
-    }
-  }
+  var changesCapacity: Bool { self == .nodeAdded || self == .drainChanged || self == .pinned || self == .unpinned }
 }
 
 extension SchedulerState {
   /// The cores of a node that are not drained.
-  func usableCores(of node: NodeID) -> CoreSet { self[node].node.cores.subtracting(self[node].drainedCores) }
+  func usableCores(of node: NodeID) -> CoreSet {
+    nodes[Int(node.number)].node.cores.subtracting(nodes[Int(node.number)].drainedCores)
+  }
 
   /// What a cell needs to start with all the cores that it can use: as many as the node has for it, if that is fewer.
   func wholeNeed(of id: NotebookID) -> Need {
+    let index = Int(id.number)
     let demand = demand(of: id)
-    let memory = self[id].holdsMemory ? 0 : demand.memory.count
+    let memory = notebooks[index].holdsMemory ? 0 : demand.memory.count
     guard demand.coresMost > 1 else { return Need(cores: demand.coresMost, gpus: demand.gpus, memory: memory) }
-    var usable = usableCores(of: self[id].node)
-    for other in reserving where other != id && self[other].node == self[id].node {
-      if let pin = self[other].pin { usable.subtract(pin.cores) }
+    let node = notebooks[index].node
+    var usable = usableCores(of: node)
+    for other in reserving where other != id && notebooks[Int(other.number)].node == node {
+      if let pin = notebooks[Int(other.number)].pin { usable.subtract(pin.cores) }
     }
     let cores = max(demand.coresLeast, min(demand.coresMost, Int32(usable.count)))
     return Need(cores: cores, gpus: demand.gpus, memory: memory)
   }
 
+  /// Whether so many cores and GPUs are idle and not drained.
+  func isIdle(_ need: Need, on node: NodeID) -> Bool {
+    let place = Int(node.number)
+    return (need.gpus == 0 || nodes[place].idleGPUs.count(outside: nodes[place].drainedGPUs) >= Int(need.gpus))
+      && nodes[place].idleCores.count(outside: nodes[place].drainedCores) >= Int(need.cores)
+  }
+
   /// The allotment of a whole cell from `room`; nil where it does not fit.
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }
+    guard let gpus = gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
     return Allotment(
-      node: self[id].node, cores: self[self[id].node].node.choose(Int(need.cores), from: room.cores),
-      gpus: room.gpus.smallest(Int(need.gpus)),
-      memory: self[id].cell.demand.memory)
-  }
-
-  /// What is idle and undrained on a node.
-  func room(on node: NodeID) -> Room {
-    let place = Int(node.number)
-    return Room(
-      cores: nodes[place].idleCores.subtracting(nodes[place].drainedCores),
-      gpus: nodes[place].idleGPUs.subtracting(nodes[place].drainedGPUs))
+      node: notebooks[Int(id.number)].node,
+      cores: nodes[Int(notebooks[Int(id.number)].node.number)].node.choose(Int(need.cores), from: room.cores),
+      gpus: gpus, memory: notebooks[Int(id.number)].cell.demand.memory)
   }
 }
 
@@ -84,7 +82,7 @@ extension Ledger {
   /// - Parameter isWhole: whether the rule gives a cell all the cores that it can use, or none.
   mutating func explainWaits(isWhole: Bool = false, inOrder line: (SchedulerState) -> [NotebookID]) {
     guard explainsWaits else { return }
-    let waiting = line(state) + state.queue.filter { !state.notebooks[Int($0.number)].isStartable }
+    let waiting = line(state) + state.queue.filter { !state.isStartable($0) }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
     var ahead: NotebookID?
     for (index, id) in waiting.enumerated() {
@@ -93,7 +91,7 @@ extension Ledger {
       if wait.cause == .turn, let ahead { wait.holders = [ahead] }
       wait.expected = outlook.starts[index]
       explain(id, wait)
-      if state.notebooks[Int(id.number)].isStartable { ahead = ahead ?? id }
+      if state.isStartable(id) { ahead = ahead ?? id }
     }
   }
 }

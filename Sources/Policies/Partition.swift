@@ -28,18 +28,18 @@ public struct Partition: Policy {
     waiting = state.queue
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity { return prepare(for: state) }
-    guard let id = event.notebook, state.contains(id) else { return }
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity { return prepare(for: state) }
+    guard let id else { return }
     let node = Int(state[id].node.number)
-    if case .notebookOpened = event { open[node].append(id) }
-    if case .notebookClosed = event { open[node].removeAll { $0 == id } }
-    if state[id].isStartable { waiting.append(id) }
+    if kind == .notebookOpened { open[node].append(id) }
+    if kind == .notebookClosed { open[node].removeAll { $0 == id } }
+    if state.isStartable(id) { waiting.append(id) }
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
     var blocked: [NotebookID] = []
-    for id in waiting where ledger.state[id].isStartable {
+    for id in waiting where ledger.state.isStartable(id) {
       guard let allotment = part(of: id, in: ledger.state) else {
         blocked.append(id)
         continue
@@ -47,7 +47,7 @@ public struct Partition: Policy {
       ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? .partition : .pinned))
     }
     waiting = blocked
-    ledger.explainWaits { state in state.queue.filter { state[$0].isStartable } }
+    ledger.explainWaits { state in state.queue.filter { state.isStartable($0) } }
   }
 
   /// The notebook's part as an allotment; nil where drains and pins leave it nothing.

@@ -39,19 +39,19 @@ public struct Reservation: Policy {
     for id in state.waiting { refresh(id, in: state) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
     while holdings.count < state.notebooks.count { holdings.append(nil) }
-    if event.changesCapacity {
-      if let id = event.notebook, state.contains(id), state[id].state != .running { giveBack(id, in: state) }
+    if kind.changesCapacity {
+      if let id, state[id].state != .running { giveBack(id, in: state) }
       return prepare(for: state)
     }
-    guard let id = event.notebook, state.contains(id) else { return }
+    guard let id else { return }
     if state[id].state == .gone { giveBack(id, in: state) }
     refresh(id, in: state)
   }
 
   public mutating func decide(_ ledger: inout Ledger) {
-    for id in ready where ledger.state[id].isStartable { startOnHolding(id, in: &ledger) }
+    for id in ready where ledger.state.isStartable(id) { startOnHolding(id, in: &ledger) }
     ready.removeAll(keepingCapacity: true)
     for node in lines.lines.indices {
       while let id = lines.lines[node].first, let holding = newHolding(for: id, in: ledger.state) {
@@ -64,7 +64,7 @@ public struct Reservation: Policy {
   }
 
   private mutating func refresh(_ id: NotebookID, in state: SchedulerState) {
-    guard state[id].isStartable, let holding = holdings[Int(id.number)] else {
+    guard state.isStartable(id), let holding = holdings[Int(id.number)] else {
       return lines.refresh(id, in: state, FirstCome.rank)
     }
     let need = state.wholeNeed(of: id)
@@ -104,9 +104,10 @@ public struct Reservation: Policy {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), state.hasMemory(for: id) else {
       return nil
     }
+    guard let gpus = state.gpus(for: id, Int(need.gpus), from: room.gpus) else { return nil }
     return Holding(
       cores: state[state[id].node].node.choose(Int(need.cores), from: room.cores),
-      gpus: room.gpus.smallest(Int(need.gpus)))
+      gpus: gpus)
   }
 
   private mutating func keep(_ id: NotebookID, _ holding: Holding, in state: SchedulerState) {

@@ -21,10 +21,10 @@ public struct ShortestFirst: Policy {
     for id in state.waiting { lines.refresh(id, in: state, Self.rank) }
   }
 
-  public mutating func note(_ event: Event, in state: SchedulerState) {
-    if event.changesCapacity {
+  public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
+    if kind.changesCapacity {
       prepare(for: state)
-    } else if let id = event.notebook, state.contains(id) {
+    } else if let id {
       lines.refresh(id, in: state, Self.rank)
     }
   }
@@ -36,9 +36,10 @@ public struct ShortestFirst: Policy {
     ledger.explainWaits(isWhole: true) { _ in lines.lines.flatMap(\.ordered) }
   }
 
-  static func rank(_ slot: NotebookSlot) -> Rank {
+  static func rank(_ state: SchedulerState, _ index: Int) -> Rank {
     Rank(
-      tier: -Int64(slot.priority), index: slot.cell.forecast?.run.p50.microseconds ?? .max, cell: slot.cell.id)
+      tier: -Int64(state.notebooks[index].priority),
+      index: state.notebooks[index].cell.forecast?.run.p50.microseconds ?? .max, cell: state.notebooks[index].cell.id)
   }
 }
 
@@ -52,7 +53,7 @@ extension Lines {
       return
     }
     while let id = lines[index].first(
-      fitting: Need(ledger.state.room(on: node), memory: ledger.state[node].roomOfMemory))
+      fitting: Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node)))
     {
       guard startIfItFits(id, in: &ledger, rule: rule) else { return }
     }

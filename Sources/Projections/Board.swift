@@ -5,21 +5,21 @@ import Domain
 /// It consults no policy and no clock. The views take the board and an instant.
 public struct Board: Sendable, Hashable {
   /// The last entry folded in; 0 before the first.
-  public private(set) var sequence: Int64 = 0
+  public internal(set) var sequence: Int64 = 0
   /// The instant of the last entry.
-  public private(set) var now = Instant.zero
-  public private(set) var policy = ""
-  public private(set) var nodes: [NodeFacts] = []
+  public internal(set) var now = Instant.zero
+  public internal(set) var policy = ""
+  public internal(set) var nodes: [NodeFacts] = []
   /// By number; a notebook that is gone stays.
-  public private(set) var notebooks: [NotebookFacts] = []
+  public internal(set) var notebooks: [NotebookFacts] = []
   /// The last entries that a person would want to read, oldest first, `eventsMost` at the most.
-  public private(set) var events: [Entry] = []
+  public internal(set) var events: [Entry] = []
   /// Operators' actions and other moments to jump to, oldest first, `markersMost` at the most.
-  public private(set) var markers: [Marker] = []
+  public internal(set) var markers: [Marker] = []
   /// The answers to the last commands, oldest first, 64 at the most.
-  public private(set) var answers: [Answer] = []
+  public internal(set) var answers: [Answer] = []
   /// Faults of ours that the operator must hear of.
-  public private(set) var faults = 0
+  public internal(set) var faults = 0
 
   public static let eventsMost = 400
   public static let markersMost = 4096
@@ -47,7 +47,13 @@ public struct Board: Sendable, Hashable {
   private mutating func applyToSession(_ entry: Entry) {
     switch entry.event {
     case .policyChanged(let name): policy = name
-    case .nodeAdded(let node): nodes.append(NodeFacts(node))
+    case .nodeAdded(let node):
+      // A known node is told of again when its capacity has grown.
+      if let place = nodes.firstIndex(where: { $0.node.id == node.id }) {
+        nodes[place].node = node
+      } else {
+        nodes.append(NodeFacts(node))
+      }
     case .drainChanged(let id, let cores, let gpus):
       guard id.number >= 0, Int(id.number) < nodes.count else { return }
       nodes[Int(id.number)].drainedCores = cores
@@ -61,10 +67,14 @@ public struct Board: Sendable, Hashable {
     case .commandRefused(let command, let refusal): answer(command, refusal)
     case .cellSuspended(_, let id, let reason): if reason.rule == .preempted { mark(.preemption, id, entry) }
     case .cellEnded(_, let id, let outcome): if outcome == .error || outcome == .lost { mark(.error, id, entry) }
-    case .decisionRefused, .invariantBroken: faults += 1
+    case .decisionRefused, .invariantBroken:
+      faults += 1
+      mark(.fault, nil, entry)
+    case .cellStarted(_, let id, _, _):
+      if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Marker.longWait { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
-      .cellStarted, .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
+      .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
       break
     }
   }
@@ -108,17 +118,31 @@ public struct Answer: Sendable, Hashable {
 
 /// A moment worth jumping to.
 public struct Marker: Sendable, Hashable {
-  public enum Kind: UInt8, Sendable, Hashable {
+  public enum Kind: UInt8, Sendable, Hashable, CaseIterable {
     /// Somebody gave an order.
     case action
     case preemption
     case error
+    /// A cell started a minute or more after its submission.
+    case wait
+    /// A fault of ours.
+    case fault
   }
+
+  /// From when on a wait is one to jump to.
+  public static let longWait = Span(seconds: 60)
 
   public var at: Instant
   public var sequence: Int64
   public var kind: Kind
   public var notebook: NotebookID?
+
+  public init(at: Instant, sequence: Int64, kind: Kind, notebook: NotebookID?) {
+    self.at = at
+    self.sequence = sequence
+    self.kind = kind
+    self.notebook = notebook
+  }
 }
 
 /// What the screens show of a node.
@@ -138,7 +162,8 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
+      .memoryEvicted:
       true
     }
   }

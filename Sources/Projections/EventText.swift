@@ -45,6 +45,7 @@ extension Board {
     case .effectFailed(_, _, let why): return "\(who): could not be enforced: \(why)"
     case .usageSampled(_, let usage): return "\(who) uses \(tenths(usage.millicores)) cores"
     case .invariantBroken(let text): return "fault: \(text)"
+    case .memoryEvicted(_, let reason): return "\(who)'s GPU memory saved to the host: \(reason.clause(naming: name))"
     }
   }
 }

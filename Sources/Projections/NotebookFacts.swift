@@ -5,26 +5,26 @@ public struct NotebookFacts: Sendable, Hashable {
   public var notebook: Notebook
   /// The notebook's name, with `·2` and so on behind it where others of the same name were open already.
   public var name: String
-  public private(set) var state: NotebookState = .starting
+  public internal(set) var state: NotebookState = .starting
   /// Since when it has been in its state.
-  public private(set) var since: Instant
-  public private(set) var priority: Int32
-  public private(set) var isHeld = false
-  public private(set) var pin: Pin?
-  public private(set) var backlog: Int32 = 0
+  public internal(set) var since: Instant
+  public internal(set) var priority: Int32
+  public internal(set) var isHeld = false
+  public internal(set) var pin: Pin?
+  public internal(set) var backlog: Int32 = 0
   /// The cell in the books; nil while it thinks.
-  public private(set) var cell: CellFacts?
-  public private(set) var usage: Usage?
+  public internal(set) var cell: CellFacts?
+  public internal(set) var usage: Usage?
   /// Cells that ended, and how many of them not with `ok`.
-  public private(set) var cellsEnded = 0
-  public private(set) var cellsFailed = 0
+  public internal(set) var cellsEnded = 0
+  public internal(set) var cellsFailed = 0
   /// Sums over the cells that ended.
-  public private(set) var waited = Span.zero
-  public private(set) var ran = Span.zero
+  public internal(set) var waited = Span.zero
+  public internal(set) var ran = Span.zero
   /// What it did when, oldest first; each segment lasts until the next one begins.
-  public private(set) var segments: [Segment]
+  public internal(set) var segments: [Segment]
   /// Actions and preemptions, for the timeline.
-  public private(set) var marks: [Marker] = []
+  public internal(set) var marks: [Marker] = []
 
   /// The longest past that is kept, in segments.
   public static let segmentsMost = 4096
@@ -57,7 +57,7 @@ public struct NotebookFacts: Sendable, Hashable {
   mutating func apply(_ entry: Entry) {
     switch entry.event {
     case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken, .demandOverridden:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .demandOverridden:
       break
     case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
     case .kernelDied: if state != .gone { turn(.starting, entry.at) }

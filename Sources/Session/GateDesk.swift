@@ -152,11 +152,9 @@ struct GateDesk {
   private func submit(_ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
     let slot = driver.state[id]
     if slot.hasCell, slot.cell.source.key == submission.key { return }
+    let (source, demand) = (source(of: submission), demand(of: submission))
     driver.handle(
-      .observation(
-        .cellSubmitted(
-          id, demand(of: submission), source(of: submission),
-          driver.forecast(codeHash: submission.codeHash, notebook: id))), at: now)
+      .observation(.cellSubmitted(id, demand, source, driver.forecast(source, demand, in: id))), at: now)
   }
 
   private func demand(of submission: Submission) -> Demand { submission.demand?.over(defaultDemand) ?? defaultDemand }

@@ -34,16 +34,19 @@ public final class LiveSession: @unchecked Sendable {
 
   /// The time between two signs of life to the gates.
   static let pingPeriod = Span(seconds: 2)
+  /// How often the engine's thread wakes for a history that could not be written.
+  static let retryPeriod = Span(seconds: 1)
 
   public let clock = SessionClock()
   public let board = BoardBox()
-  /// The session's number in the history; 0 where nothing is recorded.
-  public let number: Int64
+  /// The session's number in the history; 0 where nothing is recorded, or nothing yet.
+  public var number: Int64 { mailbox.withLock { $0.number } }
 
   private struct Mailbox {
     var commands: [Command] = []
     var isStopping = false
     var trouble: String?
+    var number: Int64 = 0
   }
 
   private let mailbox = Mutex(Mailbox())
@@ -62,24 +65,29 @@ public final class LiveSession: @unchecked Sendable {
 
   /// - Parameters:
   ///   - nodeDriver: asked what the kernels use.
-  ///   - history: nil records nothing.
-  /// - Throws: `SessionError`, `HistoryError` or `Refusal`, before anything runs.
-  public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: HistoryStore?) throws {
+  ///   - history: the file to record in; nil records nothing. Where it cannot be opened or written, the session goes on
+  ///     all the same, `trouble` says why, and the recording begins as soon as it is possible.
+  /// - Throws: `SessionError` or `Refusal`, before anything runs.
+  public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
     listener = try Listener(path: configuration.socketPath)
-    let began = clock.beganWallMicroseconds
-    let writer = try history.map {
-      try SessionWriter(
-        $0, kind: "live", host: configuration.host, user: configuration.user, beganMicroseconds: began,
-        note: configuration.note)
+    let heading = SessionWriter.Heading(
+      kind: "live", host: configuration.host, user: configuration.user,
+      beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+    let writer = history.map { SessionWriter(path: $0, heading) }
+    let session = writer?.session ?? 0
+    let past = history.flatMap { try? HistoryStore(reading: $0) }.map {
+      PastForecaster(of: $0, before: session > 0 ? session : .max)
     }
-    number = writer?.session ?? 0
-    let forecaster = history.map { PastForecaster.learned(from: $0) } ?? Forecaster()
-    driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
+    let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
+    driver = try EngineDriver(
+      policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
+      board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: number, evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
+    tellTrouble()
   }
 
   deinit { close(wake) }
@@ -152,8 +160,8 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let trouble = driver.trouble
-    mailbox.withLock { $0.trouble = trouble }
+    let (trouble, number) = (driver.trouble, driver.session)
+    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
   }
 
   private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {
@@ -180,6 +188,8 @@ extension LiveSession {
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     if desk.hasGates { next = min(next, nextPing) }
     if acceptAgain > now { next = min(next, acceptAgain) }
+    // What could not be written is tried again though nothing else happens.
+    if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
     guard next < .never else { return -1 }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)

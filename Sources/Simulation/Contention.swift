@@ -1,4 +1,5 @@
 import Domain
+import Traces
 
 /// What sharing does to cells: how fast each runs on what it holds.
 ///
@@ -19,8 +20,39 @@ public struct Contention: Sendable, Hashable {
   public static let none = Contention(oversubscriptionLoss: 0)
 }
 
+/// GPU memory on shared allotments: what nobody schedules stays where it is until its notebook closes, and can run out.
+struct SharedGPUMemory {
+  private let whole: [Double]
+  private var used: [Double]
+  private var keepers: [Int32: (gpus: GPUSet, each: Double)] = [:]
+
+  init(_ node: Node) {
+    whole = node.gpus.map { $0.memory > .zero ? Double($0.memory.count) : .infinity }
+    used = Array(repeating: 0, count: node.gpus.count)
+  }
+
+  /// A cell loads what it needs in place of what its notebook had, spread evenly over `gpus`; false where that runs out,
+  /// and then nothing changes.
+  mutating func take(_ player: Int32, _ cell: TraceCell, on gpus: GPUSet) -> Bool {
+    guard !gpus.isEmpty else { return true }
+    let before = keepers[player]
+    giveBack(player)
+    let each = Double(cell.gpuMemory.count) * Double(cell.gpus) / Double(gpus.count)
+    let fits = gpus.allSatisfy { used[$0] + each <= whole[$0] }
+    guard let next = fits ? (gpus, each) : before else { return fits }
+    for gpu in next.gpus { used[gpu] += next.each }
+    keepers[player] = next
+    return fits
+  }
+
+  mutating func giveBack(_ player: Int32) {
+    guard let kept = keepers.removeValue(forKey: player) else { return }
+    for gpu in kept.gpus { used[gpu] -= kept.each }
+  }
+}
+
 /// The load of one node's cores and GPUs under sharing.
-struct SharedLoad {
+package struct SharedLoad: Sendable {
   /// Threads (and GPU workers) that each core (GPU) carries.
   private var threads: [Double]
   private var workers: [Double]
@@ -31,14 +63,14 @@ struct SharedLoad {
   private var workersEverywhere = 0.0
   private var spread = 0
 
-  init(_ node: Node) {
+  package init(_ node: Node) {
     cores = node.cores
     gpus = node.gpuSet
     threads = Array(repeating: 0, count: (Array(node.cores).last ?? -1) + 1)
     workers = Array(repeating: 0, count: node.gpus.count)
   }
 
-  mutating func add(_ allotment: Allotment, threads count: Int32, gpus need: Int32, sign: Double) {
+  package mutating func add(_ allotment: Allotment, threads count: Int32, gpus need: Int32, sign: Double) {
     if allotment.cores == cores {
       threadsEverywhere += sign * Double(count)
     } else {
@@ -56,7 +88,7 @@ struct SharedLoad {
   }
 
   /// The cores that a cell gets, and the threads a core where it runs.
-  func cores(of allotment: Allotment, threads count: Int32) -> (cores: Double, load: Double) {
+  package func cores(of allotment: Allotment, threads count: Int32) -> (cores: Double, load: Double) {
     let everywhere = threadsEverywhere / Double(max(cores.count, 1))
     if spread == 0 { return (Double(count) * min(1, 1 / max(everywhere, 1e-9)), everywhere) }
     let each = Double(count) / Double(max(allotment.cores.count, 1))
@@ -71,7 +103,7 @@ struct SharedLoad {
   }
 
   /// The share of its GPUs that a cell gets: 1 where nobody else uses them.
-  func share(of allotment: Allotment, gpus need: Int32) -> Double {
+  package func share(of allotment: Allotment, gpus need: Int32) -> Double {
     guard need > 0 else { return 1 }
     let everywhere = workersEverywhere / Double(max(gpus.count, 1))
     let each = Double(need) / Double(max(allotment.gpus.count, 1))

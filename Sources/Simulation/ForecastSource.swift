@@ -9,6 +9,15 @@ public protocol ForecastSource: Sendable {
   mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant) -> CellForecast?
   /// A cell has ended after so long a run.
   mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
+  /// A notebook has been closed after its last cell.
+  mutating func closed(number: Int)
+  /// Whether it wants to be told of ends.
+  var learns: Bool { get }
+}
+
+extension ForecastSource {
+  public mutating func closed(number: Int) {}
+  public var learns: Bool { true }
 }
 
 /// Reads the future in the trace: the run times are certain, the notebook's rest is known.
@@ -22,6 +31,8 @@ public struct OracleForecast: ForecastSource {
 
   /// By notebook number; what remains falls with each cell asked for.
   private var known: [Known?]
+
+  public var learns: Bool { false }
 
   public init(notebooks: Int) { known = Array(repeating: nil, count: notebooks) }
 
@@ -39,9 +50,17 @@ public struct OracleForecast: ForecastSource {
     guard let facts = known[number] else { return nil }
     let cell = notebook.cells[index]
     known[number]?.remaining = facts.remaining - cell.run
+    // Only who weighs evictions asks for the think time.
+    let next = cell.gpuMemory > .zero && index + 1 < notebook.cells.count ? notebook.cells[index + 1].think : nil
+    let further = next.map {
+      FurtherForecast(
+        need: ForeseenNeed(), notebookLeft: Quantiles(certain: facts.remaining), think: Quantiles(certain: $0),
+        nextRun: nil, nextNeed: ForeseenNeed())
+    }
     return CellForecast(
       run: Quantiles(certain: cell.run), basis: .oracle, notebookRemaining: facts.remaining, notebookTotal: facts.total,
-      parallelThousandths: cell.parallelThousandths, peakCores: facts.peakCores, peakGPUs: facts.peakGPUs)
+      parallelThousandths: cell.parallelThousandths, peakCores: facts.peakCores, peakGPUs: facts.peakGPUs,
+      further: further)
   }
 
   public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}
@@ -49,6 +68,8 @@ public struct OracleForecast: ForecastSource {
 
 /// Foresees nothing.
 public struct NoForecast: ForecastSource {
+  public var learns: Bool { false }
+
   public init() {}
   public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant)
     -> CellForecast?

@@ -26,15 +26,19 @@ public struct Run: Sendable {
     let cells = Double(max(trace.cellCount, 1))
     if let progress {
       var steps = 0
-      while simulator.nextTime != nil {
-        simulator.step()
+      while simulator.step() {
         steps += 1
         if steps % 10_000 == 0 { progress(Double(simulator.scheduler.state.ended) / cells) }
       }
     } else {
       simulator.run()
     }
-    policy = settings.policy
+    self.init(of: &simulator)
+  }
+
+  /// What a simulation that was played to its end came to.
+  public init(of simulator: inout Simulator) {
+    policy = simulator.settings.policy
     measures = simulator.measures()
     entries = simulator.entriesCount
     digest = simulator.digest.hexadecimal

@@ -36,6 +36,9 @@ public struct Simulator: Sendable {
     var cell: Int32 = 0
     var id = NotebookID(-1)
     var isRunning = false
+    /// How many cores and GPUs its cell holds, alone or with others.
+    var cores: Int32 = 0
+    var gpus: Int32 = 0
     /// Where its cells begin in the simulator's list, and how many there are.
     var first: Int32 = 0
     var cells: Int32 = 0
@@ -51,10 +54,24 @@ public struct Simulator: Sendable {
     var shared: Int64 = 0
     var alone: Int64 = 0
     var think: Int64 = 0
+    /// Its cell holds cores and GPUs together with others.
+    var shares = false
     /// What it holds although it thinks (a reservation).
     var keeps = false
     /// The cell found no memory: it ends at once, in error.
     var fails = false
+
+    /// Books the work done since `since`.
+    mutating func settle(at now: Int64) {
+      let elapsed = now - since
+      since = now
+      guard elapsed > 0 else { return }
+      let done = rate == 1 ? elapsed : Int64((Double(elapsed) * rate).rounded())
+      left = max(left - done, 0)
+    }
+
+    /// How long its cell takes to end at the rate at which it runs.
+    var remaining: Int64 { rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up)) }
   }
 
   public private(set) var scheduler: Scheduler
@@ -62,27 +79,36 @@ public struct Simulator: Sendable {
   public private(set) var entriesCount: Int64 = 0
   /// Every entry so far, where the settings keep them.
   public private(set) var recorded: [Entry] = []
+  /// Every input so far, where the settings keep entries.
+  public private(set) var recordedInputs: [GivenInput] = []
   /// The cells that ended, where the settings keep them.
   public private(set) var history: [RanCell] = []
   let trace: Trace
   let settings: Settings
   let keepsBetweenCells: Bool
+  let learns: Bool
   var forecast: any ForecastSource
   var players: ContiguousArray<Player>
   /// Every notebook's cells, one after the other.
   let cells: ContiguousArray<TraceCell>
-  /// What each player's cell holds, alone or with others.
-  var allotments: ContiguousArray<Allotment>
   /// The player of each of the engine's notebooks.
   var playerOf: ContiguousArray<Int32> = []
+  /// The players that have not opened yet, in order of arrival, from `arrived` on.
+  let arrivals: ContiguousArray<Int32>
+  var arrived = 0
+  /// When the next of them opens; `Int64.max` where there is none.
+  var nextArrival = Int64.max
+  /// What comes next for those that have.
   var agenda: Agenda
   var tally: Tally
   var order: UInt64 = 0
   var load: SharedLoad
-  /// Players on shared allotments, in no order that means anything.
-  var sharers: ContiguousArray<Int32> = []
+  /// Players on shared allotments, and what they share.
+  var sharers: ContiguousArray<(player: Int32, allotment: Allotment)> = []
   /// Memory in use by cells on shared allotments, which no policy counts.
   var sharedMemory = Bytes.zero
+  /// GPU memory in use on shared allotments, by GPU, until the notebooks close.
+  var sharedGPUMemory: SharedGPUMemory
   var held = (cores: 0, gpus: 0, since: Int64(0))
   let node: Node
 
@@ -96,10 +122,9 @@ public struct Simulator: Sendable {
     self.settings = settings
     self.forecast = forecast
     scheduler = try Scheduler(policy: settings.policy, from: catalogue, settings: settings.engine)
+    learns = forecast.learns
     keepsBetweenCells = settings.policy.hasPrefix("reservation")
     players = ContiguousArray(repeating: Player(), count: trace.notebooks.count)
-    allotments = ContiguousArray(
-      repeating: Allotment(node: NodeID(0), cores: CoreSet()), count: trace.notebooks.count)
     var all = ContiguousArray<TraceCell>()
     all.reserveCapacity(trace.cellCount)
     for (index, notebook) in trace.notebooks.enumerated() {
@@ -108,41 +133,63 @@ public struct Simulator: Sendable {
       all.append(contentsOf: notebook.cells)
     }
     cells = all
+    let starts = ContiguousArray(trace.notebooks.map(\.arrival))
+    arrivals = ContiguousArray(
+      trace.notebooks.indices.sorted { (starts[$0], $0) < (starts[$1], $1) }.map { Int32($0) })
     agenda = Agenda(notebooks: trace.notebooks.count)
     tally = Tally(cells: trace.cellCount, notebooks: trace.notebooks.count)
     load = SharedLoad(node)
+    sharedGPUMemory = SharedGPUMemory(node)
     playerOf.reserveCapacity(trace.notebooks.count)
+    nextArrival = arrivals.first.map { starts[Int($0)].microseconds } ?? .max
     give(.observation(.nodeFound(node)))
-    for (number, notebook) in trace.notebooks.enumerated() {
-      schedule(Int32(number), at: notebook.arrival.microseconds, ends: false)
-    }
   }
 
   /// Whether everything that the trace brings has happened, or nothing ever will.
-  public var isOver: Bool { agenda.first == nil && scheduler.wakeAt == .never }
+  public var isOver: Bool { nextOfPlayers == nil && scheduler.wakeAt == .never }
 
   /// Plays until `instant`, or to the end.
   public mutating func run(until instant: Instant = .never) {
-    while let time = nextTime, time <= instant.microseconds { step() }
+    if instant == .never {
+      while step() {}
+    } else {
+      while let time = nextTime, time <= instant.microseconds { step() }
+    }
   }
 
   /// When the next thing happens; nil where nothing does.
   public var nextTime: Int64? {
     let wake = scheduler.wakeAt.microseconds
-    guard let first = agenda.first else { return wake == .max || scheduler.state.waiting.isEmpty ? nil : wake }
-    return min(first.time, wake)
+    guard let next = nextOfPlayers else { return wake == .max || scheduler.state.waiting.isEmpty ? nil : wake }
+    return min(next.time, wake)
   }
 
-  /// Plays the next thing that happens.
-  public mutating func step() {
-    let wake = scheduler.wakeAt.microseconds
-    guard let first = agenda.first, first.time <= wake else {
-      now = max(now, wake)
-      give(.timer)
-      return
+  /// The next that a player does, and who: at one instant ends come first, then arrivals, then submissions.
+  private var nextOfPlayers: (time: Int64, player: Int32)? {
+    if let planned = agenda.first,
+      planned.time < nextArrival || (planned.time == nextArrival && planned.order < Self.thinkers)
+        || arrived == arrivals.count
+    {
+      return (planned.time, planned.notebook)
     }
-    now = first.time
-    if players[Int(first.notebook)].isRunning { end(first.notebook) } else { proceed(first.notebook) }
+    return arrived < arrivals.count ? (nextArrival, arrivals[arrived]) : nil
+  }
+
+  /// Plays the next thing that happens; false where nothing does.
+  @discardableResult
+  public mutating func step() -> Bool {
+    let wake = scheduler.wakeAt.microseconds
+    if let next = nextOfPlayers, next.time <= wake {
+      now = next.time
+      if players[Int(next.player)].isRunning { end(next.player) } else { proceed(next.player) }
+      return true
+    }
+    guard wake != .max, agenda.first != nil || arrived < arrivals.count || !scheduler.state.waiting.isEmpty else {
+      return false
+    }
+    now = max(now, wake)
+    give(.timer)
+    return true
   }
 
   /// The figures so far.
@@ -152,14 +199,28 @@ public struct Simulator: Sendable {
   }
 
   public var digest: Digest { scheduler.ledger.digest }
+
+  /// Gives what was recorded since the last call to `body`, and forgets it: each input with the entries it brought.
+  public mutating func drainRecord(_ body: (GivenInput, ArraySlice<Entry>) -> Void) {
+    var place = 0
+    for given in recordedInputs {
+      body(given, recorded[place..<place + given.entries])
+      place += given.entries
+    }
+    recorded.removeAll(keepingCapacity: true)
+    recordedInputs.removeAll(keepingCapacity: true)
+  }
 }
 
 // MARK: The users
 
 extension Simulator {
+  /// From here on the agenda's order is that of authors whose thinking ends.
+  private static let thinkers: UInt64 = 1 << 63
+
   private mutating func schedule(_ player: Int32, at time: Int64, ends: Bool) {
     order += 1
-    agenda.set(player, at: time, order: ends ? order : order | 1 << 63)
+    agenda.set(player, at: time, order: ends ? order : order | Self.thinkers)
   }
 
   /// Opens a notebook, or submits its next cell.
@@ -176,6 +237,8 @@ extension Simulator {
     let notebook = trace.notebooks[Int(player)]
     let id = NotebookID(Int32(playerOf.count))
     players[Int(player)].id = id
+    arrived += 1
+    nextArrival = arrived < arrivals.count ? trace.notebooks[Int(arrivals[arrived])].arrival.microseconds : .max
     playerOf.append(player)
     tally.arrived(at: Instant(microseconds: now))
     give(
@@ -196,6 +259,8 @@ extension Simulator {
       agenda.remove(player)
       tally.notebookEnded(alone: players[index].alone, shared: players[index].shared, think: players[index].think)
       if players[index].keeps { release(player) }
+      sharedGPUMemory.giveBack(player)
+      forecast.closed(number: index)
       give(.observation(.notebookClosed(players[index].id)))
       return
     }
@@ -213,10 +278,12 @@ extension Simulator {
     players[index].submitted = instant
     players[index].started = .never
     players[index].left = cell.run.microseconds
-    agenda.remove(player)
-    give(
-      .observation(
-        .cellSubmitted(players[index].id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen)))
+    scheduler.handleSubmission(
+      of: players[index].id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen, at: instant)
+    let id = players[index].id
+    obey(.observation(.cellSubmitted(id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen)))
+    // Where it started, its end has taken this submission's place.
+    if !players[index].isRunning { agenda.remove(player) }
   }
 
   private mutating func end(_ player: Int32) {
@@ -226,22 +293,21 @@ extension Simulator {
     let instant = Instant(microseconds: now)
     finishRunning(player)
     players[index].cell += 1
-    if players[index].fails { return fail(player, number) }
-    players[index].shared += (instant - players[index].submitted).microseconds
-    players[index].alone += cell.run.microseconds
-    tally.cellEnded(
-      submitted: players[index].submitted, started: players[index].started, ended: instant, runAlone: cell.run)
+    let ended = players[index]
+    if ended.fails { return fail(player, number) }
+    players[index].shared = ended.shared + (instant - ended.submitted).microseconds
+    players[index].alone = ended.alone + cell.run.microseconds
+    tally.cellEnded(submitted: ended.submitted, started: ended.started, ended: instant, runAlone: cell.run)
     if settings.keepsHistory {
       history.append(
         RanCell(
-          notebook: player, cell: Int32(number), submitted: players[index].submitted, started: players[index].started,
-          ended: instant))
+          notebook: player, cell: Int32(number), submitted: ended.submitted, started: ended.started, ended: instant))
     }
     let work = cell.run.seconds * 1e6
     tally.busyGPUs += work * Double(cell.gpus)
     tally.busyCores +=
       work * Speedup(parallelThousandths: cell.parallelThousandths).over(cores: Double(cell.cores))
-    forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant)
+    if learns { forecast.learn(from: number, in: trace.notebooks[index], number: index, ran: cell.run, at: instant) }
     tell(.ok, ofEndOf: number, player)
   }
 
@@ -258,7 +324,8 @@ extension Simulator {
     let id = players[index].id
     let ended = scheduler.state.notebooks[Int(id.number)].cell.id
     thinkAfterEnd(player)
-    give(.observation(.cellEnded(id, ended, outcome)))
+    scheduler.handleEnd(of: id, ended, outcome, at: Instant(microseconds: now))
+    obey(.observation(.cellEnded(id, ended, outcome)))
     if number + 1 == Int(players[index].cells) { thinkOrClose(player) }
   }
 
@@ -279,19 +346,29 @@ extension Simulator {
   /// Gives the engine an input and does what its entries order.
   private mutating func give(_ input: Input) {
     scheduler.handle(input, at: Instant(microseconds: now))
-    let count = scheduler.entries.count
-    entriesCount += Int64(count)
-    if settings.keepsEntries { recorded.append(contentsOf: scheduler.entries) }
+    obey(input)
+  }
+
+  /// Does what the entries of the last input order; the input is asked for only where it is recorded.
+  private mutating func obey(_ input: @autoclosure () -> Input) {
+    entriesCount += Int64(scheduler.ledger.news.count)
+    if settings.keepsEntries {
+      recorded.append(contentsOf: scheduler.entries)
+      recordedInputs.append(
+        GivenInput(input: input(), at: Instant(microseconds: now), entries: scheduler.entries.count))
+    }
     var sharingChanged = false
-    for place in 0..<count {
-      switch scheduler.entries[place].event {
-      case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
-        begin(playerOf[Int(id.number)], on: allotment, &sharingChanged)
-      case .cellResized(_, let id, let allotment, _):
-        let player = playerOf[Int(id.number)]
-        finishRunning(player, &sharingChanged)
-        begin(player, on: allotment, &sharingChanged)
-      case .cellSuspended(_, let id, _):
+    for place in scheduler.ledger.news.indices {
+      let news = scheduler.ledger.news[place]
+      guard let id = news.notebook else { continue }
+      switch news.kind {
+      case .cellStarted, .cellResumed:
+        begin(id, &sharingChanged)
+        waitForMemory(of: id)
+      case .cellResized:
+        finishRunning(playerOf[Int(id.number)], &sharingChanged)
+        begin(id, &sharingChanged)
+      case .cellSuspended:
         let player = playerOf[Int(id.number)]
         finishRunning(player, &sharingChanged)
         players[Int(player)].suspendedAt = now
@@ -302,59 +379,66 @@ extension Simulator {
         .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
         .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
         break
+      case .memoryEvicted: tally.evictions += 1
       }
     }
     if sharingChanged { spreadLoad() }
   }
 
-  private mutating func begin(_ player: Int32, on allotment: Allotment, _ sharingChanged: inout Bool) {
-    let index = Int(player)
+  /// Lets a cell run on what it has been given. Where one input gave it several allotments, the last is that which counts.
+  private mutating func begin(_ id: NotebookID, _ sharingChanged: inout Bool) {
+    let index = Int(playerOf[Int(id.number)])
     let cell = cells[Int(players[index].first + players[index].cell)]
-    if players[index].started == .never {
-      players[index].started = Instant(microseconds: now)
-    } else if players[index].suspendedAt > 0 {
-      tally.suspendedMicroseconds += Double(now - players[index].suspendedAt)
+    let slot = Int(id.number)
+    let cores = Int32(scheduler.state.notebooks[slot].allotment.cores.count)
+    let gpus = Int32(scheduler.state.notebooks[slot].allotment.gpus.count)
+    var player = players[index]
+    if player.started == .never {
+      player.started = Instant(microseconds: now)
+    } else if player.suspendedAt > 0 {
+      tally.suspendedMicroseconds += Double(now - player.suspendedAt)
     }
-    players[index].suspendedAt = 0
-    players[index].isRunning = true
-    allotments[index] = allotment
-    players[index].since = now
-    if !players[index].keeps {
-      hold(allotment, +1)
-      players[index].keeps = keepsBetweenCells
+    player.suspendedAt = 0
+    player.isRunning = true
+    player.since = now
+    player.shares = scheduler.state.notebooks[slot].allotment.shared
+    if player.keeps, (cores, gpus) != (player.cores, player.gpus) {
+      hold(player, -1)
+      player.keeps = false
     }
-    if allotment.shared {
+    if !player.keeps {
+      (player.cores, player.gpus) = (cores, gpus)
+      hold(player, +1)
+      player.keeps = keepsBetweenCells
+    }
+    if player.shares {
+      let allotment = scheduler.state.notebooks[slot].allotment
       load.add(allotment, threads: cell.cores, gpus: cell.gpus, sign: 1)
-      sharers.append(player)
-      players[index].rate = 0
+      sharers.append((Int32(index), allotment))
+      player.rate = 0
       sharingChanged = true
       sharedMemory = sharedMemory + cell.memory
-      if node.memory > .zero, sharedMemory > node.memory { players[index].fails = true }
+      if node.memory > .zero, sharedMemory > node.memory { player.fails = true }
+      if cell.gpuMemory > .zero, !sharedGPUMemory.take(Int32(index), cell, on: allotment.gpus) { player.fails = true }
     } else {
-      run(
-        player,
-        at: Speedup(parallelThousandths: cell.parallelThousandths).rate(
-          on: Double(allotment.cores.count), of: cell.cores))
+      player.rate =
+        cores >= cell.cores
+        ? 1 : Speedup(parallelThousandths: cell.parallelThousandths).rate(on: Double(cores), of: cell.cores)
+      schedule(Int32(index), at: now + player.remaining, ends: true)
     }
+    players[index] = player
   }
 
-  /// Lets a cell run on at a rate, and plans its end.
-  private mutating func run(_ player: Int32, at rate: Double) {
-    let index = Int(player)
-    players[index].rate = rate
-    let left = players[index].left
-    let time = rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up))
-    schedule(player, at: now + time, ends: true)
-  }
-
-  /// Books the work done since `since`.
-  private mutating func settle(_ player: Int32) {
-    let index = Int(player)
-    let elapsed = now - players[index].since
-    players[index].since = now
-    guard elapsed > 0 else { return }
-    let done = players[index].rate == 1 ? elapsed : Int64((Double(elapsed) * players[index].rate).rounded())
-    players[index].left = max(players[index].left - done, 0)
+  /// A cell whose GPU memory has to be brought to its GPUs first, or others' out of the way, ends that much later.
+  private mutating func waitForMemory(of id: NotebookID) {
+    let slot = Int(id.number)
+    guard scheduler.state.notebooks[slot].cell.demand.gpuMemory > .zero else { return }
+    guard let delay = scheduler.state.notebooks[slot].residency?.delay, delay > .zero else { return }
+    let index = Int(playerOf[slot])
+    guard !players[index].shares else { return }
+    tally.swapMicroseconds += Double(delay.microseconds)
+    players[index].left += Int64((Double(delay.microseconds) * players[index].rate).rounded())
+    schedule(Int32(index), at: now + players[index].remaining, ends: true)
   }
 
   private mutating func finishRunning(_ player: Int32) {
@@ -365,23 +449,24 @@ extension Simulator {
 
   private mutating func finishRunning(_ player: Int32, _ sharingChanged: inout Bool) {
     let index = Int(player)
-    settle(player)
+    players[index].settle(at: now)
     players[index].isRunning = false
-    if !players[index].keeps { hold(allotments[index], -1) }
-    guard allotments[index].shared else { return }
+    if !players[index].keeps { hold(players[index], -1) }
+    guard players[index].shares else { return }
     let cell = cells[Int(players[index].first + players[index].cell)]
-    load.add(allotments[index], threads: cell.cores, gpus: cell.gpus, sign: -1)
-    if let place = sharers.firstIndex(of: player) { sharers.remove(at: place) }
+    if let place = sharers.firstIndex(where: { $0.player == player }) {
+      load.add(sharers[place].allotment, threads: cell.cores, gpus: cell.gpus, sign: -1)
+      sharers.remove(at: place)
+    }
     sharedMemory = sharedMemory - cell.memory
     sharingChanged = true
   }
 
   /// Sets every sharer's rate anew.
   private mutating func spreadLoad() {
-    for player in sharers {
+    for (player, allotment) in sharers {
       let index = Int(player)
       let cell = cells[Int(players[index].first + players[index].cell)]
-      let allotment = allotments[index]
       let got = load.cores(of: allotment, threads: cell.cores)
       var rate = Speedup(parallelThousandths: cell.parallelThousandths).rate(on: got.cores, of: cell.cores)
       if cell.cores > 1 {
@@ -394,20 +479,21 @@ extension Simulator {
         rate = 1
       }
       guard rate != players[index].rate else { continue }
-      settle(player)
-      run(player, at: rate)
+      players[index].settle(at: now)
+      players[index].rate = rate
+      schedule(player, at: now + players[index].remaining, ends: true)
     }
   }
 
   /// Counts what is held from now on.
-  private mutating func hold(_ allotment: Allotment, _ sign: Int) {
+  private mutating func hold(_ player: Player, _ sign: Int) {
     settleHeld()
-    held.cores += sign * allotment.cores.count
-    held.gpus += sign * allotment.gpus.count
+    held.cores += sign * Int(player.cores)
+    held.gpus += sign * Int(player.gpus)
   }
 
   private mutating func release(_ player: Int32) {
-    hold(allotments[Int(player)], -1)
+    hold(players[Int(player)], -1)
     players[Int(player)].keeps = false
   }
 
@@ -418,4 +504,12 @@ extension Simulator {
     tally.heldCores += elapsed * Double(min(held.cores, node.cores.count))
     tally.heldGPUs += elapsed * Double(min(held.gpus, node.gpus.count))
   }
+}
+
+/// An input as the engine was given it.
+public struct GivenInput: Sendable {
+  public var input: Input
+  public var at: Instant
+  /// How many entries it brought.
+  public var entries: Int
 }

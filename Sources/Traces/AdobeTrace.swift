@@ -9,23 +9,24 @@ import Domain
 public enum AdobeTrace {
   static let header = "job_id,num_gpu,submit_time,iterations,model_name,duration,interval"
 
-  /// Reads a trace.
+  /// Reads a trace, plain or gzip-compressed.
   ///
-  /// - Throws: `TraceError` for the first line that is not as the format wants it.
-  public static func read(_ bytes: [UInt8], file: String, name: String = "adobe") throws(TraceError) -> Trace {
-    let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
-    guard let first = lines.first, String(decoding: trimmed(first), as: UTF8.self) == header else {
+  /// - Throws: `TraceError` for a file that cannot be read, and for the first line that is not as the format wants it.
+  public static func read(_ path: String, name: String = "adobe") throws(TraceError) -> Imported {
+    var reader = try LineReader(path)
+    guard let first = try reader.next(), String(decoding: first, as: UTF8.self) == header else {
       throw TraceError(
-        file: file, line: 1, because: "is not the AdobeTrace's header", mend: "The file begins with \(header).")
+        file: path, line: 1, because: "is not the AdobeTrace's header", mend: "The file begins with \(header).")
     }
-    var trace = Trace(name: name, note: "AdobeTrace, \(file)", notebooks: [])
+    var trace = Trace(name: name, note: "AdobeTrace, \(path)", notebooks: [])
     var previousEnd: Int64?
-    for (index, raw) in lines.enumerated().dropFirst() {
-      let line = trimmed(raw)
+    var atOnce = 0
+    while let line = try reader.next() {
       if line.isEmpty { continue }
-      let row = try Row(line, file: file, number: index + 1)
+      let row = try Row(line, file: path, number: reader.number)
       if let end = previousEnd, row.submitted >= end {
         let think = Span(microseconds: (row.submitted - end) * 60_000_000)
+        if think == .zero { atOnce += 1 }
         trace.notebooks[trace.notebooks.count - 1].cells.append(row.cell(think: think))
       } else {
         let number = trace.notebooks.count + 1
@@ -36,14 +37,17 @@ public enum AdobeTrace {
       }
       previousEnd = row.submitted + row.duration
     }
-    guard !trace.notebooks.isEmpty else {
-      throw TraceError(file: file, because: "holds a header and no row", mend: "Is it the whole file?")
+    if let damage = reader.damage {
+      throw TraceError(file: path, because: "cannot be read to its end: \(damage)", mend: "Unpack it by hand.")
     }
-    return trace
-  }
-
-  private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    line.last == 0x0D ? line.dropLast() : line
+    guard !trace.notebooks.isEmpty else {
+      throw TraceError(file: path, because: "holds a header and no row", mend: "Is it the whole file?")
+    }
+    var notes = [
+      "times are whole minutes; sessions are told by a submission before the previous end; users are not named"
+    ]
+    if atOnce > 0 { notes.append("\(atOnce) cells followed within the minute: their think time is 0") }
+    return Imported(trace: trace, notes: notes)
   }
 
   /// One row; minutes.

@@ -1,3 +1,4 @@
+import Chance
 import Domain
 
 /// Made-up interactive workloads, the same for the same seed everywhere: for comparisons at a chosen load.
@@ -42,17 +43,7 @@ public struct MixedWorkload: Sendable, Hashable {
       } while random.uniform() < 0.9 && cells.count < 200
       made.append(TraceNotebook(name: "n\(number)", user: "u\(number % 17 + 1)", cells: cells))
     }
-    let coreWork = made.flatMap(\.cells).reduce(0.0) {
-      $0 + $1.run.seconds * Speedup(parallelThousandths: $1.parallelThousandths).over(cores: Double($1.cores))
-    }
-    let gpuWork = made.flatMap(\.cells).reduce(0.0) { $0 + $1.run.seconds * Double($1.gpus) }
-    let busiest = max(coreWork / Double(max(cores, 1)), gpus > 0 ? gpuWork / Double(gpus) : 0)
-    let gap = busiest / load / Double(made.count)
-    var clock = 0.0
-    for index in made.indices {
-      made[index].arrival = Instant(seconds: clock)
-      clock += random.exponential(mean: gap)
-    }
+    ArrivalRate.spread(&made, load: load, cores: cores, gpus: gpus, &random)
     return Trace(
       name: "\(kind.rawValue) load \(load) seed \(seed)",
       note: "generated: \(notebooks) notebooks for \(cores) cores and \(gpus) GPUs", notebooks: made)
@@ -74,45 +65,23 @@ public struct MixedWorkload: Sendable, Hashable {
   }
 }
 
-/// A small random generator whose sequence is the same on every machine. **Source**: Steele, Lea and Flood, "Fast
-/// splittable pseudorandom number generators", OOPSLA 2014.
-public struct SplitMix: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-
-  public init(seed: UInt64) { state = seed }
-
-  public mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  /// From 0 up to 1, which it never is.
-  public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
-
-  /// Exponentially distributed, by inversion with a logarithm of our own, so that no library's rounding decides.
-  public mutating func exponential(mean: Double) -> Double { -mean * Self.logarithm(1 - uniform()) }
-
-  /// The natural logarithm of a number above 0 and up to 1, to about 15 digits: the exponent, and atanh's series.
-  static func logarithm(_ value: Double) -> Double {
-    var mantissa = value.significand
-    var exponent = Double(value.exponent)
-    if mantissa > 1.4142135623730951 {
-      mantissa /= 2
-      exponent += 1
+/// Poisson arrivals at an offered load.
+public enum ArrivalRate {
+  /// Sets when notebooks arrive, so that the load comes out: the work of the cells, each on one core or on its GPUs, per
+  /// second, over the capacity of the scarcest resource.
+  public static func spread(
+    _ notebooks: inout [TraceNotebook], load: Double, cores: Int, gpus: Int, _ random: inout SplitMix
+  ) {
+    let coreWork = notebooks.flatMap(\.cells).reduce(0.0) {
+      $0 + $1.run.seconds * Speedup(parallelThousandths: $1.parallelThousandths).over(cores: Double($1.cores))
     }
-    let ratio = (mantissa - 1) / (mantissa + 1)
-    let square = ratio * ratio
-    var term = ratio
-    var sum = 0.0
-    var odd = 1.0
-    while odd < 30 {
-      sum += term / odd
-      term *= square
-      odd += 2
+    let gpuWork = notebooks.flatMap(\.cells).reduce(0.0) { $0 + $1.run.seconds * Double($1.gpus) }
+    let busiest = max(coreWork / Double(max(cores, 1)), gpus > 0 ? gpuWork / Double(gpus) : 0)
+    let gap = busiest / load / Double(notebooks.count)
+    var clock = 0.0
+    for index in notebooks.indices {
+      notebooks[index].arrival = Instant(seconds: clock)
+      clock += random.exponential(mean: gap)
     }
-    return 2 * sum + exponent * 0.6931471805599453
   }
 }

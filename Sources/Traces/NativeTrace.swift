@@ -50,6 +50,7 @@ public enum NativeTrace {
     if cell.gpus != 0 { text += ", \"gpus\": \(cell.gpus)" }
     if cell.memory != .zero { text += ", \"memory\": \(cell.memory.count)" }
     if cell.gpuMemory != .zero { text += ", \"gpuMemory\": \(cell.gpuMemory.count)" }
+    if cell.outcome != .ok { text += ", \"outcome\": \"\(cell.outcome.word)\"" }
     return text + "}"
   }
 
@@ -199,7 +200,15 @@ private struct NativeReader {
       case "gpus": cell.gpus = Int32(try whole(&scanner, field, 0...Int64(GPUSet.greatest)))
       case "memory": cell.memory = Bytes(try whole(&scanner, field, 0...(1 << 53)))
       case "gpuMemory": cell.gpuMemory = Bytes(try whole(&scanner, field, 0...(1 << 53)))
-      default: throw unknown(field, "think, run, cores, parallel, gpus, memory and gpuMemory")
+      case "outcome":
+        let word = try text(&scanner, field)
+        guard let outcome = CellOutcome.allCases.first(where: { $0.word == word }) else {
+          throw fail(
+            field, "is '\(word.printable(at: 20))'",
+            "There are \(CellOutcome.allCases.map(\.word).joined(separator: ", ")).")
+        }
+        cell.outcome = outcome
+      default: throw unknown(field, "think, run, cores, parallel, gpus, memory, gpuMemory and outcome")
       }
     }
     guard cell.run >= .zero else { throw fail("cells[\(number)].run", "is missing", mend) }

@@ -16,10 +16,12 @@ import Domain
   public var memory: Bytes
   /// The memory that it needs on each of its GPUs.
   public var gpuMemory: Bytes
+  /// How it ended when it was recorded; a simulation runs it to its end all the same.
+  public var outcome: CellOutcome
 
   @inlinable public init(
     think: Span, run: Span, cores: Int32 = 1, parallelThousandths: Int32 = 1000, gpus: Int32 = 0,
-    memory: Bytes = .zero, gpuMemory: Bytes = .zero
+    memory: Bytes = .zero, gpuMemory: Bytes = .zero, outcome: CellOutcome = .ok
   ) {
     self.think = think
     self.run = run
@@ -28,6 +30,7 @@ import Domain
     self.gpus = gpus
     self.memory = memory
     self.gpuMemory = gpuMemory
+    self.outcome = outcome
   }
 
   /// What the cell asks the engine for: malleable from one core to all that it can use.
@@ -128,5 +131,20 @@ extension Trace {
       }
     }
     return result
+  }
+}
+
+extension Trace {
+  /// Makes the notebooks' names differ, as a trace on disk wants it: the second `a` becomes `a#2`.
+  mutating func nameApart() {
+    var seen: Set<String> = []
+    for index in notebooks.indices {
+      let plain = notebooks[index].name
+      var number = 1
+      while !seen.insert(notebooks[index].name).inserted {
+        number += 1
+        notebooks[index].name = "\(plain)#\(number)"
+      }
+    }
   }
 }

@@ -3,41 +3,42 @@ import Glibc
 
 /// Traces on disk.
 public enum TraceFile {
-  /// Reads a trace of either format that is told by its first bytes: native, or the AdobeTrace's CSV.
+  /// No native trace is larger: 8 GiB, unpacked.
+  static let bytesMost = 1 << 33
+
+  /// Reads a trace that is told by its first line: native, the AdobeTrace's CSV, or a table of timings; each may be
+  /// compressed with gzip.
   ///
-  /// - Throws: `TraceError` where the file cannot be opened or is neither.
+  /// - Throws: `TraceError` where the file cannot be opened or is none of these.
   public static func read(_ path: String) throws(TraceError) -> Trace {
-    let bytes = try contents(of: path)
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    if bytes.starts(with: "job_id,".utf8) {
-      return try AdobeTrace.read(bytes, file: path, name: name.hasSuffix(".csv") ? String(name.dropLast(4)) : name)
+    let file = path.split(separator: "/").last.map(String.init) ?? path
+    let name = file.firstIndex(of: ".").map { String(file[..<$0]) } ?? file
+    var reader = try LineReader(path)
+    if let first = try reader.next() {
+      if first.begins(with: "job_id,") { return try AdobeTrace.read(path, name: name).trace }
+      if first.first != UInt8(ascii: "{"), TimingTable.isHeader(first) {
+        return try TimingTable.read(path, name: name).trace
+      }
     }
-    return try NativeTrace.read(bytes, file: path)
+    return try NativeTrace.read(try contents(of: path, bytesMost: bytesMost), file: path)
   }
 
-  /// The bytes of a file.
+  /// The bytes of a file, unpacked where it is compressed.
   ///
-  /// - Throws: `TraceError` in the operating system's words.
-  public static func contents(of path: String) throws(TraceError) -> [UInt8] {
-    func fail(_ code: Int32) -> TraceError {
-      TraceError(file: path, because: String(cString: strerror(code)), mend: "Name a trace that can be read.")
-    }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw fail(errno) }
-    defer { close(descriptor) }
+  /// - Throws: `TraceError` in the operating system's words, for a damaged archive, and for one that is too large.
+  static func contents(of path: String, bytesMost: Int) throws(TraceError) -> [UInt8] {
+    let stream = try ByteStream(path)
     var bytes: [UInt8] = []
-    var status = stat()
-    if fstat(descriptor, &status) == 0, status.st_size > 0 { bytes.reserveCapacity(Int(status.st_size)) }
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = Glibc.read(descriptor, &chunk, chunk.count)
-      if count == 0 { return bytes }
-      guard count > 0 else {
-        if errno == EINTR { continue }
-        throw fail(errno)
+    while try stream.next({ bytes.append(contentsOf: $0) }) {
+      if bytes.count > bytesMost {
+        throw TraceError(
+          file: path, because: "is larger than \(bytesMost >> 20) MiB", mend: "Is it the file that was meant?")
       }
-      bytes.append(contentsOf: chunk[..<count])
     }
+    if let damage = stream.damage {
+      throw TraceError(file: path, because: "cannot be read to its end: \(damage)", mend: "Unpack it by hand.")
+    }
+    return bytes
   }
 
   /// Writes a file whole: into a neighbour first, then over the old one, so that nothing half-written is ever seen.

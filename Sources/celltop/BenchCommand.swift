@@ -1,3 +1,4 @@
+import Chance
 import ArgumentParser
 import Domain
 import Glibc
@@ -8,7 +9,8 @@ import Traces
 /// `celltop bench`: measures celltop itself.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure celltop itself.", subcommands: [Simulate.self, NodeBench.self])
+    commandName: "bench", abstract: "Measure celltop itself.",
+    subcommands: [Simulate.self, HistoryBench.self, HistoryLoad.self, NodeBench.self])
 
   struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(

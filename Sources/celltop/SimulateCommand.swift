@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import History
 import Metrics
 import Policies
 import Simulation
@@ -23,6 +24,9 @@ struct SimulateCommand: ParsableCommand {
 
   @OptionGroup var options: SimulationOptions
 
+  @Option(help: "Record the session in this history file, to be replayed like a real one.", completion: .file())
+  var record: String?
+
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
 
@@ -30,8 +34,46 @@ struct SimulateCommand: ParsableCommand {
     let trace: Trace
     do throws(TraceError) { trace = try options.trace(at: self.trace) } catch { refuseUse(error) }
     let node = options.node(for: trace)
-    let finished = simulated(trace, on: node, policy: policy, options: options)
+    let finished =
+      if let record {
+        try recorded(trace, on: node, in: record)
+      } else {
+        simulated(trace, on: node, policy: policy, options: options)
+      }
     print(json ? finished.json(withPolicy: true) : finished.text(trace: trace, node: node))
+  }
+}
+
+extension SimulateCommand {
+  /// Plays `trace` into a history file.
+  private func recorded(_ trace: Trace, on node: Node, in path: String) throws -> FinishedRun {
+    var line = ProgressLine()
+    let began = monotonicSeconds()
+    var settings = Simulator.Settings(policy: policy, contention: options.contention)
+    settings.keepsEntries = true
+    let simulator: Simulator
+    do throws(Refusal) {
+      simulator = try Simulator(
+        trace, on: node, settings: settings, forecast: options.source(for: trace), catalogue: .standard)
+    } catch { refuseUse(error) }
+    do throws(HistoryError) {
+      var recorder = try SimulationRecorder(simulator, into: try HistoryStore(path: path), note: trace.name)
+      let cells = Double(max(trace.cellCount, 1))
+      while !recorder.isOver {
+        try recorder.play()
+        line.show("\(policy) on \(trace.name)", share: Double(recorder.simulator.scheduler.state.ended) / cells)
+      }
+      try recorder.end()
+      line.clear()
+      Tool.progress("recorded as session \(recorder.session) of \(path)")
+      return FinishedRun(
+        run: Run(of: &recorder.simulator), lowerBound: LowerBound(of: trace, on: node).antt, gpuHoursSaved: nil,
+        wallSeconds: monotonicSeconds() - began)
+    } catch {
+      line.clear()
+      Tool.progress("celltop: \(error)")
+      throw ExitCode(1)
+    }
   }
 }
 

@@ -21,10 +21,19 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Memory of each GPU, like 80G. Without it: as much as anyone wants.")
   var gpuMemory: String?
 
-  @Option(help: "Seed of everything random. A trace holds nothing random: it is kept for generated workloads.")
+  @Option(
+    help: "Bytes a second at which GPU memory is saved to the host and restored, like 5.3G, as measured; 0: at once.")
+  var swapRate: String?
+
+  @Option(
+    name: .customLong("draw-gpu-memory"),
+    help: "Draw GPU memory for the notebooks whose cells do not say it, up to 3/4 of this a GPU, like 80G.")
+  var drawGPUMemory: String?
+
+  @Option(help: "Seed of what is drawn (--draw-gpu-memory).")
   var seed: UInt64 = 1
 
-  @Option(help: "What the policies know beforehand: oracle (the trace itself) or none.")
+  @Option(help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
   var forecast: ForecastChoice = .oracle
 
   @Option(help: "What threads that outnumber shared cores cost: measured or none.")
@@ -36,7 +45,7 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Scale the think times and the gaps between arrivals by this factor: below 1, more load.")
   var stretch: Double = 1
 
-  enum ForecastChoice: String, ExpressibleByArgument, CaseIterable { case oracle, none }
+  enum ForecastChoice: String, ExpressibleByArgument, CaseIterable { case oracle, learned, none }
   enum OversubscriptionChoice: String, ExpressibleByArgument, CaseIterable { case measured, none }
 
   func validate() throws {
@@ -52,7 +61,10 @@ struct SimulationOptions: ParsableArguments {
     if !(stretch > 0 && stretch <= 1000) {
       throw ValidationError("--stretch is \(stretch). Give a factor above 0 and up to 1000.")
     }
-    for (name, text) in [("--memory", memory), ("--gpu-memory", gpuMemory)] {
+    let sizes = [
+      ("--memory", memory), ("--gpu-memory", gpuMemory), ("--swap-rate", swapRate), ("--draw-gpu-memory", drawGPUMemory),
+    ]
+    for (name, text) in sizes {
       guard let text else { continue }
       do throws(ParseError) { _ = try Bytes(parsing: text) } catch { throw ValidationError("\(name): \(error)") }
     }
@@ -62,6 +74,7 @@ struct SimulationOptions: ParsableArguments {
   func trace(at path: String) throws(TraceError) -> Trace {
     var trace = try TraceFile.read(path)
     if stretch != 1 { trace = trace.stretched(by: stretch) }
+    if let most = size(drawGPUMemory) { trace = trace.drawingGPUMemory(upTo: most, seed: seed) }
     return `repeat` == 1 ? trace : trace.repeated(`repeat`)
   }
 
@@ -72,12 +85,15 @@ struct SimulationOptions: ParsableArguments {
     let wantsOnlyGPUs = cells.allSatisfy { $0.gpus > 0 && $0.cores <= $0.gpus }
     let gpuCount = gpus ?? (gpusMost == 0 ? 0 : max(Int(gpusMost), 64))
     let coreCount = cores ?? (wantsOnlyGPUs && gpuCount > 0 ? gpuCount : max(Int(cells.map(\.cores).max() ?? 1), 64))
-    let each = gpuMemory.flatMap { try? Bytes(parsing: $0) } ?? .zero
+    let each = size(gpuMemory) ?? .zero
     return Node(
       id: NodeID(0), name: "node", cores: CoreSet(0..<coreCount),
       gpus: (0..<gpuCount).map { GPU(uuid: "GPU-\($0)", memory: each) },
-      memory: memory.flatMap { try? Bytes(parsing: $0) } ?? .zero)
+      memory: size(memory) ?? .zero, gpuSwapRate: size(swapRate) ?? Node.gpuSwapRateMeasured)
   }
+
+  /// A size that `validate` has read already.
+  private func size(_ text: String?) -> Bytes? { text.flatMap { try? Bytes(parsing: $0) } }
 
   var contention: Contention {
     switch oversubscription {
@@ -89,6 +105,7 @@ struct SimulationOptions: ParsableArguments {
   func source(for trace: Trace) -> any ForecastSource {
     switch forecast {
     case .oracle: OracleForecast(notebooks: trace.notebooks.count)
+    case .learned: LearnedForecast()
     case .none: NoForecast()
     }
   }

@@ -24,6 +24,7 @@ struct FinishedRun {
       ("slowdownMean", number(m.slowdownMean)), ("boundedSlowdownMean", number(m.boundedSlowdownMean)),
       ("makespan", number(m.makespan)), ("worstNTT", number(m.worstNTT)), ("jain", number(m.jain)),
       ("preemptions", "\(m.preemptions)"), ("suspendedHours", number(m.suspendedHours)),
+      ("evictions", "\(m.evictions)"), ("swapHours", number(m.swapHours)),
       ("held", "{\"cores\": \(number(m.heldCores)), \"gpus\": \(number(m.heldGPUs))}"),
       ("busy", "{\"cores\": \(number(m.busyCores)), \"gpus\": \(number(m.busyGPUs))}"),
       ("gpuHoursHeld", number(m.gpuHoursHeld)),
@@ -63,13 +64,24 @@ struct ProgressLine {
   private var hasWritten = false
 
   /// Shows how far the work has come, after its first second and ten times a second at the most.
-  mutating func show(_ text: String, share: Double) {
+  ///
+  /// - Parameter share: from 0 to 1; nil where the end is not known.
+  mutating func show(_ text: String, share: Double?) {
     let now = monotonicSeconds()
     guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
     last = now
     hasWritten = true
-    let percent = Int(share * 100)
-    complain(isShown ? "\r\u{1B}[K\(text): \(percent) %" : "\(text): \(percent) %\n")
+    let text = share.map { "\(text): \(Int($0 * 100)) %" } ?? text
+    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
+  }
+
+  /// Shows what was done where nobody knows how much there is.
+  mutating func show(_ text: String) {
+    let now = monotonicSeconds()
+    guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
+    last = now
+    hasWritten = true
+    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
   }
 
   mutating func clear() {
@@ -83,6 +95,13 @@ struct ProgressLine {
 func monotonicSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// Seconds that the processor has worked for this process, on all its threads.
+func processorSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 

@@ -1,3 +1,4 @@
+import Chance
 import Canvas
 import Domain
 import Projections

@@ -18,7 +18,7 @@ struct Wrong: Policy {
 
   init(options: PolicyOptions) throws(Refusal) { act = options.items.first.flatMap { Act(rawValue: $0.name) } }
   mutating func prepare(for state: SchedulerState) {}
-  mutating func note(_ event: Event, in state: SchedulerState) {}
+  mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {}
 
   mutating func decide(_ ledger: inout Ledger) {
     guard let act, ledger.entries.isEmpty else { return }
@@ -137,7 +137,7 @@ struct Explaining: Policy {
 
   init(options: PolicyOptions) throws(Refusal) {}
   mutating func prepare(for state: SchedulerState) {}
-  mutating func note(_ event: Event, in state: SchedulerState) {}
+  mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {}
   mutating func decide(_ ledger: inout Ledger) {
     guard ledger.state.contains(Stage.subject) else { return }
     let slot = ledger.state[Stage.subject]

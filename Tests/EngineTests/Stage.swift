@@ -9,7 +9,7 @@ struct Idle: Policy {
 
   init(options: PolicyOptions) throws(Refusal) {}
   mutating func prepare(for state: SchedulerState) {}
-  mutating func note(_ event: Event, in state: SchedulerState) {}
+  mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {}
   mutating func decide(_ ledger: inout Ledger) {}
 }
 

@@ -16,7 +16,8 @@ final class TemporaryHistory {
 
   func writer(_ store: HistoryStore) throws -> SessionWriter {
     try SessionWriter(
-      store, kind: "live", host: "node7", user: "ana", beganMicroseconds: 1_700_000_000_000_000, retrySpan: .zero)
+      store, .init(kind: "live", host: "node7", user: "ana", beganMicroseconds: 1_700_000_000_000_000),
+      retrySpan: .zero)
   }
 }
 
@@ -71,7 +72,7 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
       .command(command), at: .zero, after: 0,
       bringing: [entry(1, .commandAccepted(command)), entry(2, .commandRefused(command, refusal))])
     writer.flush()
-    let rows = try store.pool.read {
+    let rows = try store.database.read {
       try Row.fetchAll($0, sql: "SELECT author, verb, notebook, why, refused FROM action ORDER BY sequence")
     }
     #expect(rows.map { $0["author"] as String } == ["ana", "ana"])
@@ -86,11 +87,15 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
     let place = TemporaryHistory()
     let store = try place.open()
     let writer = try place.writer(store)
-    writer.take(.timer, at: .zero, after: 0, bringing: (1...5).map { entry($0, .held(NotebookID(0))) })
-    writer.flush()
-    try store.pool.write { try $0.execute(sql: "DELETE FROM entry WHERE sequence = 3") }
+    for number in 1...6000 as ClosedRange<Int64> {
+      writer.take(.timer, at: .zero, after: number - 1, bringing: [entry(number, .invariantBroken("x\(number)"))])
+    }
+    #expect(writer.flush())
+    let firsts = try store.database.read { try Int64.fetchAll($0, sql: "SELECT first FROM stretch ORDER BY first") }
+    #expect(firsts.count > 3)
+    try store.database.write { try $0.execute(sql: "DELETE FROM stretch WHERE first = ?", arguments: [firsts[1]]) }
     #expect { try store.entries(of: writer.session) } throws: {
-      "\($0)" == "session \(writer.session) has a gap: entry 3 is missing before 4"
+      "\($0)" == "session \(writer.session) has a gap: entry \(firsts[1]) is missing before \(firsts[2])"
     }
   }
 
@@ -126,11 +131,11 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
     let place = TemporaryHistory()
     let store = try place.open()
     let writer = try place.writer(store)
-    try store.pool.write { try $0.execute(sql: "ALTER TABLE entry RENAME TO hidden") }
+    try store.database.write { try $0.execute(sql: "ALTER TABLE stretch RENAME TO hidden") }
     writer.take(.timer, at: .zero, after: 0, bringing: [entry(1, .policyChanged("fcfs"))])
     #expect(!writer.flush())
     #expect(writer.trouble?.contains("cannot write the history") == true)
-    try store.pool.write { try $0.execute(sql: "ALTER TABLE hidden RENAME TO entry") }
+    try store.database.write { try $0.execute(sql: "ALTER TABLE hidden RENAME TO stretch") }
     writer.take(.timer, at: .zero, after: 1, bringing: [entry(2, .held(NotebookID(0)))])
     #expect(writer.flush())
     #expect(writer.trouble == nil)

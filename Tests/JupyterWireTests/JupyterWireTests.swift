@@ -1,3 +1,4 @@
+import Chance
 import Testing
 
 @testable import JupyterWire
@@ -183,7 +184,7 @@ struct HostileTests {
   @Test("never reads beyond a frame, whatever is in it", arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
   func fuzz(seed: UInt64) {
     // Again with: swift test --filter HostileTests (the seed is the argument that the failure names)
-    var random = SplitMix(state: seed)
+    var random = SplitMix(seed: seed)
     let samples = [
       #"{"msg_id":"a_1","msg_type":"execute_request","session":"s","subshell_id":null,"date":"2026-01-01T00:00:00Z"}"#,
       #"{"code":"print(\"\u00e9\ud83d\ude00\")","silent":false,"stop_on_error":true,"user_expressions":{"a":[1,{}]}}"#,
@@ -259,18 +260,6 @@ struct ComposerTests {
     let frames = composer.silentExecute(code: "1", stamp: .init(id: "i", date: "d"))
     let read = frames[5].withUnsafeBytes { ExecuteRequest($0) }
     #expect(read == ExecuteRequest(code: "1", silent: true, stopOnError: false))
-  }
-}
-
-/// A small generator with a seed (SplitMix64, Steele et al. 2014).
-struct SplitMix {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }
 

@@ -1,3 +1,4 @@
+import Chance
 import Domain
 import Projections
 import Testing
@@ -58,13 +59,13 @@ import Testing
   @Test("shows the same over key frames, there and back")
   func keyFrames() {
     let entries = Self.session(rounds: 2200, seed: 7)
-    #expect(entries.count > 3 * ReplayPlayer.keyFrameEvery)
+    #expect(entries.count > 3 * MemoryTape.keyFrameEvery)
     var player = ReplayPlayer(entries)
     for share in [1, 0.999, 0.7, 0.34, 0.33, 0.8, 0, 0.5, 0.01, 1] {
       player.seek(toShare: share)
       #expect(player.board == Self.fold(entries, until: player.position), "at \(share)")
     }
-    for count in [ReplayPlayer.keyFrameEvery + 1, -1, -1, 1, -3, 2] {
+    for count in [MemoryTape.keyFrameEvery + 1, -1, -1, 1, -3, 2] {
       if count > 1000 { player.step(by: count - player.count) } else { player.step(by: count) }
       #expect(player.board.sequence == Int64(player.count))
     }
@@ -203,20 +204,5 @@ import Testing
     #expect(player.position == .zero)
     player.seek(toShare: 7)
     #expect(player.share == 1)
-  }
-}
-
-/// A small generator with a seed (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-private struct SplitMix {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -12,7 +12,7 @@ struct InvariantTests {
   static let policies =
     PolicyCatalogue.standard.names + [
       "dynamic:no-preemption", "dynamic:no-malleability", "dynamic:no-anticipation", "dynamic:no-ageing",
-      "dynamic:ageing=0.02,large=0.1",
+      "dynamic:ageing=0.02,share=0.2",
     ]
   static let node = Node(
     id: NodeID(0), name: "n", cores: CoreSet(0..<16), gpus: (0..<4).map { GPU(uuid: "g\($0)") })
@@ -93,7 +93,7 @@ struct InvariantTests {
 
   @Test("dynamic is work-conserving: nobody waits beside what he could run on", arguments: UInt64(1)...12)
   func workConserving(seed: UInt64) throws {
-    for policy in ["dynamic", "dynamic:ageing=0.02,large=0.1"] {
+    for policy in ["dynamic", "dynamic:ageing=0.02,share=0.2"] {
       var simulator = try Self.simulator(policy, seed: seed)
       while simulator.nextTime != nil {
         simulator.step()

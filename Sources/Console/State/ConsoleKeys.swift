@@ -27,9 +27,10 @@ extension ConsoleState {
       let turn = action.map { [.down, .pageDown, .play].contains($0) ? 1 : [.up, .pageUp].contains($0) ? -1 : 0 } ?? 0
       layer = turn == 0 ? nil : .help(page: max(page + turn, 0))
       return []
-    case .explain:
+    case .explain, .changes:
       layer = nil
       return []
+    case .sessions(let list): return browse(list, keys.action(for: press), press)
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
@@ -40,7 +41,12 @@ extension ConsoleState {
     switch mouse.action {
     case .wheelUp: return move(by: -3)
     case .wheelDown: return move(by: 3)
-    case .press, .release, .drag: return []
+    case .press(.left): return press(at: mouse.point)
+    case .drag(.left): return isDraggingBar ? seek(atColumn: mouse.point.column) : []
+    case .release:
+      isDraggingBar = false
+      return []
+    case .press, .drag: return []
     }
   }
 
@@ -54,7 +60,13 @@ extension ConsoleState {
     case .filter: layer = .prompt(Prompt(purpose: .filter, text: filter))
     case .nextPane: focus = Pane(rawValue: (focus.rawValue + 1) % Pane.allCases.count) ?? .notebooks
     case .back:
-      if isZoomed { isZoomed = false } else { filter = "" }
+      if alternative?.isShown == true {
+        alternative?.isShown = false
+      } else if isZoomed {
+        isZoomed = false
+      } else {
+        filter = ""
+      }
     case .zoom: isZoomed.toggle()
     case .down: return move(by: 1)
     case .up: return move(by: -1)
@@ -75,8 +87,19 @@ extension ConsoleState {
       let direction = action == .raise ? 1 : -1
       return transport == nil ? changePriority(by: Int32(direction)) : [.replay(.seekMarker(direction))]
     case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
-    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go:
+    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
+      .searchNext, .searchPrevious, .mark, .changes, .whatIf:
       return move(transport: action)
+    case .sessions: return [.listSessions]
+    case .intoHistory:
+      if session.mode == .replay {
+        say(.warning, "this is the past already; L goes back to the live session")
+      } else {
+        return [.enterHistory]
+      }
+    case .backToLive:
+      if session.mode == .replay { return [.leaveHistory] }
+      say(.warning, "this session is live")
     }
     return []
   }
@@ -115,12 +138,38 @@ extension ConsoleState {
     case .backTenth: return [.replay(.seek(now - Span(microseconds: facts.end.microseconds / 10)))]
     case .forwardTenth: return [.replay(.seek(now + Span(microseconds: facts.end.microseconds / 10)))]
     case .go: layer = .prompt(Prompt(purpose: .seek))
+    case .searchNext, .searchPrevious:
+      guard let lastSearch else {
+        say(.warning, "nothing has been searched for; g takes /name, user:ana, wait>60")
+        return []
+      }
+      return [.replay(.search(lastSearch, action == .searchNext ? 1 : -1))]
+    case .mark:
+      marked = (board, now)
+      say(.good, "marked \(session.timeOfDay(now)); c tells what changed since")
+    case .changes:
+      if marked == nil { say(.warning, "no moment is marked; M marks this one") } else { layer = .changes }
+    case .whatIf:
+      if alternative != nil, alternative?.isShown == false {
+        alternative?.isShown = true
+      } else {
+        layer = .prompt(Prompt(purpose: .whatIf))
+      }
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
       .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
-      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw:
+      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive:
       break
     }
     return []
+  }
+
+  /// Asks for a world in which something is different from the moment on the screen.
+  mutating func askWhatIf(_ text: String) -> [Intent] {
+    guard transport != nil else {
+      say(.warning, "this session is live; go into its history (H), to the moment from which it shall be different")
+      return []
+    }
+    return [.whatIf(text, from: now)]
   }
 
   mutating func say(_ level: Flash.Level, _ text: String) { flash = Flash(level, text, until: clock + Flash.span) }
@@ -167,6 +216,7 @@ extension ConsoleState {
       return []
     case .seek: return prompt.text.allSatisfy { $0 == " " } ? [] : seek(prompt.text)
     case .command: return run(palette: prompt.text)
+    case .whatIf: return prompt.text.allSatisfy { $0 == " " } ? [] : askWhatIf(prompt.text)
     }
   }
 
@@ -184,6 +234,10 @@ extension ConsoleState {
     }
     do {
       switch try SeekTarget(parsing: text) {
+      case .marker(let kind): return [.replay(.seekMarkerOf(kind, 1))]
+      case .search(let query):
+        lastSearch = query
+        return [.replay(.search(query, 1))]
       case .share(let share): return [.replay(.seekShare(share))]
       case .offset(let span): return go(to: Instant.zero + span)
       case .timeOfDay(let seconds):
@@ -206,11 +260,34 @@ enum SeekTarget: Equatable {
   case offset(Span)
   /// Seconds after midnight.
   case timeOfDay(Int)
+  /// The next marker of a kind.
+  case marker(Marker.Kind)
+  /// The next cell that matches, as the history's search reads it.
+  case search(String)
 
   init(parsing text: String) throws(ParseError) {
     let trimmed = text.filter { $0 != " " }
     func fail(_ why: String) -> ParseError {
-      ParseError(reading: "the time", text: text, because: why, mend: "13:41:07, 2:30, 150s or 45%")
+      ParseError(
+        reading: "the time", text: text, because: why,
+        mend: "13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60")
+    }
+    let words: [String: Marker.Kind] = [
+      "action": .action, "preempt": .preemption, "preemption": .preemption, "wait": .wait, "error": .error,
+      "fault": .fault,
+    ]
+    if let kind = words[trimmed] {
+      self = .marker(kind)
+      return
+    }
+    if ["/", "user:", "wait>", "run>", "outcome:"].contains(where: trimmed.hasPrefix) {
+      self = .search(text)
+      return
+    }
+    // A digit is a tenth of the session: 3 is 30 %.
+    if trimmed.count == 1, let first = trimmed.first, first.isASCII, let digit = first.wholeNumberValue {
+      self = .share(Double(digit) / 10)
+      return
     }
     if trimmed.hasSuffix("%") {
       guard let value = Double(trimmed.dropLast()), (0...100).contains(value) else {
@@ -238,6 +315,25 @@ enum SeekTarget: Equatable {
 }
 
 extension ConsoleState {
+  /// The instant that a text names: `13:41:07`, `2:30`, `150s` or `45%`.
+  ///
+  /// - Throws: `ParseError` where it names none, or none of the session's.
+  public func instant(of text: String) throws(ParseError) -> Instant {
+    var copy = self
+    copy.flash = nil
+    for case .replay(let order) in copy.seek(text) {
+      switch order {
+      case .seek(let instant): return instant
+      case .seekShare(let share): return Instant(seconds: (transport?.end.seconds ?? 0) * share)
+      case .togglePlaying, .step, .changeSpeed, .setSpeed, .seekMarker, .seekMarkerOf, .search: break
+      }
+    }
+    var error = ParseError(
+      reading: "the time", text: text, because: "it is no time of the session", mend: "13:41:07, 2:30, 150s or 45%")
+    if let flash = copy.flash { error.description = flash.text }
+    throw error
+  }
+
   /// Goes to a time as the `go` prompt would; `flash` says what was wrong with it.
   public mutating func go(to text: String) -> [Intent] { seek(text) }
 }

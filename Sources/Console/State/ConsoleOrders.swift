@@ -40,7 +40,7 @@ extension ConsoleState {
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
       .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .undo, .narrower, .wider, .freeze,
       .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth,
-      .forwardTenth, .go:
+      .forwardTenth, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive:
       return []
     }
   }
@@ -147,7 +147,8 @@ extension ConsoleState {
   static let paletteCommands: [(name: String, takes: String)] = [
     ("suspend", ""), ("resume", ""), ("interrupt", ""), ("priority", "N"), ("pin", "CORES"), ("unpin", ""),
     ("hold", ""), ("release", ""), ("drain", "CORES"), ("undrain", "CORES"), ("policy", "NAME"), ("seek", "TIME"),
-    ("speed", "N"), ("dump", "FILE"), ("quit", ""),
+    ("speed", "N"), ("what-if", "CHANGES"), ("mark", ""), ("changes", ""), ("sessions", ""), ("open", "SESSION"),
+    ("history", ""), ("live", ""), ("dump", "FILE"), ("quit", ""),
   ]
 
   mutating func run(palette text: String) -> [Intent] {
@@ -174,6 +175,17 @@ extension ConsoleState {
         return []
       }
       return [.replay(.setSpeed(value))]
+    case "what-if":
+      return argument.isEmpty
+        ? try needs("changes", name, "what-if policy=dynamic,gpus=4") : askWhatIf(argument)
+    case "mark": return perform(.mark)
+    case "changes": return perform(.changes)
+    case "sessions": return perform(.sessions)
+    case "history": return perform(.intoHistory)
+    case "live": return perform(.backToLive)
+    case "open":
+      guard let number = Int64(argument), number > 0 else { return try needs("a session's number", name, "open 3") }
+      return [.open(session: number)]
     case "policy":
       return argument.isEmpty
         ? try needs("a name", name, "policy fcfs")

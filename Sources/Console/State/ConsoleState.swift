@@ -12,6 +12,10 @@ public struct ConsoleState: Sendable {
   public var clock = Instant.zero
   /// Where a replay stands; nil in a live session.
   public var transport: TransportFacts?
+  /// The screen's size, which tells what a click is on.
+  public var size = Size(columns: 0, rows: 0)
+  /// The session as it might have been; nil where nobody asked.
+  public var alternative: Alternative?
   /// Why the recording is incomplete; nil where it is complete.
   public var trouble: String?
 
@@ -33,6 +37,11 @@ public struct ConsoleState: Sendable {
   /// Orders whose answers have not come.
   var awaited: [Awaited] = []
   var nextCommand: UInt64
+  /// The moment that was marked, and the board as it was then.
+  var marked: (board: Board, now: Instant)?
+  /// What was searched for last.
+  var lastSearch: String?
+  var isDraggingBar = false
 
   /// The lengths of time that the timeline can show.
   public static let windows: [Span] = [30, 60, 180, 600, 1800, 3600, 3 * 3600, 12 * 3600, 24 * 3600].map {
@@ -89,6 +98,8 @@ public struct SessionFacts: Sendable, Hashable {
   public var isReadOnly: Bool
   /// Whether leaving ends what others use, so that it is asked first.
   public var confirmsQuit: Bool
+  /// Whether a live session waits behind this replay.
+  public var hasLive = false
 
   public init(
     mode: Mode, number: Int64, user: String, beganWallMicroseconds: Int64, utcOffsetSeconds: Int,
@@ -163,12 +174,62 @@ public enum Layer: Sendable, Hashable {
   case explain(NotebookID)
   case prompt(Prompt)
   case confirmQuit
+  /// What changed between the marked moment and the one that is shown.
+  case changes
+  case sessions(SessionList)
+}
+
+/// The recorded sessions, to choose from.
+public struct SessionList: Sendable, Hashable {
+  /// A recorded session in words.
+  public struct Row: Sendable, Hashable {
+    public var number: Int64
+    public var began: String
+    public var length: Span
+    public var kind: String
+    public var user: String
+    public var entries: Int64
+    public var actions: Int64
+    public var note: String
+
+    public init(
+      number: Int64, began: String, length: Span, kind: String, user: String, entries: Int64, actions: Int64,
+      note: String
+    ) {
+      self.number = number
+      self.began = began
+      self.length = length
+      self.kind = kind
+      self.user = user
+      self.entries = entries
+      self.actions = actions
+      self.note = note
+    }
+  }
+
+  public var rows: [Row]
+  var cursor = 0
+
+  public init(_ rows: [Row]) { self.rows = rows }
+}
+
+/// The session as it might have been, at the instant that is shown.
+public struct Alternative: Sendable, Hashable {
+  public var table: SideBySide
+  public var board: Board
+  /// Whether it is on the screen; hidden, a key brings it back.
+  public var isShown = true
+
+  public init(table: SideBySide, board: Board) {
+    self.table = table
+    self.board = board
+  }
 }
 
 /// A line being typed.
 public struct Prompt: Sendable, Hashable {
   public enum Purpose: Sendable, Hashable {
-    case filter, command, seek
+    case filter, command, seek, whatIf
   }
 
   /// What can be typed, in characters.
@@ -220,6 +281,14 @@ public enum Intent: Sendable, Hashable {
   case order(Command)
   case replay(ReplayOrder)
   case toggleMouse
+  /// Show the recorded sessions (`show(sessions:)`).
+  case listSessions
+  case open(session: Int64)
+  /// Into the past of the live session that is shown, and back.
+  case enterHistory
+  case leaveHistory
+  /// Decide again from a moment on, with these changes.
+  case whatIf(String, from: Instant)
   /// Write the screen as text into a file.
   case dump(String)
 }
@@ -233,6 +302,9 @@ public enum ReplayOrder: Sendable, Hashable {
   case seek(Instant)
   case seekShare(Double)
   case seekMarker(Int)
+  case seekMarkerOf(Marker.Kind, Int)
+  /// To the next (1) or previous (-1) cell that matches.
+  case search(String, Int)
 }
 
 extension ConsoleState {
@@ -275,6 +347,22 @@ extension ConsoleState {
 }
 
 extension ConsoleState {
+  /// Shows the recorded sessions to choose from.
+  public mutating func show(sessions rows: [SessionList.Row]) {
+    var list = SessionList(rows)
+    list.cursor = rows.firstIndex { $0.number == session.number } ?? 0
+    layer = .sessions(list)
+  }
+
+  /// Shows one pane alone: `notebooks`, `queue`, `timeline`, `node` or `events`.
+  public mutating func zoom(_ pane: Pane) {
+    focus = pane
+    isZoomed = true
+  }
+
+  /// Puts the cursor onto a notebook, where it is among the rows.
+  public mutating func select(found id: NotebookID) { if rowOrder.contains(id) { selected = id } }
+
   /// Shows a message of the driver's for a few seconds.
   public mutating func tell(_ level: Flash.Level, _ text: String) { say(level, text) }
 }

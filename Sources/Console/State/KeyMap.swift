@@ -8,6 +8,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
   case raise, lower, preempt, pin, hold, release, interrupt, explain, undo
   case narrower, wider, freeze, toggleMouse, redraw
   case play, stepBack, stepForward, slower, faster, back5, forward5, backTenth, forwardTenth, go
+  case searchNext, searchPrevious, mark, changes, whatIf, sessions, intoHistory, backToLive
 
   /// A few words for the help and the key bar.
   var words: String {
@@ -51,18 +52,28 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .forward5: "5 s on"
     case .backTenth: "a tenth back"
     case .forwardTenth: "a tenth on"
-    case .go: "go to a time (13:41:07, 2:30, 45%)"
+    case .go: "go to 13:41:07, 45%, error, /name"
+    case .searchNext: "next one found"
+    case .searchPrevious: "previous one found"
+    case .mark: "mark this moment"
+    case .changes: "what changed since the mark"
+    case .whatIf: "what if, from this moment on"
+    case .sessions: "the recorded sessions"
+    case .intoHistory: "back in time: this session's history"
+    case .backToLive: "back to the live session"
     }
   }
 
   /// Whether it means something in a replay only, in a live session only, or in both (nil).
   var isForReplay: Bool? {
     switch self {
-    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go: true
-    case .preempt, .pin, .hold, .release, .interrupt, .undo: false
+    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
+      .searchNext, .searchPrevious, .mark, .changes, .whatIf, .backToLive:
+      true
+    case .preempt, .pin, .hold, .release, .interrupt, .undo, .intoHistory: false
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
       .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
-      .redraw:
+      .redraw, .sessions:
       nil
     }
   }
@@ -84,6 +95,8 @@ public struct KeyMap: Sendable {
     ("=", .narrower), ("+", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
     ("space", .play), (",", .stepBack), (".", .stepForward), ("{", .slower), ("}", .faster), ("left", .back5),
     ("right", .forward5), ("shift-left", .backTenth), ("shift-right", .forwardTenth), ("g", .go),
+    ("n", .searchNext), ("N", .searchPrevious), ("M", .mark), ("c", .changes), ("W", .whatIf), ("S", .sessions),
+    ("H", .intoHistory), ("L", .backToLive),
   ])
 
   private init(_ names: [(String, KeyAction)]) {

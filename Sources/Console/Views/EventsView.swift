@@ -30,7 +30,7 @@ extension ConsoleState {
     case .cellEnded(_, _, let outcome): outcome == .ok ? .text : .warning
     case .decisionRefused, .effectFailed, .invariantBroken, .kernelDied, .cellRefused: .error
     case .policyChanged, .nodeAdded, .notebookOpened, .kernelReady, .notebookClosed, .backlogChanged, .cellQueued,
-      .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .usageSampled:
+      .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .usageSampled, .memoryEvicted:
       .eventEngine
     }
   }

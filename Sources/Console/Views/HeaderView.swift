@@ -93,6 +93,7 @@ extension ConsoleState {
         case .filter: "/"
         case .command: ":"
         case .seek: "go to: "
+        case .whatIf: "what if: "
         }
       let typed = Self.tail(prompt.text, columns: rect.columns - 1 - cellWidth(of: label))
       let end = grid.draw(label + typed, at: rect.origin, role: .input, columns: rect.columns - 1)
@@ -139,7 +140,8 @@ extension ConsoleState {
   private func promptHint(_ prompt: Prompt) -> String {
     switch prompt.purpose {
     case .filter: return "name, user or state; Enter keeps, Esc clears"
-    case .seek: return "13:41:07, 2:30, 150s or 45%"
+    case .seek: return "13:41:07, 2:30, 45%, action, preempt, wait, error, /name, user:ana, wait>60"
+    case .whatIf: return "policy=dynamic, cores=8, gpus=4, without=action:3, with=hold:name, same"
     case .command:
       let typed = prompt.text.split(separator: " ").first.map(String.init) ?? ""
       let fitting = Self.paletteCommands.filter { typed.isEmpty || $0.name.hasPrefix(typed) }
@@ -151,12 +153,13 @@ extension ConsoleState {
   func drawKeyBar(_ grid: inout Grid, _ rect: Rect) {
     let live: [(String, String)] = [
       ("?", "help"), ("q", "quit"), ("x", "suspend"), ("P", "pin"), ("[ ]", "prio"), ("h", "hold"), ("r", "release"),
-      ("w", "why"), ("z", "undo"), ("/", "filter"), (":", "cmd"), ("Tab", "pane"), ("e", "zoom"),
+      ("w", "why"), ("z", "undo"), ("/", "filter"), (":", "cmd"), ("H", "history"), ("Tab", "pane"), ("e", "zoom"),
     ]
     let replay: [(String, String)] = [
       ("?", "help"), ("q", "quit"), ("Space", "play"), (", .", "step"), ("{ }", "speed"), ("←→", "5s"),
-      ("[ ]", "marker"), ("g", "go to"), ("w", "why"), ("Tab", "pane"), ("e", "zoom"),
-    ]
+      ("[ ]", "marker"), ("g", "go to"), ("W", "what if"), ("L", "live"), ("S", "sessions"), ("w", "why"),
+      ("M", "mark"), ("c", "changes"), ("Tab", "pane"), ("e", "zoom"),
+    ].filter { $0.0 != "L" || session.hasLive }
     var column = rect.column
     for (key, label) in transport == nil ? live : replay {
       guard column + cellWidth(of: key + label) + 2 <= rect.endColumn else { break }

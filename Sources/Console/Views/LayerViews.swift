@@ -8,6 +8,8 @@ extension ConsoleState {
     switch layer {
     case .help(let page): drawHelp(&grid, screen, keys, page)
     case .explain(let id): drawExplanation(&grid, screen, id)
+    case .changes: drawChanges(&grid, screen)
+    case .sessions(let list): drawSessions(&grid, screen, list)
     case .prompt, .confirmQuit, nil: break
     }
   }
@@ -47,6 +49,9 @@ extension ConsoleState {
     guard let cell = facts.cell else {
       lines.append(idleText(facts.state))
       return lines
+    }
+    if session.mode == .replay, cell.wait != nil {
+      lines.append("W asks what would have happened on other terms from this moment on.")
     }
     lines.append("Cell \(cell.cell.id.number) asks for \(cell.cell.demand.sentence).")
     if let allotment = cell.allotment {
@@ -107,13 +112,13 @@ extension ConsoleState {
     }
   }
 
-  private func dialog(_ grid: inout Grid, _ rect: Rect, _ title: String) -> Rect {
+  func dialog(_ grid: inout Grid, _ rect: Rect, _ title: String) -> Rect {
     grid.fill(rect)
     grid.setGround(.dialog, in: rect)
     return grid.box(rect, title: title, titleRole: .dialogTitle)
   }
 
-  private static func centred(in screen: Rect, columns: Int, rows: Int) -> Rect {
+  static func centred(in screen: Rect, columns: Int, rows: Int) -> Rect {
     Rect(
       column: screen.column + (screen.columns - columns) / 2, row: screen.row + (screen.rows - rows) / 2,
       columns: columns, rows: rows)

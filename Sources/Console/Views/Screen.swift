@@ -13,6 +13,9 @@ public struct ScreenLayout: Sendable, Hashable {
   public var transport: Rect?
   public var flash: Rect?
   public var keyBar: Rect?
+  /// Two worlds side by side: their table, and the timeline of the one that might have been.
+  public var sideBySide: Rect?
+  public var otherTimeline: Rect?
 }
 
 extension ConsoleState {
@@ -25,7 +28,11 @@ extension ConsoleState {
     if let rect = layout.node { drawNode(&grid, rect) }
     if let rect = layout.notebooks { drawNotebooks(&grid, rect) }
     if let rect = layout.queue { drawQueue(&grid, rect) }
-    if let rect = layout.timeline { drawTimeline(&grid, rect) }
+    if let alternative, alternative.isShown {
+      drawAlternative(&grid, layout, alternative)
+    } else if let rect = layout.timeline {
+      drawTimeline(&grid, rect)
+    }
     if let rect = layout.events { drawEvents(&grid, rect) }
     if let rect = layout.transport { drawTransport(&grid, rect) }
     if let rect = layout.keyBar { drawKeyBar(&grid, rect) }
@@ -44,7 +51,7 @@ extension ConsoleState {
   private var asksForKeys: Bool {
     switch layer {
     case .prompt, .confirmQuit: true
-    case .help, .explain, nil: false
+    case .help, .explain, .changes, .sessions, nil: false
     }
   }
 
@@ -58,6 +65,10 @@ extension ConsoleState {
     let hasTransport = size.rows >= 10
     if hasTransport { layout.transport = all.line(size.rows - 3) }
     let body = Rect(column: 0, row: 1, columns: size.columns, rows: size.rows - (hasTransport ? 4 : 3))
+    if alternative?.isShown == true {
+      compare(body, in: &layout)
+      return layout
+    }
     if isZoomed || size.rows < 15 || size.columns < 60 {
       place(focus, body, in: &layout)
       return layout

@@ -5,13 +5,16 @@ import Projections
 extension ConsoleState {
   /// What each notebook did: a row a notebook, in the order of the table, the selected one always among them.
   func drawTimeline(_ grid: inout Grid, _ rect: Rect) {
+    drawTimeline(&grid, rect, of: shown, rows: rowOrder, title: "TIMELINE -\(Self.windows[window].short) … now")
+  }
+
+  /// The same of any board: two of them one above the other show the same rows and the same instants.
+  func drawTimeline(_ grid: inout Grid, _ rect: Rect, of board: Board, rows: [NotebookID], title: String) {
     let span = Self.windows[window]
-    let inner = grid.pane(
-      rect, title: "TIMELINE -\(span.short) … now", detail: legend(grid, rect.columns), focused: focus == .timeline)
+    let inner = grid.pane(rect, title: title, detail: legend(grid, rect.columns), focused: focus == .timeline)
     guard inner.rows > 0, inner.columns > 8 else { return }
     // Below 40 columns a notebook is its letter.
     let label = rect.columns >= 120 ? 22 : rect.columns >= 40 ? 14 : 3
-    let rows = rowOrder
     guard !rows.isEmpty else {
       let text = filter.isEmpty ? "no notebook yet" : "no notebook matches /\(filter)"
       grid.draw(
@@ -23,17 +26,17 @@ extension ConsoleState {
     let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
     let visible = Array(rows.dropFirst(first).prefix(body.rows))
     let columns = inner.columns - label - 1
-    let timeline = Timeline(shown, of: visible, window: span, columns: columns, now: shownNow)
+    let timeline = Timeline(board, of: visible, window: span, columns: columns, now: shownNow)
     for (index, row) in timeline.rows.enumerated() {
-      drawTrace(&grid, body.line(index), row, label: label)
+      drawTrace(&grid, body.line(index), row, of: board, label: label)
     }
     guard inner.rows > 1 else { return }
     let axis = inner.line(min(timeline.rows.count, inner.rows - 1))
     drawAxis(&grid, axis, timeline, label: label, columns: columns)
   }
 
-  private func drawTrace(_ grid: inout Grid, _ line: Rect, _ row: Timeline.Row, label: Int) {
-    guard let facts = shown[row.notebook] else { return }
+  private func drawTrace(_ grid: inout Grid, _ line: Rect, _ row: Timeline.Row, of board: Board, label: Int) {
+    guard let facts = board[row.notebook] else { return }
     let mark = row.notebook.mark
     if row.notebook == selected {
       grid.setGround(.tableRowSelected, in: Rect(column: line.column, row: line.row, columns: label, rows: 1))
@@ -48,6 +51,8 @@ extension ConsoleState {
         case .action: grid.put(.operatorAction, at: at, role: .timelineOperator)
         case .preemption: grid.put(.preempt, at: at, role: .timelinePreempt)
         case .error: grid.put("x", at: at, role: .error)
+        case .wait: grid.put("w", at: at, role: .timelineQueued)
+        case .fault: grid.put("f", at: at, role: .error)
         }
       } else if let state {
         grid.put(state.trace.glyph, at: at, role: state.trace.role)

@@ -127,11 +127,19 @@ extension Event: Packable {
     case .invariantBroken(let text):
       sink.put(30 as UInt64)
       sink.put(text)
+    case .memoryEvicted(let id, let reason):
+      sink.put(31 as UInt64)
+      sink.put(id)
+      sink.put(reason)
     }
   }
 
   public init(from source: inout PackSource) throws(PackError) {
-    let tag = try source.number()
+    try self.init(tag: try source.number(), from: &source)
+  }
+
+  /// Reads what follows the number of the case.
+  init(tag: UInt64, from source: inout PackSource) throws(PackError) {
     switch tag {
     case 0: self = .policyChanged(try source.text())
     case 1: self = .nodeAdded(try source.value())
@@ -164,6 +172,7 @@ extension Event: Packable {
     case 28: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
+    case 31: self = .memoryEvicted(try source.value(), try source.value())
     case 100: self = .nodeAdded(try source.detailedNode())
     default: throw PackError("there is no event \(tag)")
     }
@@ -191,6 +200,49 @@ extension Digest {
     put(sequence)
     put(instant)
     event.pack(into: &self)
+  }
+
+  // The same for the frequent events, from their particulars: what `Event.pack` puts in, without making the event.
+
+  public mutating func absorb(queued cell: Cell, sequence: Int64, at instant: Instant) {
+    begin(.cellQueued, sequence, instant)
+    cell.pack(into: &self)
+  }
+
+  /// - Parameter kind: `cellStarted`, `cellResumed` or `cellResized`.
+  public mutating func absorb(
+    _ kind: EventKind, _ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason, sequence: Int64,
+    at instant: Instant
+  ) {
+    begin(kind, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    allotment.pack(into: &self)
+    reason.pack(into: &self)
+  }
+
+  public mutating func absorb(
+    ended cell: CellID, _ id: NotebookID, _ outcome: CellOutcome, sequence: Int64, at instant: Instant
+  ) {
+    begin(.cellEnded, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    put(UInt64(outcome.rawValue))
+  }
+
+  public mutating func absorb(
+    suspended cell: CellID, _ id: NotebookID, _ reason: Reason, sequence: Int64, at instant: Instant
+  ) {
+    begin(.cellSuspended, sequence, instant)
+    cell.pack(into: &self)
+    id.pack(into: &self)
+    reason.pack(into: &self)
+  }
+
+  private mutating func begin(_ kind: EventKind, _ sequence: Int64, _ instant: Instant) {
+    put(sequence)
+    put(instant)
+    put(UInt64(kind.rawValue))
   }
 }
 

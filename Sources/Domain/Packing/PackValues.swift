@@ -41,10 +41,18 @@ extension CommandID: Packable {
 extension ResourceSet: Packable {
   /// How many words follow, then the words.
   @inlinable public func pack(into sink: inout some PackSink) {
-    var used = words
-    while used > 0 && word(used - 1) == 0 { used -= 1 }
-    sink.put(UInt64(used))
-    for index in 0..<used { sink.put(word(index)) }
+    guard rest == nil else { return packAll(into: &sink) }
+    let used: UInt64 = w3 != 0 ? 4 : w2 != 0 ? 3 : w1 != 0 ? 2 : w0 != 0 ? 1 : 0
+    sink.put(used)
+    if used > 0 { sink.put(w0) }
+    if used > 1 { sink.put(w1) }
+    if used > 2 { sink.put(w2) }
+    if used > 3 { sink.put(w3) }
+  }
+
+  @inlinable @inline(never) func packAll(into sink: inout some PackSink) {
+    sink.put(UInt64(words))
+    for index in 0..<words { sink.put(word(index)) }
   }
 
   public init(from source: inout PackSource) throws(PackError) {
@@ -134,10 +142,15 @@ struct NodeDetails: Packable {
   var topology: CoreTopology?
   /// The GPUs' makers, in the GPUs' order.
   var makers: [UInt64]
+  var gpuSwapRate: Bytes
 
   /// Nil where the first form says all.
   init?(of node: Node) {
-    guard node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia }) else { return nil }
+    guard
+      node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia })
+        || node.gpuSwapRate != Node.gpuSwapRateMeasured
+    else { return nil }
+    gpuSwapRate = node.gpuSwapRate
     topology = node.topology
     makers = node.gpus.map { UInt64($0.maker.rawValue) }
   }
@@ -146,6 +159,7 @@ struct NodeDetails: Packable {
     sink.put(topology)
     sink.put(UInt64(makers.count))
     for maker in makers { sink.put(maker) }
+    sink.put(gpuSwapRate)
   }
 
   init(from source: inout PackSource) throws(PackError) {
@@ -153,12 +167,15 @@ struct NodeDetails: Packable {
     makers = []
     let count = try source.number()
     for _ in 0..<min(count, 1 << 16) { makers.append(try source.number()) }
+    // The first recordings with details end here.
+    gpuSwapRate = source.isAtEnd ? Node.gpuSwapRateMeasured : try source.value()
   }
 
   func applied(to node: Node) throws(PackError) -> Node {
     guard makers.count == node.gpus.count else { throw PackError("a node's GPUs and their makers differ in number") }
     var node = node
     node.topology = topology
+    node.gpuSwapRate = gpuSwapRate
     for (index, number) in makers.enumerated() {
       guard let maker = UInt8(exactly: number).flatMap(GPUMaker.init) else {
         throw PackError("there is no maker of GPUs with number \(number)")
@@ -235,21 +252,75 @@ extension Quantiles: Packable {
 }
 
 extension CellForecast: Packable {
+  /// Added to the number of the basis where `further` follows; without it the form is the one of before there was any.
+  @usableFromInline static let hasFurther: UInt64 = 16
+
   @inlinable public func pack(into sink: inout some PackSink) {
     sink.put(run)
-    sink.put(UInt64(basis.rawValue))
+    sink.put(UInt64(basis.rawValue) + (further == nil ? 0 : Self.hasFurther))
     sink.put(notebookRemaining)
     sink.put(notebookTotal)
     sink.put(parallelThousandths)
     sink.put(peakCores)
     sink.put(peakGPUs)
+    if let further { sink.put(further) }
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    run = try source.value()
+    let number = try source.number()
+    let extends = number >= Self.hasFurther
+    guard let raw = UInt8(exactly: extends ? number - Self.hasFurther : number),
+      let basis = ForecastBasis(rawValue: raw)
+    else { throw PackError("ForecastBasis has no case \(number)") }
+    self.basis = basis
+    notebookRemaining = try source.optional()
+    notebookTotal = try source.optional()
+    parallelThousandths = try source.int32()
+    peakCores = try source.int32()
+    peakGPUs = try source.int32()
+    further = extends ? try FurtherForecast(from: &source) : nil
+  }
+}
+
+extension FurtherForecast: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(need)
+    sink.put(notebookLeft)
+    sink.put(think)
+    sink.put(nextRun)
+    sink.put(nextNeed)
+  }
+
+  public convenience init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      need: try source.value(), notebookLeft: try source.value(), think: try source.optional(),
+      nextRun: try source.optional(), nextNeed: try source.value())
+  }
+}
+
+extension ForeseenNeed: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(millicores)
+    sink.put(gpus)
+    sink.put(memory)
+    sink.put(gpuMemory)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
-      run: try source.value(), basis: try source.choice(), notebookRemaining: try source.optional(),
-      notebookTotal: try source.optional(), parallelThousandths: try source.int32(),
-      peakCores: try source.int32(), peakGPUs: try source.int32())
+      millicores: try source.optional(), gpus: try source.optional(), memory: try source.optional(),
+      gpuMemory: try source.optional())
+  }
+}
+
+extension Amounts: Packable {
+  public func pack(into sink: inout some PackSink) { for amount in [p05, p25, p50, p75, p95] { sink.put(amount) } }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(
+      p05: try source.signed(), p25: try source.signed(), p50: try source.signed(), p75: try source.signed(),
+      p95: try source.signed())
   }
 }
 

@@ -1,15 +1,11 @@
 /// Takes a value's parts, in order: either to store them or to digest them.
 public protocol PackSink {
   mutating func put(_ value: UInt64)
+  mutating func put(_ value: Int64)
   mutating func put(_ text: String)
 }
 
 extension PackSink {
-  /// Small magnitudes of either sign become small numbers (zigzag).
-  @inlinable public mutating func put(_ value: Int64) {
-    put(UInt64(bitPattern: value << 1) ^ UInt64(bitPattern: value >> 63))
-  }
-
   @inlinable public mutating func put(_ value: Int32) { put(Int64(value)) }
   @inlinable public mutating func put(_ value: Bool) { put(value ? 1 as UInt64 : 0) }
 
@@ -57,35 +53,14 @@ public struct PackError: Error, Equatable, Sendable, CustomStringConvertible {
     bytes.append(UInt8(truncatingIfNeeded: left))
   }
 
+  /// Small magnitudes of either sign become small numbers (zigzag).
+  @inlinable public mutating func put(_ value: Int64) {
+    put(UInt64(bitPattern: value << 1) ^ UInt64(bitPattern: value >> 63))
+  }
+
   @inlinable public mutating func put(_ text: String) {
     put(UInt64(text.utf8.count))
     bytes.append(contentsOf: text.utf8)
-  }
-}
-
-/// A 64-bit digest of everything put into it, the same in every process and on every machine.
-///
-/// Each part is mixed by a multiplication and a folded high half (as in wyhash); it finds differences between runs and is
-/// no protection against forgery.
-@frozen public struct Digest: PackSink, Hashable, Sendable {
-  public var value: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-  @inlinable public init() {}
-
-  @inlinable public mutating func put(_ part: UInt64) {
-    let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: part ^ 0xE703_7ED1_A0B4_28DB)
-    value = (product.high ^ product.low) &+ (value << 1 | value >> 63)
-  }
-
-  @inlinable public mutating func put(_ text: String) {
-    put(UInt64(text.utf8.count))
-    for byte in text.utf8 { put(UInt64(byte)) }
-  }
-
-  /// Sixteen hexadecimal digits.
-  public var hexadecimal: String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }
 

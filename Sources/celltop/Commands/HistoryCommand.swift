@@ -1,12 +1,42 @@
 import ArgumentParser
+import Domain
+import Engine
 import Foundation
 import History
+import Projections
 
 /// `celltop history`: what was recorded.
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "history", abstract: "Look at what was recorded.", subcommands: [List.self],
+    commandName: "history", abstract: "Look at what was recorded, and look after it.",
+    discussion: """
+      The file is $CELLTOP_HISTORY, else celltop/history.sqlite in $XDG_DATA_HOME. Docs/HISTORY.md describes its tables \
+      and views: any program that reads SQLite may ask them, while celltop records as well.
+      """,
+    subcommands: [List.self, Show.self, HistoryExport.self, Prune.self, Compact.self, Backup.self, Verify.self],
     defaultSubcommand: List.self)
+
+  /// The history's path.
+  static var path: String { HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment) }
+
+  /// A wall time for people, in this machine's zone.
+  static func day(_ microseconds: Int64) -> String {
+    let format = DateFormatter()
+    format.dateFormat = "yyyy-MM-dd HH:mm:ss"
+    return format.string(from: Date(timeIntervalSince1970: Double(microseconds) / 1e6))
+  }
+
+  /// `1.5 GB`, powers of 1,000.
+  static func size(_ bytes: Int64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1000, unit < units.count - 1 {
+      value /= 1000
+      unit += 1
+    }
+    return unit == 0 ? "\(bytes) B" : "\(decimal(value, digits: 3)) \(units[unit])"
+  }
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the recorded sessions, newest first.")
@@ -16,30 +46,21 @@ struct HistoryCommand: ParsableCommand {
 
     func run() throws {
       try Tool.reporting {
-        let path = HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment)
         guard FileManager.default.fileExists(atPath: path) else {
           print(json ? "[]" : "no session has been recorded yet (\(path)). Start one with 'celltop demo'")
           return
         }
-        let sessions = try HistoryStore(path: path).sessions()
-        if json {
-          let encoder = JSONEncoder()
-          encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-          print(String(decoding: try encoder.encode(sessions), as: UTF8.self))
-          return
-        }
+        let store = try HistoryStore(reading: path)
+        let sessions = try store.sessions()
+        if json { return try Tool.printJSON(sessions) }
         print(Self.row("SESSION", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ACTIONS", "STATE", "NOTE"))
-        let format = DateFormatter()
-        format.dateFormat = "yyyy-MM-dd HH:mm:ss"
         for session in sessions {
-          let began = Date(timeIntervalSince1970: Double(session.beganMicroseconds) / 1e6)
           let length = session.endedMicroseconds.map { $0 - session.beganMicroseconds } ?? session.lengthMicroseconds
           let seconds = max(length, session.lengthMicroseconds) / 1_000_000
           print(
             Self.row(
-              "\(session.id)", format.string(from: began), Tool.clock(seconds), session.kind, session.user,
-              "\(session.entries)", "\(session.actions)", session.endedMicroseconds == nil ? "open or cut" : "ended",
-              session.note))
+              "\(session.id)", day(session.beganMicroseconds), Tool.clock(seconds), session.kind, session.user,
+              "\(session.entries)", "\(session.actions)", try state(of: session, in: store), session.note))
         }
       }
     }
@@ -54,5 +75,148 @@ struct HistoryCommand: ParsableCommand {
       while line.last == " " { line.removeLast() }
       return line
     }
+  }
+
+  /// `ended`, `open` (a process records it) or `cut`.
+  static func state(of session: SessionSummary, in store: HistoryStore) throws -> String {
+    if session.endedMicroseconds != nil { return "ended" }
+    return try store.isBeingWritten(session.id) ? "open" : "cut"
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say what one session holds.")
+
+    @Argument(help: "The session's number (default: the newest).") var session: Int64?
+    @Flag(help: "Print one JSON object, times in microseconds.") var json = false
+
+    func run() throws {
+      try Tool.reporting {
+        let store = try HistoryStore(reading: path)
+        let session = try store.recorded(session)
+        if json { return try Tool.printJSON(session.summary) }
+        let summary = session.summary
+        let board = try session.fold(Board.self, through: session.last)
+        let cells = board.notebooks.reduce(0) { $0 + $1.cellsEnded }
+        let markers = Dictionary(grouping: try session.markers(), by: \.kind).mapValues(\.count)
+        let marked = RecordedMarker.Kind.allCases.compactMap { kind in markers[kind].map { "\($0) \(kind.rawValue)" } }
+        for (name, text) in [
+          ("session", "\(summary.id), \(summary.kind), \(try state(of: summary, in: store))"),
+          ("began", "\(day(summary.beganMicroseconds)) by \(summary.user) on \(summary.host)"),
+          ("length", Tool.clock(summary.lengthMicroseconds / 1_000_000)), ("note", summary.note),
+          ("policy", board.policy), ("entries", "\(summary.first) to \(summary.entries)"),
+          ("notebooks", "\(board.notebooks.count)"), ("cells", "\(cells) ended"),
+          ("markers", marked.isEmpty ? "none" : marked.joined(separator: ", ")),
+          ("digest", summary.digest ?? "none: the session goes on, was cut short or lacks its beginning"),
+        ] where !text.isEmpty {
+          print(name + String(repeating: " ", count: 11 - name.count) + text)
+        }
+      }
+    }
+  }
+
+  struct Prune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Take away what is older than a length of time.",
+      discussion: """
+        Sessions that ended before are taken away altogether, longer ones lose their beginning. Others may record \
+        meanwhile. 'celltop history compact' gives the room back to the disk.
+        """)
+
+    @Option(help: "How much of the past to keep: 90d, 12h, 30m.") var keep: String
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws { _ = try Self.seconds(keep) }
+
+    func run() throws {
+      try Tool.reporting {
+        let now = Date().timeIntervalSince1970
+        var line = ProgressLine()
+        let store = try existing()
+        let report = try store.prune(before: Int64((now - Self.seconds(keep)) * 1e6)) { entries in
+          line.show("pruning, \(entries) entries gone", share: nil)
+        }
+        line.clear()
+        if json { return try Tool.printJSON(report) }
+        print("took \(report.sessions) sessions away, shortened \(report.shortened): \(report.entries) entries")
+      }
+    }
+
+    /// `90d` in seconds.
+    static func seconds(_ text: String) throws -> Double {
+      let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+      guard let unit = text.last.flatMap({ units[$0] }), let value = Double(text.dropLast()), value >= 0, value < 1e6
+      else {
+        throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h")
+      }
+      return value * unit
+    }
+  }
+
+  struct Compact: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Give the disk back what is unused; others may record meanwhile.")
+
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() throws {
+      try Tool.reporting {
+        var line = ProgressLine()
+        let store = try existing()
+        let given = try store.compact { line.show("compacting, \(size($0)) to go", share: nil) }
+        line.clear()
+        let bytes = try store.size().bytes
+        if json { return try Tool.printJSON(["bytesGivenBack": given, "bytes": bytes]) }
+        print("gave back \(size(given)); the file has \(size(bytes))")
+      }
+    }
+  }
+
+  struct Backup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Copy the history as it is now into a new file; others may record meanwhile.")
+
+    @Argument(help: "The copy, which must not be there yet.", completion: .file()) var copy: String
+
+    func run() throws {
+      try Tool.reporting {
+        try HistoryStore(reading: path).backUp(to: copy)
+        print("copied \(path) to \(copy)")
+      }
+    }
+  }
+
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Read everything, and hold digests, sequences and key frames against the entries.",
+      discussion: "The exit status is 1 where something is wrong.")
+
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() throws {
+      try Tool.reporting {
+        var line = ProgressLine()
+        let report = try HistoryStore(reading: path).verify(folds: [SchedulerState.self, Board.self]) { entries in
+          line.show("verifying, \(entries) entries read", share: nil)
+        }
+        line.clear()
+        if json {
+          try Tool.printJSON(report)
+        } else {
+          for fault in report.faults { print(fault) }
+          print(
+            "\(report.sessions) sessions, \(report.entries) entries, \(report.frames) key frames: "
+              + (report.faults.isEmpty ? "all is well" : "\(report.faults.count) faults"))
+        }
+        if !report.faults.isEmpty { throw ExitCode(1) }
+      }
+    }
+  }
+
+  /// The history for writing, where there is one.
+  private static func existing() throws -> HistoryStore {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw ToolError("there is no history \(path). Start a session with 'celltop demo', or set CELLTOP_HISTORY")
+    }
+    return try HistoryStore(path: path)
   }
 }

@@ -13,10 +13,16 @@ protocol ConsoleSource: AnyObject {
   func callOnChange(_ body: (@Sendable () -> Void)?)
   /// Brings the state up to date for drawing now.
   func refresh(_ state: inout ConsoleState)
-  func obey(_ order: ReplayOrder)
+  func obey(_ order: ReplayOrder, _ state: inout ConsoleState)
   func submit(_ command: Command)
   /// How long the picture can stand still, in seconds; nil for as long as nothing happens.
   func secondsToNextFrame(_ state: ConsoleState) -> Double?
+  /// The history of the session so far, and a console over it.
+  ///
+  /// - Throws: why there is none.
+  func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState)
+  /// Decides again from a moment on; the answer comes with a later `refresh`.
+  func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState)
 }
 
 /// Runs a console on a terminal until it is left.
@@ -25,7 +31,9 @@ final class ConsoleRunner {
   private let theme: ResolvedTheme
   private let glyphs: GlyphSet
   private let loop = TerminalLoop()
-  private let source: any ConsoleSource
+  private var source: any ConsoleSource
+  /// The live session behind a replay that was opened from it.
+  private var live: (source: any ConsoleSource, state: ConsoleState)?
   private var state: ConsoleState
   private var hasMouse = true
 
@@ -61,6 +69,7 @@ final class ConsoleRunner {
     switch event {
     case .input(let key):
       source.refresh(&state)
+      state.size = screen.size
       for intent in state.handle(key) where perform(intent) == .leave { return .leave }
       return .stay
     case .interrupted:
@@ -78,7 +87,12 @@ final class ConsoleRunner {
     case .quit: return .leave
     case .redraw: screen.redraw()
     case .order(let command): source.submit(command)
-    case .replay(let order): source.obey(order)
+    case .replay(let order): source.obey(order, &state)
+    case .whatIf(let text, let from): source.whatIf(text, from: from, &state)
+    case .listSessions: telling { state.show(sessions: try PastSessions.rows()) }
+    case .open(let number): telling { turn(to: try PastSessions.open(number, hasLive: isLive || live != nil)) }
+    case .enterHistory: telling { turn(to: try source.past(of: state)) }
+    case .leaveHistory: leaveHistory()
     case .toggleMouse:
       hasMouse.toggle()
       screen.setMouse(hasMouse)
@@ -92,6 +106,30 @@ final class ConsoleRunner {
       }
     }
     return .stay
+  }
+
+  private var isLive: Bool { state.session.mode != .replay }
+
+  /// Does what may fail; the operator is told why.
+  private func telling(_ body: () throws -> Void) {
+    do { try body() } catch { state.tell(.warning, "\(error)") }
+  }
+
+  /// Shows another session; a live one goes on behind it.
+  private func turn(to next: (source: any ConsoleSource, state: ConsoleState)) {
+    if isLive { live = (source, state) }
+    source.callOnChange(nil)
+    (source, state) = next
+    let waker = loop.waker
+    source.callOnChange { waker.wake() }
+  }
+
+  private func leaveHistory() {
+    guard let live else {
+      return state.tell(.warning, "there is no live session behind this replay; q leaves")
+    }
+    self.live = nil
+    turn(to: live)
   }
 
   private func draw() {
@@ -114,68 +152,20 @@ final class LiveSource: ConsoleSource {
     state.show(session.board.take(), at: session.clock.now)
   }
 
-  func obey(_ order: ReplayOrder) {}
+  func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
+
+  func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState) {
+    guard session.number > 0 else { throw ToolError("this session is not recorded, and has no history") }
+    if let trouble = session.trouble { throw ToolError("its history cannot be read at present: \(trouble)") }
+    return try PastSessions.open(session.number, hasLive: true, at: .never)
+  }
+
+  func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState) {}
 
   func submit(_ command: Command) { session.submit(command) }
 
   /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
     1 - Double(session.clock.now.microseconds % 1_000_000) / 1e6 + 0.001
-  }
-}
-
-/// A recorded session as a console's source.
-final class ReplaySource: ConsoleSource {
-  /// The most pictures a second.
-  static let framesMost = 15.0
-
-  private var player: ReplayPlayer
-  private var last: Int64
-
-  init(_ player: ReplayPlayer) {
-    self.player = player
-    last = celltop_boottime_us()
-  }
-
-  func callOnChange(_ body: (@Sendable () -> Void)?) {}
-
-  func refresh(_ state: inout ConsoleState) {
-    let now = celltop_boottime_us()
-    player.advance(by: Span(microseconds: now - last))
-    last = now
-    state.clock = Instant(microseconds: now)
-    state.transport = TransportFacts(player)
-    state.show(player.board, at: player.position)
-  }
-
-  func obey(_ order: ReplayOrder) {
-    switch order {
-    case .togglePlaying: player.togglePlaying()
-    case .step(let count): player.step(by: count)
-    case .changeSpeed(let direction): player.changeSpeed(direction)
-    case .setSpeed(let speed): player.setSpeed(speed)
-    case .seek(let instant): player.seek(to: instant)
-    case .seekShare(let share): player.seek(toShare: share)
-    case .seekMarker(let direction): player.seekToMarker(direction)
-    }
-  }
-
-  func submit(_ command: Command) {}
-
-  func secondsToNextFrame(_ state: ConsoleState) -> Double? {
-    guard let next = player.untilNext else {
-      return state.flash.map { max(($0.until - state.clock).seconds, 0) + 0.01 }
-    }
-    // The times on the screen move by seconds of the session, entries when they are due.
-    let toSecond = (1 - Double(player.position.microseconds % 1_000_000) / 1e6) / player.speed
-    return max(min(next.seconds, toSecond), 1 / Self.framesMost)
-  }
-}
-
-extension TransportFacts {
-  init(_ player: ReplayPlayer) {
-    self.init(
-      isPlaying: player.isPlaying, speed: player.speed, end: player.end, markers: player.markers, entry: player.count,
-      entries: player.entries.count)
   }
 }

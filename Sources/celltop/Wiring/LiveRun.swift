@@ -46,8 +46,7 @@ final class LiveRun {
     configuration.policy = options.policy
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
-    let history =
-      options.noHistory ? nil : try HistoryStore(path: HistoryStore.standardPath(environment: environment))
+    let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     theme = try Tool.theme(options.theme)
     session = try LiveSession(configuration, on: driver, history: history)
     session.start()

@@ -81,11 +81,13 @@ enum Tool {
   }
 
   /// What the console is told of a recorded session.
-  static func facts(of summary: SessionSummary) -> SessionFacts {
+  static func facts(of summary: SessionSummary, hasLive: Bool = false) -> SessionFacts {
     let began = Date(timeIntervalSince1970: Double(summary.beganMicroseconds) / 1e6)
-    return SessionFacts(
+    var facts = SessionFacts(
       mode: .replay, number: summary.id, user: NSUserName(), beganWallMicroseconds: summary.beganMicroseconds,
       utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: true)
+    facts.hasLive = hasLive
+    return facts
   }
 
   /// Makes ready for a screen, once and first: a crash must leave a usable terminal, and Swift's backtracer must not

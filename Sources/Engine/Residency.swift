@@ -1,0 +1,187 @@
+import Domain
+
+/// What a notebook's kernel keeps in GPU memory between its cells, and while its cell is suspended.
+///
+/// It is what its last GPU cell asked for, on the GPUs which that had. It stays until it is evicted (saved to the host's
+/// memory, and restored before the next GPU cell) or the kernel ends.
+@frozen public struct Residency: Hashable, Sendable {
+  public var gpus: GPUSet
+  /// On each of them.
+  public var bytes: Bytes
+  /// It was evicted: it takes no GPU memory, and has to be restored.
+  public var isSaved = false
+  /// When a cell last began or ceased to use it.
+  public var used: Instant
+  /// How long the last start waited until others' memory was saved and its own was where it is.
+  public var delay = Span.zero
+
+  public init(gpus: GPUSet, bytes: Bytes, used: Instant) {
+    self.gpus = gpus
+    self.bytes = bytes
+    self.used = used
+  }
+}
+
+/// Whose GPU memory goes first.
+public enum EvictionOrder: Sendable {
+  /// Of the notebook that has not used it for longest.
+  case leastRecentlyUsed
+  /// Of the notebook that is expected to come back last.
+  case latestReturn
+}
+
+// What the events do.
+extension SchedulerState {
+  /// A cell has begun that uses GPU memory on the GPUs of its allotment.
+  mutating func occupy(_ id: NotebookID, at now: Instant) {
+    let index = Int(id.number)
+    let gpus = notebooks[index].allotment.gpus
+    let place = Int(notebooks[index].allotment.node.number)
+    guard !notebooks[index].allotment.shared, !gpus.isEmpty, place < nodes.count else { return }
+    var next = Residency(gpus: gpus, bytes: notebooks[index].cell.demand.gpuMemory, used: now)
+    for gpu in gpus { next.delay = max(next.delay, nodes[place].savingUntil[gpu] - now) }
+    if let old = notebooks[index].residency {
+      let price = nodes[place].node.swapTime(of: old.bytes)
+      if old.isSaved {
+        next.delay += price
+      } else {
+        giveBack(old, of: id, on: place)
+        // Moved to other GPUs: saved there, restored here.
+        if !old.gpus.isSubset(of: gpus), !gpus.isSubset(of: old.gpus) { next.delay += price + price }
+      }
+    }
+    notebooks[index].residency = next
+    for gpu in gpus { nodes[place].gpuMemoryUsed[gpu] = nodes[place].gpuMemoryUsed[gpu] + next.bytes }
+    let at = nodes[place].residents.firstIndex { $0 > id } ?? nodes[place].residents.endIndex
+    nodes[place].residents.insert(id, at: at)
+  }
+
+  /// The notebook's GPU memory is saved to the host's.
+  mutating func evict(_ id: NotebookID, at now: Instant) {
+    guard var residency = notebooks[Int(id.number)].residency, !residency.isSaved else { return }
+    let place = Int(notebooks[Int(id.number)].node.number)
+    giveBack(residency, of: id, on: place)
+    let price = nodes[place].node.swapTime(of: residency.bytes)
+    for gpu in residency.gpus { nodes[place].savingUntil[gpu] = max(nodes[place].savingUntil[gpu], now) + price }
+    residency.isSaved = true
+    notebooks[Int(id.number)].residency = residency
+  }
+
+  /// The notebook's process is gone, and what it kept with it.
+  mutating func vacate(_ id: NotebookID) {
+    guard let residency = notebooks[Int(id.number)].residency else { return }
+    if !residency.isSaved { giveBack(residency, of: id, on: Int(notebooks[Int(id.number)].node.number)) }
+    notebooks[Int(id.number)].residency = nil
+  }
+
+  private mutating func giveBack(_ residency: Residency, of id: NotebookID, on place: Int) {
+    for gpu in residency.gpus {
+      nodes[place].gpuMemoryUsed[gpu] = nodes[place].gpuMemoryUsed[gpu] - residency.bytes
+    }
+    nodes[place].residents.removeAll { $0 == id }
+  }
+}
+
+// What policies ask.
+extension SchedulerState {
+  /// The GPUs of `idle` for a notebook's cell: those that it has its memory on, then those with room, then those from
+  /// which least has to be evicted; nil where too few are large enough.
+  public func gpus(for id: NotebookID, _ count: Int, from idle: GPUSet) -> GPUSet? {
+    let index = Int(id.number)
+    let wanted = notebooks[index].cell.demand.gpuMemory
+    guard count > 0, wanted > .zero || notebooks[index].keepsGPUMemory else {
+      return idle.count >= count ? idle.smallest(count) : nil
+    }
+    let place = Int(notebooks[index].node.number)
+    let own = ownGPUs(of: id)
+    var rated: [(isOther: Int, lacking: Int64, gpu: Int)] = []
+    for gpu in idle where nodes[place].node.gpus[gpu].memory == .zero || nodes[place].node.gpus[gpu].memory >= wanted {
+      let lacking = max(lackingMemory(for: id, on: gpu, of: place).count, 0)
+      rated.append((own.contains(gpu) ? 0 : 1, lacking, gpu))
+    }
+    guard rated.count >= count else { return nil }
+    rated.sort { ($0.isOther, $0.lacking, $0.gpu) < ($1.isOther, $1.lacking, $1.gpu) }
+    return GPUSet(rated.prefix(count).map(\.gpu))
+  }
+
+  /// Whose GPU memory has to be evicted before the notebook's cell can start on `gpus`, in the order of `order`; nil where
+  /// even that would not do.
+  public func evictions(for id: NotebookID, on gpus: GPUSet, order: EvictionOrder) -> [NotebookID]? {
+    guard notebooks[Int(id.number)].cell.demand.gpuMemory > .zero else { return [] }
+    let place = Int(notebooks[Int(id.number)].node.number)
+    var lacking: [(gpu: Int, bytes: Int64)] = []
+    for gpu in gpus {
+      let bytes = lackingMemory(for: id, on: gpu, of: place).count
+      if bytes > 0 { lacking.append((gpu, bytes)) }
+    }
+    guard !lacking.isEmpty else { return [] }
+    var victims: [NotebookID] = []
+    for other in inOrder(nodes[place].residents.filter { $0 != id && isEvictable($0) }, order) {
+      guard let kept = notebooks[Int(other.number)].residency,
+        lacking.contains(where: { $0.bytes > 0 && kept.gpus.contains($0.gpu) })
+      else { continue }
+      victims.append(other)
+      for at in lacking.indices where kept.gpus.contains(lacking[at].gpu) { lacking[at].bytes -= kept.bytes.count }
+      if lacking.allSatisfy({ $0.bytes <= 0 }) { return victims }
+    }
+    return nil
+  }
+
+  /// Whether what a notebook keeps in GPU memory can be saved: no cell of it uses a GPU now.
+  public func isEvictable(_ id: NotebookID) -> Bool {
+    let slot = notebooks[Int(id.number)]
+    guard let residency = slot.residency, !residency.isSaved else { return false }
+    return slot.state != .running || slot.allotment.gpus.isEmpty
+  }
+
+  /// When a notebook that keeps GPU memory is expected to want it again: now where a cell of it is in the books; by the
+  /// forecast's median where there is one; else as long from now as it has thought already.
+  public func expectedReturn(of id: NotebookID) -> Instant {
+    let slot = notebooks[Int(id.number)]
+    guard slot.state == .thinking, let used = slot.residency?.used else { return now }
+    if let think = slot.cell.forecast?.further?.think?.p50, used + think > now { return used + think }
+    return now + (now - used)
+  }
+
+  private func inOrder(_ ids: [NotebookID], _ order: EvictionOrder) -> [NotebookID] {
+    switch order {
+    case .leastRecentlyUsed:
+      ids.map { (notebooks[Int($0.number)].residency?.used ?? .zero, $0) }.sorted { $0 < $1 }.map(\.1)
+    case .latestReturn:
+      ids.map { (expectedReturn(of: $0), $0) }.sorted { ($1.0, $0.1) < ($0.0, $1.1) }.map(\.1)
+    }
+  }
+
+  private func ownGPUs(of id: NotebookID) -> GPUSet {
+    guard let own = notebooks[Int(id.number)].residency, !own.isSaved else { return GPUSet() }
+    return own.gpus
+  }
+
+  /// How much room a GPU lacks for the notebook's cell; not above 0 where it has room, or its memory is unknown.
+  private func lackingMemory(for id: NotebookID, on gpu: Int, of place: Int) -> Bytes {
+    let whole = nodes[place].node.gpus[gpu].memory
+    guard whole > .zero else { return .zero }
+    let kept = ownGPUs(of: id).contains(gpu) ? notebooks[Int(id.number)].residency?.bytes ?? .zero : .zero
+    return nodes[place].gpuMemoryUsed[gpu] - kept + notebooks[Int(id.number)].cell.demand.gpuMemory - whole
+  }
+}
+
+extension Ledger {
+  /// Saves what a notebook keeps in GPU memory to the host's; it is restored before its next GPU cell.
+  @discardableResult
+  public mutating func evict(_ id: NotebookID, because reason: Reason) -> Bool {
+    guard state.contains(id), state.isEvictable(id) else {
+      emit(.decisionRefused(Refusal(.wrongState, "evicting GPU memory that is in use or not there")))
+      return false
+    }
+    emit(.memoryEvicted(id, reason))
+    return true
+  }
+
+  /// Evicts what is in the way of the notebook's cell on `gpus`; false where that would not do.
+  mutating func evict(for id: NotebookID, on gpus: GPUSet, order: EvictionOrder) -> Bool {
+    guard let victims = state.evictions(for: id, on: gpus, order: order) else { return false }
+    for victim in victims { evict(victim, because: Reason(.evicted, for: id)) }
+    return true
+  }
+}

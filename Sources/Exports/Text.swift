@@ -1,0 +1,77 @@
+import Canvas
+import Traces
+
+extension FieldValue {
+  /// The value as JSON (RFC 8259).
+  func json(into text: inout String) {
+    switch self {
+    case .null: text += "null"
+    case .number(let value): text += "\(value)"
+    case .real(let value): text += value.isFinite ? "\(value)" : "null"
+    case .flag(let value): text += value ? "true" : "false"
+    case .text(let value): text += NativeTrace.quoted(value)
+    case .list(let values):
+      text += "["
+      for (index, value) in values.enumerated() {
+        if index > 0 { text += ", " }
+        value.json(into: &text)
+      }
+      text += "]"
+    case .object(let fields): fields.json(into: &text)
+    }
+  }
+
+  /// The value as a field of a CSV file (RFC 4180): quoted where it must be.
+  ///
+  /// A text that a spreadsheet would take for a formula gets an apostrophe before it, for names come from outside.
+  var csv: String {
+    var body: String
+    switch self {
+    case .null: return ""
+    case .number(let value): return "\(value)"
+    case .real(let value): return value.isFinite ? "\(value)" : ""
+    case .flag(let value): return value ? "true" : "false"
+    case .text(let value):
+      body = value
+      if let first = value.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { body = "'" + value }
+    case .list, .object:
+      body = ""
+      json(into: &body)
+    }
+    guard body.utf8.contains(where: { $0 == 44 || $0 == 34 || $0 == 10 || $0 == 13 }) else { return body }
+    var quoted = "\""
+    for scalar in body.unicodeScalars {
+      if scalar == "\"" { quoted += "\"" }
+      quoted.unicodeScalars.append(scalar)
+    }
+    return quoted + "\""
+  }
+}
+
+extension [Field] {
+  func json(into text: inout String) {
+    text += "{"
+    for (index, field) in enumerated() {
+      if index > 0 { text += ", " }
+      text += "\"\(field.name)\": "
+      field.value.json(into: &text)
+    }
+    text += "}"
+  }
+}
+
+/// A text within HTML: its markup escaped, and what could turn a line around or hide shown as `�`.
+func escapedHTML(_ text: String) -> String {
+  var result = ""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "&": result += "&amp;"
+    case "<": result += "&lt;"
+    case ">": result += "&gt;"
+    case "\"": result += "&quot;"
+    case "'": result += "&#39;"
+    default: result.unicodeScalars.append(isHostile(scalar) ? "\u{FFFD}" : scalar)
+    }
+  }
+  return result
+}

@@ -1,0 +1,49 @@
+import GRDB
+
+/// What can go wrong with the history, in words for its user.
+public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible {
+  public var description: String
+
+  public init(_ description: String) { self.description = description }
+
+  init(opening path: String, _ error: any Error) {
+    if let error = error as? DatabaseError {
+      switch error.resultCode {
+      case .SQLITE_NOTADB, .SQLITE_CORRUPT:
+        self.init("the history \(path) is damaged (\(Self.plain(error))). Move it away, and a new one is made")
+      case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
+        self.init(
+          "cannot write the history \(path) (\(Self.plain(error))). Mend its permissions, or set CELLTOP_HISTORY")
+      case .SQLITE_FULL:
+        self.init("cannot open the history \(path): the disk is full. Make room; it is tried again")
+      default: self.init("cannot open the history \(path): \(Self.plain(error))")
+      }
+    } else if let error = error as? HistoryError {
+      self = error
+    } else {
+      self.init("cannot open the history \(path): \(error.localizedDescription)")
+    }
+  }
+
+  init(doing what: String, _ error: any Error) {
+    if let error = error as? HistoryError {
+      self = error
+      return
+    }
+    guard let error = error as? DatabaseError else {
+      self.init("\(what): \(error)")
+      return
+    }
+    let mend =
+      switch error.resultCode {
+      case .SQLITE_FULL: ". Make room on its disk; it is tried again"
+      case .SQLITE_BUSY, .SQLITE_LOCKED: ". Another program holds it; it is tried again"
+      case .SQLITE_READONLY, .SQLITE_PERM: ". Mend its permissions; it is tried again"
+      case .SQLITE_CORRUPT, .SQLITE_NOTADB: ". Move it away, and a new one is made"
+      default: ""
+      }
+    self.init("\(what): \(Self.plain(error))\(mend)")
+  }
+
+  private static func plain(_ error: DatabaseError) -> String { error.message ?? "\(error.resultCode)" }
+}

@@ -1,0 +1,38 @@
+import Console
+import Domain
+import Foundation
+import History
+
+/// The recorded sessions, for a console that is open.
+enum PastSessions {
+  static func store() throws -> HistoryStore {
+    try HistoryStore(reading: HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment))
+  }
+
+  /// - Throws: `HistoryError` where the history cannot be read.
+  static func rows() throws -> [SessionList.Row] {
+    let format = DateFormatter()
+    format.dateFormat = "yyyy-MM-dd HH:mm"
+    return try store().sessions().map { session in
+      SessionList.Row(
+        number: session.id,
+        began: format.string(from: Date(timeIntervalSince1970: Double(session.beganMicroseconds) / 1e6)),
+        length: Span(microseconds: session.lengthMicroseconds), kind: session.kind, user: session.user,
+        entries: session.entries, actions: session.actions, note: session.note)
+    }
+  }
+
+  /// A console over a recorded session, at a moment of it.
+  ///
+  /// - Throws: `HistoryError` where there is none of that number, or it cannot be read.
+  static func open(
+    _ number: Int64?, hasLive: Bool, at instant: Instant = .zero
+  ) throws -> (any ConsoleSource, ConsoleState) {
+    let session = try store().recorded(number)
+    let source = try ReplaySource(session)
+    var state = ConsoleState(session: Tool.facts(of: session.summary, hasLive: hasLive))
+    if instant > .zero { source.obey(.seek(instant), &state) }
+    source.refresh(&state)
+    return (source, state)
+  }
+}
