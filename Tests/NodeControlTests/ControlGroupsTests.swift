@@ -156,6 +156,10 @@ struct ControlGroupsTests {
     let groups = root.groups("0::/job\n", root.mount2("u"))
     #expect(groups.findings.allSatisfy { $0.version == 2 && $0.trouble?.contains("Delegate=yes") == true })
     #expect(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true } == nil)
+    for name in ["freezer", "cpuset"] { try root.add("\(name)/cgroup.procs", "") }
+    let both = root.groups(
+      "5:freezer:/\n4:cpuset:/\n0::/job\n", root.mount1("freezer") + root.mount1("cpuset") + root.mount2("u"))
+    #expect(both.findings.map(\.version) == [2, 2], "the version that is mended by a line is told")
     let none = root.groups("", "")
     #expect(none.findings.allSatisfy { $0.version == 0 && $0.trouble?.contains("is mounted") == true })
     let outside = root.groups("0::/../../x\n", root.mount2("u"))

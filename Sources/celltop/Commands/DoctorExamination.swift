@@ -122,8 +122,7 @@ struct Examination {
         "privileges", .broken, "sched_setaffinity(2) is refused: grants of cores cannot be enforced",
         mend: "allow it in the container's seccomp profile")
     }
-    let who =
-      getuid() == 0 ? "root" : "\(NSUserName()), who may bind and stop kernels of his or her own without any more"
+    let who = getuid() == 0 ? "root" : "\(NSUserName()), whose own kernels can be bound and stopped without any more"
     return DoctorCheck("privileges", .works, who)
   }
 
