@@ -288,7 +288,7 @@ struct HistoryLoad: ParsableCommand {
       var recorder = try SimulationRecorder(
         try Simulator(
           trace, on: node, settings: settings, forecast: OracleForecast(notebooks: trace.notebooks.count),
-          catalogue: .standard), into: HistoryStore(path: path), note: "load")
+          catalogue: .standard), into: HistoryStore(path: path), note: "load", framesEvery: 200)
       var random = SplitMix(seed: seed)
       try recorder.play(1)
       if let killedAfter {

@@ -31,14 +31,14 @@ struct SimulationRecorder {
   /// - Throws: `HistoryError` where the file cannot be written.
   init(
     _ simulator: Simulator, into store: HistoryStore, note: String,
-    began: Int64 = Int64(Date().timeIntervalSince1970 * 1e6)
+    began: Int64 = Int64(Date().timeIntervalSince1970 * 1e6), framesEvery: Int64 = SessionWriter.framesEvery
   ) throws(HistoryError) {
     self.simulator = simulator
     writer = try SessionWriter(
       store,
       .init(
         kind: "simulated", host: ProcessInfo.processInfo.hostName, user: NSUserName(), beganMicroseconds: began,
-        note: note))
+        note: note), framesEvery: framesEvery)
   }
 
   /// Plays and writes one batch.
