@@ -24,7 +24,8 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Seed of everything random. A trace holds nothing random: it is kept for generated workloads.")
   var seed: UInt64 = 1
 
-  @Option(help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
+  @Option(
+    help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
   var forecast: ForecastChoice = .oracle
 
   @Option(help: "What threads that outnumber shared cores cost: measured or none.")

@@ -8,8 +8,10 @@ struct FurtherForecastTests {
 
   static let further = FurtherForecast(
     need: ForeseenNeed(
-      millicores: Amounts(p05: 1, p25: 2, p50: 3, p75: 4, p95: 5), memory: Amounts(p05: 0, p25: 0, p50: 1 << 40, p75: 1 << 41, p95: 1 << 50)),
-    notebookLeft: quantiles, think: quantiles, nextRun: nil, nextNeed: ForeseenNeed(gpus: Amounts(p05: 0, p25: 0, p50: 1, p75: 4, p95: 8)))
+      millicores: Amounts(p05: 1, p25: 2, p50: 3, p75: 4, p95: 5),
+      memory: Amounts(p05: 0, p25: 0, p50: 1 << 40, p75: 1 << 41, p95: 1 << 50)),
+    notebookLeft: quantiles, think: quantiles, nextRun: nil,
+    nextNeed: ForeseenNeed(gpus: Amounts(p05: 0, p25: 0, p50: 1, p75: 4, p95: 8)))
 
   @Test("come back as they were")
   func roundTrip() throws {

@@ -30,7 +30,8 @@ struct OutlookTests {
   /// (3 cores) starts then and leaves one core, on which the third starts at once.
   @Test("of a line worked out by hand")
   func line() throws {
-    let stage = try Self.stage(running: .certain(10), then: [(2, 0, .certain(5)), (3, 0, .certain(1)), (1, 0, .certain(1))])
+    let stage = try Self.stage(
+      running: .certain(10), then: [(2, 0, .certain(5)), (3, 0, .certain(1)), (1, 0, .certain(1))])
     #expect(Self.starts(stage, at: 2) == [Self.start(10, 10, 10), Self.start(15, 15, 15), Self.start(15, 15, 15)])
   }
 
