@@ -153,7 +153,7 @@ extension Forecaster {
       nextRun: foresee(.nextRun, after).map { Quantiles(seconds: $0.quantiles) },
       nextNeed: need(after, [.nextMillicores, .nextGPUs, .nextMemory, .nextGPUMemory]))
     return CellForecast(
-      run: Quantiles(seconds: run.quantiles), basis: run.level.basis,
+      run: Quantiles(seconds: run.quantiles), basis: run.basis,
       parallelThousandths: 1001 - Int32(min(max(serial, 1), 1001).rounded()), further: further)
   }
 

@@ -6,6 +6,8 @@ struct Foreseen: Sendable, Hashable {
   var quantiles: [Double]
   /// The most particular level that knew anything.
   var level: Level
+  /// The best of what was known.
+  var basis: ForecastBasis
   /// How many values that level is worth.
   var evidence: Double
 }
@@ -96,7 +98,9 @@ struct Predictor: Sendable, Hashable {
       let value = max(blend.value(at: before + $0 * (1 - before)), elapsed)
       return isCount ? value.rounded(.down) : value
     }
-    return Foreseen(quantiles: quantiles, level: last.level, evidence: Double(last.sketch.weight))
+    let basis = known.map(\.level.basis).min { $0.rawValue < $1.rawValue } ?? .everyone
+    return Foreseen(
+      quantiles: quantiles, level: last.level, basis: basis, evidence: Double(last.sketch.weight))
   }
 
   /// Learns what a value was; `foreseen` is what was forecast for it, where anything was.
