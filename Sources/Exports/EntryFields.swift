@@ -79,6 +79,7 @@ extension Event {
     case .usageSampled(_, let usage):
       return ("usageSampled", [Field("millicores", usage.millicores), Field("memory", usage.memory.count)])
     case .invariantBroken(let text): return ("invariantBroken", [Field("text", text)])
+    case .memoryEvicted(_, let reason): return ("memoryEvicted", reason.exported)
     }
   }
 
@@ -92,7 +93,7 @@ extension Event {
       id
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .priorityChanged, .pinned, .unpinned, .held, .released, .demandOverridden, .commandAccepted,
-      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
       nil
     }
   }

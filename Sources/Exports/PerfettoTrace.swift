@@ -68,7 +68,8 @@ public struct PerfettoTrace {
     case .commandRefused(let command, let refusal): mark(command, refusal, entry)
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellRefused, .cellWaits, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       break
     }
     if let id = entry.event.notebook, let state = board[id]?.state, state != before { turn(id, to: state, now) }

@@ -149,7 +149,7 @@ struct TableReader {
           ]))
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged, .cellWaits,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-      .decisionRefused, .effectFailed, .invariantBroken:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
       break
     }
   }

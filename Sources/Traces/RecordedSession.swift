@@ -59,7 +59,7 @@ public struct RecordedSession {
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellWaits,
       .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
       break
     }
   }

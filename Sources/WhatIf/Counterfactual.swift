@@ -456,7 +456,8 @@ extension Counterfactual {
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id): turn(Int(id.number), entry.at)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .backlogChanged, .cellWaits, .cellResized,
       .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-      .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       break
     }
   }
@@ -538,7 +539,8 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       false
     }
   }

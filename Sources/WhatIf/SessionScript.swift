@@ -169,7 +169,8 @@ private struct ScriptBuilder {
     case .commandRefused(let command, let refusal): act(command, refusal, entry, order)
     case .cellWaits: script.explainsWaits = true
     case .drainChanged, .cellResized, .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       break
     }
   }

@@ -104,7 +104,7 @@ public struct LogPacker: Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellRefused, .cellWaits, .cellAdopted, .cellSuspended, .cellResumed, .interruptRequested,
       .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
-      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
       bytes.append(event)
     }
   }

@@ -143,7 +143,7 @@ struct Projector {
     case .commandAccepted, .commandRefused: applyToSession(entry)
     case .notebookOpened, .kernelReady, .kernelDied, .backlogChanged, .cellRefused, .cellWaits, .interruptRequested,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .policyChanged,
-      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken:
+      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken, .memoryEvicted:
       break
     }
   }
@@ -159,7 +159,7 @@ struct Projector {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended,
       .cellResumed, .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled:
+      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
       break
     }
   }
