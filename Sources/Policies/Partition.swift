@@ -6,7 +6,8 @@ import Engine
 /// **Rule**: with *n* open notebooks, notebook *i* (in order of opening) has the cores from *iC/n* to *(i+1)C/n* of the *C*
 /// that are neither drained nor reserved, and likewise GPUs; where there are more notebooks than cores or GPUs, one of them
 /// serves several notebooks, by turns. A cell starts when it is submitted, on its notebook's part, whatever it asks for;
-/// with fewer GPUs than it asks for, its workers take turns. When a notebook opens or closes, the parts change with each
+/// with fewer GPUs than it asks for, its workers take turns. Under `weighted` a part's size goes with 100 + the notebook's
+/// priority, at least 1: one of priority 100 has twice what one of 0 has. When a notebook opens or closes, the parts change with each
 /// notebook's next cell. **Starvation**: none. **Source**: static partitioning as in Kubernetes quotas and JupyterHub's
 /// per-user limits; equipartition in McCann, Vaswani and Zahorjan, "A dynamic processor allocation policy", ACM TOCS 11
 /// (1993).
@@ -14,11 +15,16 @@ public struct Partition: Policy {
   public static let name = "partition"
   public static let summary = "every open notebook has an equal part of the node to itself"
 
+  public static let options = [
+    (name: "weighted", summary: "parts as large as 100 + the notebook's priority, not all equal")
+  ]
+
+  private let isWeighted: Bool
   /// The open notebooks of each node in order of opening.
   private var open: [[NotebookID]] = []
   private var waiting: [NotebookID] = []
 
-  public init(options: PolicyOptions) throws(Refusal) {}
+  public init(options: PolicyOptions) throws(Refusal) { isWeighted = options.has("weighted") }
 
   public mutating func prepare(for state: SchedulerState) {
     open = Array(repeating: [], count: state.nodes.count)
@@ -57,8 +63,9 @@ public struct Partition: Policy {
     let others = open[Int(slot.node.number)]
     guard let place = others.firstIndex(of: id) else { return nil }
     let isPinned = slot.pin != nil
-    let cores = isPinned ? room.cores : room.cores.part(place, of: others.count)
-    let gpus = isPinned ? room.gpus : room.gpus.part(place, of: others.count)
+    let weights = others.map { isWeighted ? max(100 + Int(state.notebooks[Int($0.number)].priority), 1) : 1 }
+    let cores = isPinned ? room.cores : room.cores.part(place, of: weights)
+    let gpus = isPinned ? room.gpus : room.gpus.part(place, of: weights)
     guard !cores.isEmpty, slot.cell.demand.gpus == 0 || !gpus.isEmpty else { return nil }
     return Allotment(
       node: slot.node, cores: cores, gpus: slot.cell.demand.gpus > 0 ? gpus : GPUSet(),
@@ -67,14 +74,15 @@ public struct Partition: Policy {
 }
 
 extension ResourceSet {
-  /// Part `index` of `count` equal parts; one member where there are fewer members than parts.
-  func part(_ index: Int, of count: Int) -> Self {
+  /// Part `index` of as many as there are `weights`, each as large as its weight; one member where the part would be empty.
+  func part(_ index: Int, of weights: [Int]) -> Self {
     let size = self.count
-    guard size > 0, count > 0 else { return Self() }
-    if size < count {
-      let through = smallest(index % size + 1)
-      return through.subtracting(smallest(index % size))
-    }
-    return smallest((index + 1) * size / count).subtracting(smallest(index * size / count))
+    guard size > 0, !weights.isEmpty else { return Self() }
+    let before = weights[..<index].reduce(0, +)
+    let whole = weights.reduce(0, +)
+    let from = before * size / whole
+    let to = (before + weights[index]) * size / whole
+    if size >= weights.count, from < to { return smallest(to).subtracting(smallest(from)) }
+    return smallest(index % size + 1).subtracting(smallest(index % size))
   }
 }

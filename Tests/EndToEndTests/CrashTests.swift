@@ -1,3 +1,4 @@
+import Chance
 import Domain
 import Engine
 import Foundation
@@ -112,20 +113,5 @@ import Testing
     try Data().write(to: URL(fileURLWithPath: folder + "/seen"))
     #expect(reading.status == 0 && reading.output == "saw 10\n", "\(reading.errors)")
     #expect(try await recording.status == 0)
-  }
-}
-
-/// A small generator with a seed (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-private struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -29,6 +29,21 @@ struct MeasuresTests {
     #expect(m.boundedSlowdownMean == (1 + 2) / 2.0)
   }
 
+  @Test("a notebook without any run counts in neither ANTT nor STP, and one that waited for ever in both")
+  func corners() {
+    var tally = Tally(cells: 0, notebooks: 3)
+    tally.notebookEnded(alone: 0, shared: 5, think: 7)
+    let nothing = tally.measures(cores: 1, gpus: 0)
+    #expect(nothing.antt == 0)
+    tally.notebookEnded(alone: 1, shared: 1, think: 0)
+    tally.notebookEnded(alone: 1, shared: 1_000_000_000, think: 0)
+    let m = tally.measures(cores: 1, gpus: 0)
+    #expect(m.antt == 500_000_000.5, "one unfair turnaround is the mean")
+    #expect(abs(m.stp - 1.000_000_001) < 1e-12, "and counts next to nothing in STP")
+    #expect(m.worstNTT == 1_000_000_000)
+    #expect(abs(m.jain - 0.5) < 1e-6)
+  }
+
   @Test("nothing happened: no figure is infinite or not a number")
   func empty() {
     var tally = Tally(cells: 0, notebooks: 0)

@@ -156,6 +156,20 @@ struct PolicyRuleTests {
     #expect(bench.scheduler.state[a].allotment.cores.isDisjoint(with: bench.scheduler.state[b].allotment.cores))
   }
 
+  @Test("partition, weighted: a priority of 100 has twice the part of one of 0")
+  func weightedPartition() throws {
+    var bench = try Bench("partition:weighted", cores: 6)
+    let a = bench.submit(cores: 6, run: 1, at: 0)
+    let b = bench.submit(cores: 6, run: 1, at: 1)
+    bench.end(a, at: 2)
+    bench.end(b, at: 2)
+    bench.order(.setPriority(b, 100), at: 3)
+    bench.again(a, cores: 6, run: 1, at: 4)
+    bench.again(b, cores: 6, run: 1, at: 4)
+    #expect([bench.cores(a), bench.cores(b)] == [2, 4])
+    #expect(bench.scheduler.state[a].allotment.cores.isDisjoint(with: bench.scheduler.state[b].allotment.cores))
+  }
+
   @Test("dynamic: a shorter notebook takes GPUs from a longer one, which goes on afterwards")
   func preempts() throws {
     var bench = try Bench("dynamic", cores: 4, gpus: 2)

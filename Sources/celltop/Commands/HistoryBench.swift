@@ -1,3 +1,4 @@
+import Chance
 import ArgumentParser
 import Domain
 import Engine
