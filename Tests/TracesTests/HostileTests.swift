@@ -119,6 +119,9 @@ struct HostileTests {
     #expect(lengths.count == 1 && lengths[0] <= LineReader.headMost + ByteStream.chunkBytes)
     #expect(reader.shortened == 1)
     #expect(throws: TraceError.self) { try TraceFile.contents(of: reader.path, bytesMost: 1 << 24) }
+    // Refused by its beginning, without unpacking it into memory.
+    let error = #expect(throws: TraceError.self) { try TraceFile.read(reader.path) }
+    #expect(error?.description.contains(":1: has '") == true)
   }
 
   @Test("folders, missing files and devices are refused in words")
