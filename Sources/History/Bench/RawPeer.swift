@@ -30,6 +30,11 @@ public struct RawPeer {
   ) throws(HistoryError) -> (taken: Duration, processor: Double, rows: Int) {
     do {
       let last = try source.session(session).entries
+      let cells =
+        try source.database.read { db in
+          try Int64.fetchOne(
+            db, sql: "SELECT cell FROM cell WHERE session = ? ORDER BY cell DESC LIMIT 1", arguments: [session])
+        } ?? 0
       try target.database.write { db in
         try db.execute(
           sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session]
@@ -41,7 +46,13 @@ public struct RawPeer {
       var through: Int64 = 0
       while through < last {
         let bound = through + batch
-        let read = try Self.tables.map { try self.rows($0, session, after: through, through: bound) }
+        // Cells are found by their own numbers, which grow with the entries'.
+        let share = (through * cells / last, bound >= last ? cells : bound * cells / last)
+        let read = try Self.tables.map { table in
+          table == "cell"
+            ? try self.rows(table, session, after: share.0, through: share.1)
+            : try self.rows(table, session, after: through, through: bound)
+        }
         through = bound
         let (began, beganProcessor) = (ContinuousClock.now, processor())
         try target.database.writeWithoutTransaction { db in
@@ -71,7 +82,7 @@ public struct RawPeer {
       switch table {
       case "stretch": "first"
       case "notebook": "opened"
-      case "cell": "queued"
+      case "cell": "cell"
       case "usage": "0"
       case _: "sequence"
       }

@@ -25,6 +25,9 @@ struct HistoryBench: ParsableCommand {
   @Option(help: "Where to keep the file while it is measured (default: a new folder among the temporary ones).")
   var folder: String?
 
+  @Option(help: "Only measure how the newest session of this file opens, seeks and replays.", completion: .file())
+  var recorded: String?
+
   func validate() throws {
     guard entries >= 1000, notebooks >= 1, seeks >= 1 else {
       throw ValidationError("--entries is at least 1000, --notebooks and --seeks at least 1")
@@ -33,6 +36,13 @@ struct HistoryBench: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
+      setvbuf(stdout, nil, _IOLBF, 0)
+      if let recorded {
+        let session = try HistoryStore(reading: recorded).recorded()
+        try open(recorded, session.id)
+        try seek(recorded, session.id)
+        return try replay(recorded, session.id)
+      }
       let folder = (folder ?? NSTemporaryDirectory()) + "/celltop-bench-\(getpid())"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: folder) }

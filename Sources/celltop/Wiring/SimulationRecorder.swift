@@ -8,7 +8,7 @@ import Simulation
 /// Plays a simulation into a history, in batches: inputs, entries and key frames, as a live session would leave them.
 struct SimulationRecorder {
   /// About how many entries a transaction takes.
-  static let batch = 32_768
+  static let batch = 16_384
 
   var simulator: Simulator
   let writer: SessionWriter
