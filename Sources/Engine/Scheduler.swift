@@ -37,6 +37,12 @@ public struct Scheduler: Sendable {
 
   private let policyName: String
 
+  /// Makes room for so many notebooks, for drivers that know how many will come.
+  public mutating func reserveCapacity(notebooks: Int) {
+    ledger.state.notebooks.reserveCapacity(notebooks)
+    ledger.state.descriptions.reserveCapacity(notebooks)
+  }
+
   public var state: SchedulerState {
     _read { yield ledger.state }
   }
