@@ -1,4 +1,5 @@
 import ArgumentParser
+import Chance
 import Domain
 import Glibc
 import Policies
