@@ -75,7 +75,8 @@ struct Shadow {
 
 extension Lines {
   /// Starts what does not delay the first in line.
-  mutating func backfill(on node: NodeID, in ledger: inout Ledger, rank: (SchedulerState, Int) -> Rank = FirstCome.rank) {
+  mutating func backfill(on node: NodeID, in ledger: inout Ledger, rank: (SchedulerState, Int) -> Rank = FirstCome.rank)
+  {
     let index = Int(node.number)
     guard lines[index].count > 1, let head = lines[index].first else { return }
     let need = ledger.state.wholeNeed(of: head)

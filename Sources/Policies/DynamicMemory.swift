@@ -12,7 +12,8 @@ extension Dynamic {
   /// Microseconds that it takes to restore what was evicted of a waiting cell's notebook.
   func restoring(_ id: NotebookID, in state: SchedulerState) -> Double {
     let index = Int(id.number)
-    guard state.notebooks[index].cell.demand.gpuMemory > .zero, let kept = state.notebooks[index].residency, kept.isSaved
+    guard state.notebooks[index].cell.demand.gpuMemory > .zero, let kept = state.notebooks[index].residency,
+      kept.isSaved
     else { return 0 }
     return Double(state.nodes[Int(state.notebooks[index].node.number)].node.swapTime(of: kept.bytes).microseconds)
   }

@@ -33,7 +33,8 @@ struct SimulationOptions: ParsableArguments {
   @Option(help: "Seed of what is drawn (--draw-gpu-memory).")
   var seed: UInt64 = 1
 
-  @Option(help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
+  @Option(
+    help: "What the policies know beforehand: oracle (the trace itself), learned (what has happened so far) or none.")
   var forecast: ForecastChoice = .oracle
 
   @Option(help: "What threads that outnumber shared cores cost: measured or none.")
@@ -62,7 +63,8 @@ struct SimulationOptions: ParsableArguments {
       throw ValidationError("--stretch is \(stretch). Give a factor above 0 and up to 1000.")
     }
     let sizes = [
-      ("--memory", memory), ("--gpu-memory", gpuMemory), ("--swap-rate", swapRate), ("--draw-gpu-memory", drawGPUMemory),
+      ("--memory", memory), ("--gpu-memory", gpuMemory), ("--swap-rate", swapRate),
+      ("--draw-gpu-memory", drawGPUMemory),
     ]
     for (name, text) in sizes {
       guard let text else { continue }
