@@ -92,13 +92,15 @@ let package = Package(
     tests("Policies", ["Domain", "Engine"]),
     tests("Forecast", ["Domain"]),
     tests("Metrics", ["Domain"]),
-    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"], files: ["Samples"]),
+    tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
-    tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
-    tests("Exports", ["Domain", "Projections", "Canvas", "Console"]),
+    tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
-      "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
+      "History",
+      ["Chance", "Domain", "Engine", "Policies", "Projections", .product(name: "GRDB", package: "GRDB.swift")],
+      files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
     tests("JupyterWire", ["Chance"]),
@@ -111,14 +113,16 @@ let package = Package(
     tests(
       "Session",
       [
-        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "History", "Projections", "Canvas",
+        "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
+        "Canvas",
         "Console", "GateLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "celltop", "celltop-gate", "Domain", "History", "Session", "CLinux",
+        "celltop", "celltop-gate", "Chance", "Domain", "Engine", "Policies", "Projections", "History", "Session",
+        "CLinux",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

@@ -75,6 +75,7 @@ public func renderSVG(_ grid: Grid, theme: ResolvedTheme, title: String = "cellt
   return """
     <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(svgNumber(width)) \(height)" role="img">
     <title>\(svgEscaped(title))</title>
+    <style>text{white-space:pre}</style>
     <rect width="100%" height="100%" fill="\(paper.hex)"/>
     \(backgrounds)<g font-family="'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14" \
     lengthAdjust="spacingAndGlyphs" xml:space="preserve">

@@ -11,6 +11,8 @@ public struct Ledger: Sendable {
   public internal(set) var wakeAt = Instant.never
   /// Whether waits are explained: they are where people watch, and are not in bulk simulation.
   public internal(set) var explainsWaits = true
+  /// What starts have taught about the ranges that were told for them.
+  public internal(set) var startCalibrator = StartCalibrator()
   /// The instant of the present input.
   public internal(set) var now = Instant.zero
   /// The digest of all entries so far.
@@ -60,6 +62,7 @@ extension Ledger {
   }
 
   private mutating func emitStarted(_ cell: CellID, _ id: NotebookID, _ allotment: Allotment, _ reason: Reason) {
+    if explainsWaits { startCalibrator.started(cell, of: id, at: now) }
     let sequence = next(.cellStarted, id)
     entries.append(Entry(sequence: sequence, at: now, event: .cellStarted(cell, id, allotment, reason)))
     state.run(id, on: allotment, at: now)
@@ -181,6 +184,11 @@ extension Ledger {
     guard explainsWaits, state.contains(id), state.hasCell(id),
       state.notebooks[Int(id.number)].state != .running
     else { return }
+    var wait = wait
+    if let raw = wait.expected {
+      let cell = state.notebooks[Int(id.number)].cell
+      wait.expected = startCalibrator.told(raw, cell: cell.id, of: id, submitted: cell.submitted, at: now)
+    }
     if let last = state.notebooks[Int(id.number)].wait, !wait.isNews(after: last, at: now) { return }
     emit(.cellWaits(state.notebooks[Int(id.number)].cell.id, id, wait))
   }

@@ -2,38 +2,52 @@ import Domain
 
 /// When the cells of a line may be expected to start, if they start in that order and the forecasts hold.
 ///
-/// The line is run ahead three times on the counts of idle cores and GPUs: with every run time at its lower quartile, at
-/// its median and at its upper quartile. A cell that has outlived a quartile of its forecast is taken to live on as
-/// processes do, of which half of those that have run for t run for 2t: its residual quartiles are t/3, t and 3t
-/// (Harchol-Balter and Downey, "Exploiting process lifetime distributions for dynamic load balancing", ACM TOCS 15(3), 1997).
+/// The line is run ahead `drawsCount` times on the counts of idle cores and GPUs, each time with other run times: every cell's
+/// are spread evenly over its forecast, given what it has run already, and combined with those of the others by a fixed
+/// permutation of its own (a Latin hypercube: McKay, Beckman and Conover, Technometrics 21(2), 1979). So sums of several runs
+/// are spread as sums are, and the same state gives the same answer everywhere.
 public struct Outlook: Sendable {
   /// How many cells of the line are looked at; the rest get nil.
   public static let lengthMost = 64
+  /// How often the line is run ahead; a power of two.
+  static let drawsCount = 16
+  /// The place, among the sorted draws, of the range's ends (about one in ten lies beyond each) and of its median.
+  private static let places = (early: 1, median: 8, late: 14)
 
-  /// The expected start of each cell of the line; nil where a forecast is missing on the way.
+  /// The expected start of each cell of the line, with a range that it should lie in four times of five; nil where a
+  /// forecast is missing on the way.
   public private(set) var starts: [ExpectedStart?]
 
   public init(of state: SchedulerState, startingInOrder line: [NotebookID], at now: Instant) {
     starts = Array(repeating: nil, count: line.count)
+    guard !line.isEmpty else { return }
     let movable = line.prefix(Self.lengthMost).enumerated().filter {
       !state[$0.element].isHeld && !state[$0.element].isOperatorSuspended
     }
-    let runs = Quartile.all.map { Self.run(state, movable.map(\.element), $0, at: now) }
+    let ids = movable.map(\.element)
+    let runs = (0..<Self.drawsCount).map { Self.run(state, ids, draw: $0, at: now) }
     for (place, item) in movable.enumerated() {
-      guard let early = runs[0][place], let median = runs[1][place], let late = runs[2][place] else { break }
-      starts[item.offset] = ExpectedStart(early: min(early, median), median: median, late: max(median, late))
+      let drawn = runs.compactMap { $0[place] }.sorted()
+      guard drawn.count == Self.drawsCount else { break }
+      starts[item.offset] = ExpectedStart(
+        early: drawn[Self.places.early], median: drawn[Self.places.median], late: drawn[Self.places.late])
     }
   }
 
-  private static func remaining(_ slot: NotebookSlot, _ quartile: Quartile, at now: Instant) -> Span? {
+  /// What is left of a cell's run in one draw.
+  private static func remaining(_ slot: NotebookSlot, draw: Int, at now: Instant) -> Span? {
     guard let forecast = slot.cell.forecast else { return nil }
-    let ran = slot.ran(at: now)
-    let foreseen = forecast.run[keyPath: quartile.run] - ran
-    return foreseen > .zero ? foreseen : Span(seconds: max(ran.seconds * quartile.residual, 1e-6))
+    var digest = Digest()
+    digest.put(slot.cell.id.number)
+    // An odd step through a power of two comes to every place once.
+    let step = Int(digest.value & 0xFF) | 1
+    let place = (draw * step + Int(digest.value >> 8 & 0xFF)) % drawsCount
+    let left = forecast.run.left(after: slot.ran(at: now), at: (Double(place) + 0.5) / Double(drawsCount))
+    return max(left, Span(microseconds: 1))
   }
 
   private static func run(
-    _ state: SchedulerState, _ line: [NotebookID], _ quartile: Quartile, at now: Instant
+    _ state: SchedulerState, _ line: [NotebookID], draw: Int, at now: Instant
   ) -> [Instant?] {
     var idle = state.nodes.map {
       (
@@ -43,7 +57,7 @@ public struct Outlook: Sendable {
     var ends: [(at: Instant, node: Int, cores: Int, gpus: Int)] = []
     for id in state.running where !state[id].allotment.shared {
       let slot = state[id]
-      guard let left = remaining(slot, quartile, at: now) else { continue }
+      guard let left = remaining(slot, draw: draw, at: now) else { continue }
       ends.append((now + left, Int(slot.node.number), slot.allotment.cores.count, slot.allotment.gpus.count))
     }
     ends.sort { ($0.at, $0.node, $0.cores, $0.gpus) > ($1.at, $1.node, $1.cores, $1.gpus) }
@@ -59,7 +73,7 @@ public struct Outlook: Sendable {
         idle[next.node].gpus += next.gpus
       }
       result[place] = clock
-      guard let left = remaining(state[id], quartile, at: now) else { return result }
+      guard let left = remaining(state[id], draw: draw, at: now) else { return result }
       let cores = min(idle[node].cores, Int(demand.coresMost))
       idle[node].cores -= cores
       idle[node].gpus -= Int(demand.gpus)
@@ -68,17 +82,5 @@ public struct Outlook: Sendable {
       ends.insert(end, at: at)
     }
     return result
-  }
-}
-
-/// A quartile of a run time, and of what is left of one that has outlived it, as a multiple of what it ran.
-private struct Quartile {
-  var run: KeyPath<Quantiles, Span>
-  var residual: Double
-
-  static var all: [Quartile] {
-    [
-      Quartile(run: \.p25, residual: 1.0 / 3), Quartile(run: \.p50, residual: 1), Quartile(run: \.p75, residual: 3),
-    ]
   }
 }

@@ -4,7 +4,7 @@ import Domain
 /// last priority and how long its cells ran; `forgettingTheClosed` says what that leaves out.
 extension SchedulerState: KeyFrame {
   public static let frameKind: UInt8 = 1
-  public static let frameVersion: UInt8 = 1
+  public static let frameVersion: UInt8 = 2
 
   public func packFrame(into sink: inout PackBytes) {
     sink.put(now)
@@ -116,6 +116,9 @@ extension NodeSlot: Packable {
     sink.put(drainedCores)
     sink.put(drainedGPUs)
     sink.put(idleMemory)
+    sink.put(gpuMemoryUsed)
+    sink.put(savingUntil)
+    sink.put(residents)
   }
 
   public init(from source: inout PackSource) throws(PackError) {
@@ -125,6 +128,12 @@ extension NodeSlot: Packable {
     drainedCores = try source.value()
     drainedGPUs = try source.value()
     idleMemory = try source.value()
+    gpuMemoryUsed = try source.list()
+    savingUntil = try source.list()
+    residents = try source.list()
+    guard gpuMemoryUsed.count == node.gpus.count, savingUntil.count == node.gpus.count else {
+      throw PackError("a node's GPUs and their memory differ in number")
+    }
   }
 }
 
@@ -139,6 +148,7 @@ extension NotebookSlot {
     static let demandOverride = Rare(rawValue: 16)
     static let started = Rare(rawValue: 32)
     static let wait = Rare(rawValue: 64)
+    static let residency = Rare(rawValue: 128)
   }
 
   func pack(into sink: inout PackBytes) {
@@ -150,6 +160,7 @@ extension NotebookSlot {
     if demandOverride != nil { rare.insert(.demandOverride) }
     if started != nil { rare.insert(.started) }
     if wait != nil { rare.insert(.wait) }
+    if residency != nil { rare.insert(.residency) }
     sink.put(UInt64(state.rawValue))
     sink.put(rare.rawValue)
     sink.put(node)
@@ -164,6 +175,7 @@ extension NotebookSlot {
     if let demandOverride { sink.put(demandOverride) }
     if let started { sink.put(started) }
     if let wait { sink.put(wait) }
+    if let residency { sink.put(residency) }
   }
 
   init(_ notebook: Notebook, from source: inout PackSource) throws(PackError) {
@@ -189,6 +201,24 @@ extension NotebookSlot {
     if rare.contains(.demandOverride) { demandOverride = try source.value() }
     if rare.contains(.started) { started = try source.value() }
     if rare.contains(.wait) { wait = try source.value() }
+    if rare.contains(.residency) { residency = try source.value() }
     guard cell.notebook == notebook.id else { throw PackError("a notebook has another's cell") }
+  }
+}
+
+extension Residency: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(gpus)
+    sink.put(bytes)
+    sink.put(UInt64(isSaved ? 1 : 0))
+    sink.put(used)
+    sink.put(delay)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(gpus: try source.value(), bytes: try source.value(), used: .zero)
+    isSaved = try source.number() != 0
+    used = try source.value()
+    delay = try source.value()
   }
 }

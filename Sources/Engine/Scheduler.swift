@@ -37,6 +37,12 @@ public struct Scheduler: Sendable {
 
   private let policyName: String
 
+  /// Makes room for so many notebooks, for drivers that know how many will come.
+  public mutating func reserveCapacity(notebooks: Int) {
+    ledger.state.notebooks.reserveCapacity(notebooks)
+    ledger.state.descriptions.reserveCapacity(notebooks)
+  }
+
   public var state: SchedulerState {
     _read { yield ledger.state }
   }
@@ -207,7 +213,8 @@ extension Scheduler {
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
     let idle = ledger.state.room(for: id).cores
     let given =
-      isFree ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
+      isFree
+      ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
     let allotment =
       given.isEmpty
       ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, shared: true)

@@ -102,7 +102,9 @@ public struct PerfettoTrace {
       flows += 1
       open[index]?.flow = flows
       // It leaves from within the wait's slice, just before its end.
-      add(.notebooks, index, now - Span(microseconds: 1), phase: "s", extra: "\"id\": \(flows), \"name\": \"wait\", \"cat\": \"wait\"")
+      add(
+        .notebooks, index, now - Span(microseconds: 1), phase: "s",
+        extra: "\"id\": \(flows), \"name\": \"wait\", \"cat\": \"wait\"")
     }
     open[index]?.allotment = allotment
     open[index]?.since = now
@@ -162,14 +164,18 @@ public struct PerfettoTrace {
     fields.json(into: &args)
     add(
       .orders, 0, entry.at, phase: "i",
-      extra: "\"s\": \"g\", \"name\": \(NativeTrace.quoted(board.sentence(command.verb))), \"cat\": \"order\", \"args\": \(args)")
+      extra:
+        "\"s\": \"g\", \"name\": \(NativeTrace.quoted(board.sentence(command.verb))), \"cat\": \"order\", \"args\": \(args)"
+    )
   }
 
   private mutating func add(_ group: Group, _ track: Int, _ at: Instant, phase: String, extra: String) {
     slices.append(
       Slice(
         group: group, track: track, at: at, rank: phase == "X" ? 0 : 1,
-        json: "{\"ph\": \"\(phase)\", \"pid\": \(group.rawValue), \"tid\": \(track), \"ts\": \(at.microseconds), \(extra)}"))
+        json:
+          "{\"ph\": \"\(phase)\", \"pid\": \(group.rawValue), \"tid\": \(track), \"ts\": \(at.microseconds), \(extra)}")
+    )
   }
 
   /// The track of a core or GPU: nodes one after the other.

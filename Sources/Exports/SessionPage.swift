@@ -116,8 +116,10 @@ public struct SessionPage {
   private static let shownStates: [NotebookState] = [.running, .queued, .suspended, .thinking, .starting]
 
   private static var legend: String {
-    shownStates.map { "<svg viewBox=\"0 0 12 12\"><rect class=\"\($0.word)\" width=\"12\" height=\"12\"/></svg>\($0.word)" }
-      .joined() + " <svg viewBox=\"0 0 12 12\"><path class=\"mark\" d=\"M6 0V12\"/></svg>an operator's order"
+    shownStates.map {
+      "<svg viewBox=\"0 0 12 12\"><rect class=\"\($0.word)\" width=\"12\" height=\"12\"/></svg>\($0.word)"
+    }
+    .joined() + " <svg viewBox=\"0 0 12 12\"><path class=\"mark\" d=\"M6 0V12\"/></svg>an operator's order"
   }
 
   private func screensSection(_ screens: [Screen]) -> String {
@@ -198,16 +200,16 @@ public struct SessionPage {
 
   private static var notebookColumns: [Column] {
     [
-    ("name", "notebook", plain), ("user", "user", plain), ("path", "document", plain), ("cells", "cells", plain),
-    ("cellsFailed", "not well", plain), ("waited", "waited", span), ("ran", "ran", span),
-    ("coreHours", "core-hours", plain), ("gpuHours", "GPU-hours", plain),
+      ("name", "notebook", plain), ("user", "user", plain), ("path", "document", plain), ("cells", "cells", plain),
+      ("cellsFailed", "not well", plain), ("waited", "waited", span), ("ran", "ran", span),
+      ("coreHours", "core-hours", plain), ("gpuHours", "GPU-hours", plain),
     ]
   }
 
   private static var actionColumns: [Column] {
     [
-    ("action", "no", plain), ("time", "when", plain), ("author", "who", plain), ("order", "what", plain),
-    ("why", "why", plain), ("refused", "refused because", plain),
+      ("action", "no", plain), ("time", "when", plain), ("author", "who", plain), ("order", "what", plain),
+      ("why", "why", plain), ("refused", "refused because", plain),
     ]
   }
 

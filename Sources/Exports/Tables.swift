@@ -172,7 +172,8 @@ struct TableReader {
             Field("user", record.notebook.user), Field("path", record.notebook.path),
             Field("kernel", record.notebook.kernel), Field("node", record.notebook.node.number),
             Field("opened", record.opened.microseconds), Field("closed", .optional(record.closed?.microseconds)),
-            Field("cells", record.cells), Field("cellsFailed", record.failed), Field("waited", record.waited.microseconds),
+            Field("cells", record.cells), Field("cellsFailed", record.failed),
+            Field("waited", record.waited.microseconds),
             Field("ran", record.ran.microseconds), Field("coreHours", .real(record.heldCores / 3.6e9)),
             Field("gpuHours", .real(record.heldGPUs / 3.6e9)),
           ]))
@@ -230,8 +231,10 @@ struct TableReader {
       let span = now - since
       cell.ran += span
       cell.runningSince = nil
-      cell.heldCores += Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.coresMost) : allotment.cores.count)
-      cell.heldGPUs += Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.gpus) : allotment.gpus.count)
+      cell.heldCores +=
+        Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.coresMost) : allotment.cores.count)
+      cell.heldGPUs +=
+        Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.gpus) : allotment.gpus.count)
       record.cell = cell
     }
   }

@@ -6,12 +6,12 @@ struct Blend: ~Copyable {
   private var upTo: [Double]
 
   /// - Parameter parts: sketches with their shares, which add up to 1 or a little less; the rest is spread over all bins.
-  init(_ parts: [(sketch: DecayingSketch, share: Double)]) {
+  init(_ parts: [(sketch: DecayingSketch, share: Double)], isCount: Bool) {
     // A difference array: each bin of a sketch is a box of `2 × reach + 1` bins.
     var steps = [Double](repeating: 0, count: LogScale.bins + 1)
     var rest = 1.0
     for (sketch, share) in parts where sketch.weight > 0 {
-      let reach = sketch.reach
+      let reach = sketch.reach(isCount: isCount)
       let height = share / (Double(sketch.weight) * Double(2 * reach + 1))
       rest -= share
       for bin in sketch.bins {

@@ -54,15 +54,12 @@ struct DecayingSketch: Sendable, Hashable {
     bins.remove(at: lightest)
   }
 
-  /// By how many bins each value is spread to either side: the less was seen, the more.
-  var reach: Int {
-    let spread = 10 / Double(max(weight, 1)).squareRoot()
-    return max(1, Int(spread))
-  }
+  /// By how many bins each value is spread to either side: the less was seen, the more. Counts are not spread.
+  func reach(isCount: Bool) -> Int { isCount ? 0 : max(1, Int(10 / Double(max(weight, 1)).squareRoot())) }
 
   /// The probability of a bin.
-  func mass(at place: Int) -> Double {
-    let reach = reach
+  func mass(at place: Int, isCount: Bool) -> Double {
+    let reach = reach(isCount: isCount)
     var sum = 0.0
     for bin in bins where abs(Int(bin.place) - place) <= reach { sum += Double(bin.weight) }
     return sum / (Double(weight) * Double(2 * reach + 1))

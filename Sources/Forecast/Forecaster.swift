@@ -5,7 +5,7 @@ import Domain
 ///
 /// It learns as things happen, from a session's entries (`learn`) or from a simulation (`open`, `submit`, `end`, `close`). Each
 /// update takes a bounded time, and what it knows a bounded memory; both are the same after a million cells as after a
-/// thousand. What was seen lately weighs most. The state is saved and restored by `packed` and `init(packed:)`.
+/// thousand. What was seen lately weighs most. The state is saved and restored by `saved` and `init(saved:)`.
 public struct Forecaster: Sendable, Hashable {
   var predictors: [Predictor]
   var lifetimes: Lifetimes
@@ -15,8 +15,8 @@ public struct Forecaster: Sendable, Hashable {
   var sittings: [Int32: Sitting] = [:]
 
   public init() {
-    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost) }
-    lifetimes = Lifetimes(keysMost: 512)
+    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost, isCount: $0.isCount) }
+    lifetimes = Lifetimes()
     openings = 0
   }
 
@@ -153,7 +153,7 @@ extension Forecaster {
       nextRun: foresee(.nextRun, after).map { Quantiles(seconds: $0.quantiles) },
       nextNeed: need(after, [.nextMillicores, .nextGPUs, .nextMemory, .nextGPUMemory]))
     return CellForecast(
-      run: Quantiles(seconds: run.quantiles), basis: run.level.basis,
+      run: Quantiles(seconds: run.quantiles), basis: run.basis,
       parallelThousandths: 1001 - Int32(min(max(serial, 1), 1001).rounded()), further: further)
   }
 
@@ -190,6 +190,16 @@ extension Forecaster {
 }
 
 extension Quantity {
+  /// It is a small whole number, counted from 1.
+  public var isCount: Bool {
+    switch self {
+    case .gpus, .nextGPUs: true
+    case .run, .think, .millicores, .memory, .gpuMemory, .serial, .nextRun, .nextMillicores, .nextMemory,
+      .nextGPUMemory:
+      false
+    }
+  }
+
   /// It is about the cell after the one that ended.
   var isOfNext: Bool {
     switch self {

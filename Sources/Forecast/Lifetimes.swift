@@ -12,6 +12,7 @@ struct Lifetimes: Sendable, Hashable {
   static let classes = LogScale.bins / binsEach
   static let pull = 4.0
   static let memory: Float = 500
+  static let keysMost = 512
 
   /// One key's counts.
   struct Counts: Sendable, Hashable {
@@ -39,9 +40,7 @@ struct Lifetimes: Sendable, Hashable {
 
   private(set) var table: KeyedTable<Counts>
 
-  init(keysMost: Int) { table = KeyedTable(most: keysMost) }
-
-  init(table: KeyedTable<Counts>) { self.table = table }
+  init(table: KeyedTable<Counts> = KeyedTable(most: keysMost)) { self.table = table }
 
   static func place(of seconds: Double) -> Int { LogScale.bin(of: seconds) / binsEach }
 

@@ -6,6 +6,8 @@ struct Foreseen: Sendable, Hashable {
   var quantiles: [Double]
   /// The most particular level that knew anything.
   var level: Level
+  /// The best of what was known.
+  var basis: ForecastBasis
   /// How many values that level is worth.
   var evidence: Double
 }
@@ -23,21 +25,28 @@ struct Predictor: Sendable, Hashable {
   /// Classes of evidence: up to 1.5, 3, 6, 12, 24 values, and more.
   static let classes = 6
 
+  /// The quantity is a small whole number: quantiles are one of the numbers seen, and nothing is spread or corrected.
+  let isCount: Bool
   private(set) var table: KeyedTable<DecayingSketch>
   /// By level, then by class of evidence.
   private(set) var trust: [Float]
   private(set) var calibrators = [Calibrator](repeating: Calibrator(), count: Level.allCases.count)
   private(set) var coverage = Coverage()
 
-  init(keysMost: Int) {
+  init(keysMost: Int, isCount: Bool) {
+    self.isCount = isCount
     table = KeyedTable(most: keysMost)
     trust = Level.allCases.flatMap { Array(repeating: $0.trustAtFirst, count: Self.classes) }
   }
 
-  /// A saved predictor.
-  init(
-    table: KeyedTable<DecayingSketch>, trust: [Float], calibrators: [Calibrator], coverage: Coverage
+  /// A saved predictor; nil where it is none that `learn` could have made.
+  init?(
+    table: KeyedTable<DecayingSketch>, isCount: Bool, trust: [Float], calibrators: [Calibrator], coverage: Coverage
   ) {
+    guard trust.count == Level.allCases.count * Self.classes, trust.allSatisfy({ (0...1).contains($0) }),
+      calibrators.count == Level.allCases.count
+    else { return nil }
+    self.isCount = isCount
     self.table = table
     self.trust = trust
     self.calibrators = calibrators
@@ -63,6 +72,9 @@ struct Predictor: Sendable, Hashable {
     return result
   }
 
+  /// How many bins a forecast in these contexts looks at, beside those of the blend: what its work is proportional to.
+  func binsRead(_ contexts: Contexts) -> Int { known(contexts).reduce(0) { $0 + $1.sketch.bins.count } }
+
   private func blend(_ known: [(level: Level, sketch: DecayingSketch)]) -> Blend {
     var left = 0.999
     var parts: [(sketch: DecayingSketch, share: Double)] = []
@@ -71,7 +83,7 @@ struct Predictor: Sendable, Hashable {
       parts.append((sketch, left * own))
       left *= 1 - own
     }
-    return Blend(parts)
+    return Blend(parts, isCount: isCount)
   }
 
   /// What is foreseen in these contexts; nil where nothing was ever seen.
@@ -83,21 +95,24 @@ struct Predictor: Sendable, Hashable {
     let blend = blend(known)
     let before = elapsed > 0 ? min(blend.probability(upTo: elapsed), 1 - 1e-6) : 0
     let quantiles = calibrators[last.level.rawValue].shares.map {
-      max(blend.value(at: before + $0 * (1 - before)), elapsed)
+      let value = max(blend.value(at: before + $0 * (1 - before)), elapsed)
+      return isCount ? value.rounded(.down) : value
     }
-    return Foreseen(quantiles: quantiles, level: last.level, evidence: Double(last.sketch.weight))
+    let basis = known.map(\.level.basis).min { $0.rawValue < $1.rawValue } ?? .everyone
+    return Foreseen(
+      quantiles: quantiles, level: last.level, basis: basis, evidence: Double(last.sketch.weight))
   }
 
   /// Learns what a value was; `foreseen` is what was forecast for it, where anything was.
   mutating func learn(_ value: Double, _ contexts: Contexts, foreseen: Foreseen?) {
     if let foreseen {
       coverage.count(value, foreseen: foreseen.quantiles)
-      calibrators[foreseen.level.rawValue].learn(value, foreseen: foreseen.quantiles)
+      if !isCount { calibrators[foreseen.level.rawValue].learn(value, foreseen: foreseen.quantiles) }
     }
     let place = LogScale.bin(of: value)
     var general = 1e-3 / Double(LogScale.bins)
     for (level, sketch) in known(contexts) {
-      let own = sketch.mass(at: place)
+      let own = sketch.mass(at: place, isCount: isCount)
       guard level != .everyone else {
         general += own
         continue

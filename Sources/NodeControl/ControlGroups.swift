@@ -40,10 +40,11 @@ public struct ControlGroups: Sendable {
       let version1 = ControlGroupMount.directory(of: use.rawValue, membership: membership, mounts: mounts)
       let second = version2.map { Self.finding(use, version2: $0, files) }
       if let second, second.works { return second }
-      if let version1 {
-        return Finding(use: use, version: 1, directory: version1, trouble: Self.unwritable(version1, files))
+      let first = version1.map {
+        Finding(use: use, version: 1, directory: $0, trouble: Self.unwritable($0, files))
       }
-      return second
+      if let first, first.works { return first }
+      return second ?? first
         ?? Finding(
           use: use, version: 0, directory: "",
           trouble: "no hierarchy of control groups with \(use.rawValue) is mounted")

@@ -98,6 +98,7 @@ public final class LinuxNode: NodeDriver {
     if isFrozen {
       isFrozen = false
       group?.thaw()
+      return
     }
     let all = tree.members()
     guard !all.isEmpty else { throw .gone(root: tree.root) }

@@ -21,7 +21,8 @@ public enum KFD {
       let unique = properties["unique_id"] ?? 0
       let uuid =
         unique == 0
-        ? "\(gpus.count)" : "GPU-" + String(repeating: "0", count: 16 - String(unique, radix: 16).count)
+        ? "\(gpus.count)"
+        : "GPU-" + String(repeating: "0", count: 16 - String(unique, radix: 16).count)
           + String(unique, radix: 16)
       let model = line(folder + "/name") ?? "AMD GPU"
       gpus.append(GPU(uuid: uuid, model: model.printable(at: 60), memory: memory(folder), maker: .amd))

@@ -134,7 +134,8 @@ private struct SettingsReader {
       case "id":
         guard GPU.isID(text) else {
           throw wrong(
-            "\(place).id", "is '\(text.printable(at: 40))', which is no UUID or number of a GPU. Write it like GPU-1b2c")
+            "\(place).id", "is '\(text.printable(at: 40))', which is no UUID or number of a GPU. Write it like GPU-1b2c"
+          )
         }
         gpu.uuid = text
       case "model": gpu.model = text.printable(at: 60)

@@ -11,12 +11,16 @@ import Projections
 struct EngineDriver {
   private var scheduler: Scheduler
   private var forecaster: Forecaster
+  private var keeper: ForecasterKeeper?
   private let writer: SessionWriter?
   private let board: BoardBox
   private var pending: [Entry] = []
 
   /// - Throws: `Refusal` where there is no such policy.
-  init(policy: String, forecaster: Forecaster = Forecaster(), writer: SessionWriter?, board: BoardBox) throws(Refusal) {
+  init(
+    policy: String, forecaster: Forecaster = Forecaster(), keeper: ForecasterKeeper? = nil, writer: SessionWriter?,
+    board: BoardBox
+  ) throws(Refusal) {
     #if DEBUG
       let settings = Scheduler.Settings(checksInvariants: true)
     #else
@@ -24,6 +28,7 @@ struct EngineDriver {
     #endif
     scheduler = try Scheduler(policy: policy, from: .standard, settings: settings)
     self.forecaster = forecaster
+    self.keeper = keeper
     self.writer = writer
     self.board = board
   }
@@ -33,8 +38,8 @@ struct EngineDriver {
   var digest: String { scheduler.ledger.digest.hexadecimal }
   /// The session's number in the history; 0 where there is none, or none yet.
   var session: Int64 { writer?.session ?? 0 }
-  /// Why the history does not hold everything; nil where it does.
-  var trouble: String? { writer?.trouble }
+  /// Why the history does not hold everything, or what was learned is not kept; nil where all is well.
+  var trouble: String? { writer?.trouble ?? keeper?.trouble }
 
   /// A forecast for a cell about to be submitted.
   func forecast(_ source: CellSource, _ demand: Demand, in id: NotebookID) -> CellForecast? {
@@ -53,11 +58,15 @@ struct EngineDriver {
 
   /// Appends what was decided to the history, then shows it, then gives the effects to be carried out.
   mutating func commit() -> [Effect] {
-    guard !pending.isEmpty else { return [] }
+    guard !pending.isEmpty else {
+      if writer?.trouble != nil { writer?.flush(frames: frames) }
+      return []
+    }
     writer?.flush(frames: frames)
     let entries = pending
     pending.removeAll(keepingCapacity: true)
     board.update { board in for entry in entries { board.apply(entry) } }
+    if let last = entries.last { keeper?.keep(forecaster, session: session, upTo: last) }
     return entries.compactMap(Effect.init(of:))
   }
 
@@ -65,5 +74,8 @@ struct EngineDriver {
   private func frames() -> [PackedFrame] { [PackedFrame(state), PackedFrame(board.take())] }
 
   /// Writes what is left and closes the recording.
-  func end() { writer?.end(atMicroseconds: SessionClock.wallMicroseconds(), digest: digest, frames: frames) }
+  func end() {
+    keeper?.end(forecaster, session: session, sequence: state.sequence)
+    writer?.end(atMicroseconds: SessionClock.wallMicroseconds(), digest: digest, frames: frames)
+  }
 }

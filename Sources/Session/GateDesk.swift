@@ -207,7 +207,9 @@ struct GateDesk {
 
   private func grant(_ slot: NotebookSlot, _ state: SchedulerState, sequence: Int64? = nil) -> EngineMessage {
     let all = state[slot.allotment.node].node.gpus
-    let gpus = slot.allotment.gpus.filter(all.indices.contains).map { VisibleGPU(id: all[$0].uuid, maker: all[$0].maker) }
+    let gpus = slot.allotment.gpus.filter(all.indices.contains).map {
+      VisibleGPU(id: all[$0].uuid, maker: all[$0].maker)
+    }
     return .grant(
       sequence: sequence ?? state.sequence, key: slot.cell.source.key, cores: slot.allotment.cores, gpus: gpus)
   }

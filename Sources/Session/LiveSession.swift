@@ -34,6 +34,8 @@ public final class LiveSession: @unchecked Sendable {
 
   /// The time between two signs of life to the gates.
   static let pingPeriod = Span(seconds: 2)
+  /// How often the engine's thread wakes for a history that could not be written.
+  static let retryPeriod = Span(seconds: 1)
 
   public let clock = SessionClock()
   public let board = BoardBox()
@@ -71,13 +73,17 @@ public final class LiveSession: @unchecked Sendable {
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
       beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
-    let past = history.flatMap { try? HistoryStore(reading: $0) }
-    let forecaster = past.map { PastForecaster.learned(from: $0) } ?? Forecaster()
     let writer = history.map { SessionWriter(path: $0, heading) }
-    driver = try EngineDriver(policy: configuration.policy, forecaster: forecaster, writer: writer, board: board)
+    let session = writer?.session ?? 0
+    let past = history.flatMap { try? HistoryStore(reading: $0) }.map {
+      PastForecaster(of: $0, before: session > 0 ? session : .max)
+    }
+    let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
+    driver = try EngineDriver(
+      policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
+      board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: writer?.session ?? 0,
-      evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
@@ -182,6 +188,8 @@ extension LiveSession {
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     if desk.hasGates { next = min(next, nextPing) }
     if acceptAgain > now { next = min(next, acceptAgain) }
+    // What could not be written is tried again though nothing else happens.
+    if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
     guard next < .never else { return -1 }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)

@@ -16,6 +16,8 @@ public struct InteractiveWorkload: Sendable, Hashable {
     case notebooks
     /// Machine learning: short looks on a core, preparation on several, training on many cores or on GPUs, with memory.
     case ml
+    /// Training on GPUs only, one core each: 1, 4 or 8 GPUs, as in the AdobeTrace.
+    case training
   }
 
   public var kind: Kind
@@ -48,8 +50,12 @@ public struct InteractiveWorkload: Sendable, Hashable {
     for number in 1...max(notebooks, 1) {
       let usesGPUs = kind == .ml && gpus > 0 && random.uniform() < 0.5
       var cells = people.cells(&random)
-      if kind == .ml {
-        for index in cells.indices { demand(of: &cells[index], usesGPUs: usesGPUs, &random) }
+      for index in cells.indices {
+        switch kind {
+        case .notebooks: break
+        case .ml: demand(of: &cells[index], usesGPUs: usesGPUs, &random)
+        case .training: cells[index].gpus = trainingGPUs(&random)
+        }
       }
       made.append(TraceNotebook(name: "n\(number)", user: "u\(number % 17 + 1)", cells: cells))
     }
@@ -59,8 +65,7 @@ public struct InteractiveWorkload: Sendable, Hashable {
       note: "generated like \(shape.name): \(notebooks) notebooks for \(cores) cores and \(gpus) GPUs", notebooks: made)
   }
 
-  /// What a cell of that length asks for. The classes and their ranges are assumptions (`Docs/TRACES.md`); the counts of
-  /// GPUs are the AdobeTrace's: 15,214 cells of 1, 6,192 of 4, 9,503 of 8.
+  /// What a cell of that length asks for. The classes and their ranges are assumptions (`Docs/TRACES.md`).
   private func demand(of cell: inout TraceCell, usesGPUs: Bool, _ random: inout SplitMix) {
     func gibibytes(_ least: Double, _ most: Double) -> Bytes {
       Bytes(Int64(exp(log(least) + random.uniform() * log(most / least)) * 1_073_741_824))
@@ -78,8 +83,7 @@ public struct InteractiveWorkload: Sendable, Hashable {
       cell.memory = gibibytes(1, 8)
     default:
       if usesGPUs {
-        let place = random.index(below: 30_909)
-        cell.gpus = min(place < 15_214 ? 1 : place < 21_406 ? 4 : 8, Int32(gpus))
+        cell.gpus = trainingGPUs(&random)
         cell.cores = pick([2, 4, 8])
         cell.parallelThousandths = share(0.3, 0.8)
         cell.memory = gibibytes(8, 32)
@@ -91,6 +95,12 @@ public struct InteractiveWorkload: Sendable, Hashable {
       }
     }
     if cell.cores == 1 { cell.parallelThousandths = 1000 }
+  }
+
+  /// As many GPUs as the AdobeTrace's cells: 15,214 of 1, 6,192 of 4, 9,503 of 8; never more than the node has.
+  private func trainingGPUs(_ random: inout SplitMix) -> Int32 {
+    let place = random.index(below: 30_909)
+    return min(place < 15_214 ? 1 : place < 21_406 ? 4 : 8, Int32(gpus))
   }
 }
 

@@ -18,7 +18,8 @@ public struct WorkloadShape: Sendable, Hashable {
   /// What a sample says, with its likeliest model; nil for a sample without two different think times or without a run time.
   public init?(of sample: ThinkSample, name: String, think: ThinkModel? = nil, seed: UInt64 = 1) {
     guard let model = think ?? ThinkFit.all(to: sample.thinks, seed: seed).first?.model,
-      let bursts = QuantileTable(of: sample.bursts, floor: 1), let cells = QuantileTable(of: sample.cellCounts, floor: 1),
+      let bursts = QuantileTable(of: sample.bursts, floor: 1),
+      let cells = QuantileTable(of: sample.cellCounts, floor: 1),
       let runs = QuantileTable(of: sample.runs, floor: 0.001)
     else { return nil }
     self.name = name
@@ -62,8 +63,9 @@ public struct WorkloadShape: Sendable, Hashable {
   /// fit` finds in it from one minute (its resolution) to eight hours (`Docs/TRACES.md`).
   public static let training = WorkloadShape(
     name: "the AdobeTrace's training cells",
-    think: .twoLognormals(weight: 0.5, first: .init(mu: 5, sigma: 0.8), second: .init(mu: 7, sigma: 1.5)),
-    range: ThinkSample.Range(leastSeconds: 60, mostSeconds: 28_800), run: 0, last: 0,
+    think: .twoLognormals(
+      weight: 0.6695, first: .init(mu: 4.736, sigma: 0.6252), second: .init(mu: 6.577, sigma: 1.376)),
+    range: ThinkSample.Range(leastSeconds: 60, mostSeconds: 28_800), run: -0.16, last: 0.33,
     bursts: [.init(0, 1), .init(1, 1)], cells: [.init(0, 1), .init(0.5, 15), .init(0.9, 46), .init(1, 120)],
     runs: [
       .init(0, 60), .init(0.5, 300), .init(0.75, 660), .init(0.9, 1920), .init(0.95, 5700), .init(0.99, 61_260),

@@ -39,8 +39,10 @@ private func drawTimeline(_ trace: Trace, in rect: Rect, on grid: inout Grid) {
     .prefix(isCut ? rows - 1 : rows)
   for (row, item) in shown.enumerated() {
     let line = inner.row + row
+    // Of a path the document's name says most.
+    let name = item.element.name.split(separator: "/").last.map(String.init) ?? item.element.name
     grid.draw(
-      item.element.name, at: Point(column: inner.column, row: line), role: NotebookMark(item.offset).role,
+      name, at: Point(column: inner.column, row: line), role: NotebookMark(item.offset).role,
       columns: label - 1)
     for (column, mark) in marks(of: item.element, from: first, span: span, columns: columns).enumerated() {
       let point = Point(column: inner.column + label + column, row: line)
@@ -54,7 +56,8 @@ private func drawTimeline(_ trace: Trace, in rect: Rect, on grid: inout Grid) {
   }
   if isCut {
     grid.draw(
-      "and \(trace.notebooks.count - shown.count) more notebooks", at: Point(column: inner.column, row: inner.row + rows - 1),
+      "and \(trace.notebooks.count - shown.count) more notebooks",
+      at: Point(column: inner.column, row: inner.row + rows - 1),
       role: .textDim)
   }
   let axis = inner.row + min(rows, max(shown.count, 1) + (isCut ? 1 : 0))

@@ -43,7 +43,9 @@ public enum AdobeTrace {
     guard !trace.notebooks.isEmpty else {
       throw TraceError(file: path, because: "holds a header and no row", mend: "Is it the whole file?")
     }
-    var notes = ["times are whole minutes; sessions are told by a submission before the previous end; users are not named"]
+    var notes = [
+      "times are whole minutes; sessions are told by a submission before the previous end; users are not named"
+    ]
     if atOnce > 0 { notes.append("\(atOnce) cells followed within the minute: their think time is 0") }
     return Imported(trace: trace, notes: notes)
   }

@@ -57,9 +57,10 @@ public struct RecordedSession {
       if let demand { running[id]?.cell.demand = demand }
     case .usageSampled(let id, let usage):
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
-    case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellWaits,
-      .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
+    case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
+      .cellWaits, .memoryEvicted, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
+      .commandAccepted, .commandRefused,
+      .decisionRefused, .effectFailed, .invariantBroken:
       break
     }
   }

@@ -57,7 +57,9 @@ public enum TimingTable {
       let title = notebookColumn.map { row[$0] } ?? "notebook"
       let isNew = trace.notebooks.isEmpty || title != current
       if isNew || (think ?? 0) > sessionGapSeconds {
-        if !isNew { leftOut.add("gaps of more than \(Int(sessionGapSeconds)) s, which begin another session", at: place) }
+        if !isNew {
+          leftOut.add("gaps of more than \(Int(sessionGapSeconds)) s, which begin another session", at: place)
+        }
         current = title
         let user = userColumn.map { row[$0] } ?? ""
         trace.notebooks.append(TraceNotebook(name: title, user: user.isEmpty ? title : user, cells: []))

@@ -3,8 +3,10 @@ import Glibc
 
 /// Traces on disk.
 public enum TraceFile {
-  /// No native trace is larger: 8 GiB, unpacked.
+  /// No native trace is larger: 8 GiB.
   static let bytesMost = 1 << 33
+  /// What may come out of an archive, because a small one may hold anything: 1 GiB.
+  static let unpackedMost = 1 << 30
 
   /// Reads a trace that is told by its first line: native, the AdobeTrace's CSV, or a table of timings; each may be
   /// compressed with gzip.
@@ -14,11 +16,17 @@ public enum TraceFile {
     let file = path.split(separator: "/").last.map(String.init) ?? path
     let name = file.firstIndex(of: ".").map { String(file[..<$0]) } ?? file
     var reader = try LineReader(path)
+    var beginning: ArraySlice<UInt8>?
     if let first = try reader.next() {
+      beginning = first.trimmed.isEmpty ? nil : first.trimmed
       if first.begins(with: "job_id,") { return try AdobeTrace.read(path, name: name).trace }
       if first.first != UInt8(ascii: "{"), TimingTable.isHeader(first) {
         return try TimingTable.read(path, name: name).trace
       }
+    }
+    // What does not even begin like one is not read whole.
+    if let start = beginning, start.first != UInt8(ascii: "{") {
+      return try NativeTrace.read(Array(start.prefix(64)), file: path)
     }
     return try NativeTrace.read(try contents(of: path, bytesMost: bytesMost), file: path)
   }
@@ -30,9 +38,10 @@ public enum TraceFile {
     let stream = try ByteStream(path)
     var bytes: [UInt8] = []
     while try stream.next({ bytes.append(contentsOf: $0) }) {
-      if bytes.count > bytesMost {
+      let most = stream.isCompressed ? min(bytesMost, unpackedMost) : bytesMost
+      if bytes.count > most {
         throw TraceError(
-          file: path, because: "is larger than \(bytesMost >> 20) MiB", mend: "Is it the file that was meant?")
+          file: path, because: "is larger than \(most >> 20) MiB", mend: "Is it the file that was meant?")
       }
     }
     if let damage = stream.damage {

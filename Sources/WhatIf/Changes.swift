@@ -54,7 +54,8 @@ public struct Changes: Sendable, Hashable {
       case "without": without.append(try Self.omission(ends[1], part))
       case "with": with.append(try Addition(parsing: ends[1], in: part))
       default:
-        let hint = text.contains(":") && !text.contains(";") ? "; where a policy has options, separate changes by ';'" : ""
+        let hint =
+          text.contains(":") && !text.contains(";") ? "; where a policy has options, separate changes by ';'" : ""
         throw Self.error(part, "there is no change of that name\(hint)")
       }
     }
@@ -145,7 +146,8 @@ extension Changes.Addition {
     switch act {
     case .suspend, .interrupt:
       guard slot.hasCell else {
-        throw WhatIfError("with=\(text): \(notebook.printable(at: 40)) is \(slot.state.word) at that moment; it has no cell")
+        throw WhatIfError(
+          "with=\(text): \(notebook.printable(at: 40)) is \(slot.state.word) at that moment; it has no cell")
       }
       return act == .suspend ? .suspend(id, cell: slot.cell.id) : .interrupt(id, cell: slot.cell.id)
     case .hold: return .hold(id)

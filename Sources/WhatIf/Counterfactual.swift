@@ -156,7 +156,8 @@ public struct Counterfactual {
       let cell = record.cells[place]
       guard let end = cell.ended, end < from else {
         players[index].hasCell = true
-        lives[index][place] = Life(id: cell.id, submitted: cell.submitted, started: cell.started.flatMap { $0 < from ? $0 : nil })
+        lives[index][place] = Life(
+          id: cell.id, submitted: cell.submitted, started: cell.started.flatMap { $0 < from ? $0 : nil })
         break
       }
       players[index].phase += 1
@@ -216,7 +217,8 @@ public struct Counterfactual {
       } else {
         let model = node.gpus.last
         for number in node.gpus.count..<gpus {
-          result.gpus.append(GPU(uuid: "GPU-what-if-\(number)", model: model?.model ?? "", memory: model?.memory ?? .zero))
+          result.gpus.append(
+            GPU(uuid: "GPU-what-if-\(number)", model: model?.model ?? "", memory: model?.memory ?? .zero))
         }
       }
     }
@@ -279,7 +281,9 @@ extension Counterfactual {
       command.verb = here(command.verb)
       let before = scheduler.state.sequence
       give(.command(command))
-      let isObeyed = scheduler.entries.contains { if case .commandAccepted = $0.event { $0.sequence > before } else { false } }
+      let isObeyed = scheduler.entries.contains {
+        if case .commandAccepted = $0.event { $0.sequence > before } else { false }
+      }
       if isObeyed != (action.refusal == nil) { ordersDiffering += 1 }
     }
   }
@@ -404,7 +408,9 @@ extension Counterfactual {
       let left = max(cell.work - pace.done(id, at: now), 0)
       let span = Span(microseconds: Int64(min(left / runner.rate, 9e17).rounded()))
       plan(index, .end, at: now + span, order: cell.endOrder)
-    } else if scheduler.state[id].state == .queued, cell.started == nil, let ended = cell.ended, cell.outcome != .refused {
+    } else if scheduler.state[id].state == .queued, cell.started == nil, let ended = cell.ended,
+      cell.outcome != .refused
+    {
       // It never ran: its user gave it up while it waited.
       plan(index, .patience, at: scheduler.state[id].cell.submitted + (ended - cell.submitted), order: cell.endOrder)
     } else {
@@ -498,7 +504,8 @@ extension Counterfactual {
     let isCounted = !players[index].hasCell
     let step = players[index].step - (isCounted ? 1 : 0)
     if step >= 0, step < script.notebooks[index].steps.count,
-      case .cell(let place) = script.notebooks[index].steps[step].kind, var life = lives[index][place], life.ended == nil
+      case .cell(let place) = script.notebooks[index].steps[step].kind, var life = lives[index][place],
+      life.ended == nil
     {
       life.ended = instant
       life.outcome = outcome
@@ -539,8 +546,7 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
       false
     }
   }

@@ -112,7 +112,8 @@ struct Pace: Sendable {
     let elapsed = Double((now - runners[index].since).microseconds)
     runners[index].done += elapsed * runners[index].rate
     // What is shared is counted as what the cell asks for: nobody holds it alone.
-    runners[index].heldCores += elapsed * Double(allotment.shared ? Int(runners[index].coresMost) : allotment.cores.count)
+    runners[index].heldCores +=
+      elapsed * Double(allotment.shared ? Int(runners[index].coresMost) : allotment.cores.count)
     runners[index].heldGPUs += elapsed * Double(allotment.shared ? Int(runners[index].gpus) : allotment.gpus.count)
     runners[index].since = now
   }

@@ -107,7 +107,8 @@ public struct SessionScript: Sendable {
       return true
     }
     guard count > 0 else {
-      throw WhatIfError("this session was recorded without its inputs, and nothing can be decided again from its entries")
+      throw WhatIfError(
+        "this session was recorded without its inputs, and nothing can be decided again from its entries")
     }
     self = builder.finish()
   }
@@ -218,7 +219,9 @@ private struct ScriptBuilder {
     body(&script.notebooks[index].cells[script.notebooks[index].cells.count - 1])
   }
 
-  private mutating func started(_ id: NotebookID, _ now: Instant) { change(id) { if $0.started == nil { $0.started = now } } }
+  private mutating func started(_ id: NotebookID, _ now: Instant) {
+    change(id) { if $0.started == nil { $0.started = now } }
+  }
 
   private mutating func ended(
     _ id: NotebookID, _ outcome: CellOutcome, _ now: Instant, _ given: GivenInput, _ order: UInt64
@@ -246,7 +249,9 @@ private struct ScriptBuilder {
     var result = script
     var all = (sum: 0.0, count: 0.0)
     for notebook in result.notebooks {
-      for cell in notebook.cells where cell.ended != nil && !cell.isWorkGuessed { all = (all.sum + cell.work, all.count + 1) }
+      for cell in notebook.cells where cell.ended != nil && !cell.isWorkGuessed {
+        all = (all.sum + cell.work, all.count + 1)
+      }
     }
     for index in result.notebooks.indices {
       let known = result.notebooks[index].cells.filter { $0.ended != nil && !$0.isWorkGuessed }

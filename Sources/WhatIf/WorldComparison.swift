@@ -138,7 +138,9 @@ public struct WorldComparison: Sendable, Codable, Equatable {
     }
     users = byUser.values.sorted(by: Self.isBefore)
     // Notebooks of one name keep the order in which they were opened.
-    notebooks = notebooks.enumerated().sorted { Self.isBefore($0.element, $1.element) || (!Self.isBefore($1.element, $0.element) && $0.offset < $1.offset) }.map(\.element)
+    notebooks = notebooks.enumerated().sorted {
+      Self.isBefore($0.element, $1.element) || (!Self.isBefore($1.element, $0.element) && $0.offset < $1.offset)
+    }.map(\.element)
     recorded = then.figures(preemptions: world.script.preemptions.count { $0 >= world.from })
     again = now.figures(preemptions: world.preemptions)
     ordersDiffering = world.ordersDiffering
@@ -182,7 +184,8 @@ private struct World {
   }
 
   mutating func add(
-    _ submitted: Instant, _ started: Instant, _ ended: Instant, _ runAlone: Span, cores held: Double, gpus heldGPUs: Double
+    _ submitted: Instant, _ started: Instant, _ ended: Instant, _ runAlone: Span, cores held: Double,
+    gpus heldGPUs: Double
   ) {
     tally.arrived(at: submitted)
     tally.cellEnded(submitted: submitted, started: started, ended: ended, runAlone: runAlone)

@@ -7,7 +7,10 @@ struct SplitMixTests {
   func published() {
     // The first numbers for the seed 1234567, as in the reference implementation by Vigna (splitmix64.c).
     var random = SplitMix(seed: 1_234_567)
-    #expect((0..<3).map { _ in random.next() } == [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423])
+    #expect(
+      (0..<3).map { _ in random.next() } == [
+        6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
+      ])
   }
 
   @Test("draws with the mean and the spread that it should", arguments: UInt64(1)...5)

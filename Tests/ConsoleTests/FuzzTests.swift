@@ -22,7 +22,10 @@ import Testing
       state.transport = TransportFacts(
         isPlaying: seed % 2 == 0, speed: 0.125, end: tape.now, markers: tape.board.markers, entry: 1, entries: 9)
     }
+    if seed % 5 == 0 { state.alternative = Alternative(table: PastStage.table, board: PastStage.otherBoard) }
     for _ in 0..<12 {
+      state.size = Size(columns: Int(random.next() % 301), rows: Int(random.next() % 101))
+      if random.next() % 6 == 0 { state.show(sessions: PastStage.sessions) }
       for _ in 0..<Int(random.next() % 12) { _ = state.handle(event(&random)) }
       let size = Size(columns: Int(random.next() % 301), rows: Int(random.next() % 101))
       let grid = state.screen(size: size, glyphs: GlyphSet(random.next() % 2 == 0 ? .utf8 : .ascii))
@@ -37,6 +40,11 @@ import Testing
     switch random.next() % 20 {
     case 0: .paste("drain 0-4095\u{1B}[2J")
     case 1: .mouse(MouseEvent(.wheelDown, at: Point(column: -1, row: 999)))
+    case 2:
+      .mouse(
+        MouseEvent(
+          random.next() % 2 == 0 ? .press(.left) : .drag(.left),
+          at: Point(column: Int(random.next() % 310) - 5, row: Int(random.next() % 105) - 2)))
     default: .key(Self.keys.randomElement(using: &random) ?? KeyPress(.escape))
     }
   }
@@ -45,8 +53,11 @@ import Testing
   func smallSizes() {
     for columns in 0...46 {
       for rows in 0...17 {
-        for key in ["", "?", "w", ":", "g", "/", "q"] {
+        for key in ["", "?", "w", ":", "g", "/", "q", "S", "2", "c"] {
           var state = columns % 2 == 0 ? RichSession.live(confirmsQuit: true) : RichSession.replay()
+          if key == "S" { state.show(sessions: PastStage.sessions) }
+          if key == "2" { state = PastStage.twoWorlds() }
+          if key == "c" { state = PastStage.changed() }
           if !key.isEmpty { state.press(key) }
           #expect(state.screen(size: Size(columns: columns, rows: rows)).size.columns == columns)
         }

@@ -61,7 +61,7 @@ struct Scene: Sendable, CustomStringConvertible {
   private static let small = Size(columns: 80, rows: 24)
   private static let tiny = Size(columns: 60, rows: 15)
 
-  static let scenes: [Scene] = sizes.flatMap(everySize) + layers + panes + rare
+  static let scenes: [Scene] = sizes.flatMap(everySize) + layers + panes + rare + past
 
   private static func everySize(_ size: Size) -> [Scene] {
     [
@@ -118,6 +118,17 @@ struct Scene: Sendable, CustomStringConvertible {
       pressed(["q"], in: RichSession.live(confirmsQuit: true))
     },
   ]
+
+  /// Sessions to choose from, two worlds, and what changed.
+  private static let past: [Scene] =
+    sizes.map { size in Scene(name: "two-worlds", size: size) { PastStage.twoWorlds() } } + [
+      Scene(name: "two-worlds", size: sizes[1], layer: .ascii) { PastStage.twoWorlds() },
+      Scene(name: "two-worlds", size: small, layer: .mono) { PastStage.twoWorlds() },
+      Scene(name: "sessions", size: sizes[1]) { PastStage.browsing() },
+      Scene(name: "sessions", size: tiny, layer: .ascii) { PastStage.browsing() },
+      Scene(name: "changes", size: small) { PastStage.changed() },
+      Scene(name: "what-if-prompt", size: small) { pressed(["W"], in: RichSession.replay()) },
+    ]
 
   /// Each pane zoomed.
   private static let panes: [Scene] = Pane.allCases.dropFirst().map { pane in

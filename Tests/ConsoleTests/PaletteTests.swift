@@ -7,7 +7,7 @@ import Testing
 
 @Suite("The palette and the prompts") struct PaletteTests {
   private static let names =
-    "suspend, resume, interrupt, priority, pin, unpin, hold, release, drain, undrain, policy, seek, speed, dump, quit"
+    "suspend, resume, interrupt, priority, pin, unpin, hold, release, drain, undrain, policy, seek, speed, what-if, mark, changes, sessions, open, history, live, dump, quit"
 
   private static let errors: [(String, String)] = [
     ("fly", "cannot read the command 'fly': there is none of that name. Write it like \(names)"),
@@ -106,7 +106,8 @@ import Testing
     let why = text.hasSuffix("%") ? "a share is from 0% to 100%" : "it is neither a time nor a share"
     #expect(
       state.flash?.text
-        == "cannot read the time '\(text)': \(why). Write it like 13:41:07, 2:30, 150s or 45%")
+        == "cannot read the time '\(text)': \(why). Write it like 13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60"
+    )
   }
 
   @Test(

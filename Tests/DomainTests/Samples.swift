@@ -51,9 +51,14 @@ struct Samples {
   }
 
   private mutating func node() -> Node {
-    Node(
-      id: NodeID(0), name: text(), cores: cores(), gpus: [GPU(uuid: "GPU-1", model: text(), memory: Bytes(80 << 30))],
-      memory: Bytes(number()))
+    let topology = CoreTopology(
+      physical: [cores(), cores()], caches: [cores()], numaNodes: [], packages: [cores()])
+    return Node(
+      id: NodeID(0), name: text(), cores: cores(),
+      gpus: [
+        GPU(uuid: "GPU-1", model: text(), memory: Bytes(80 << 30)),
+        GPU(uuid: "0", maker: GPUMaker.allCases.randomElement(using: &random)!),
+      ], memory: Bytes(number()), topology: random.next() % 2 == 0 ? topology : nil)
   }
 
   private mutating func refusal() -> Refusal {

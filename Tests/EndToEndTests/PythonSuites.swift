@@ -3,7 +3,9 @@ import Testing
 /// The tests that need a real Jupyter client, in Python, run as one test a file.
 @Suite(.serialized, .enabled(if: Checkout.missing == nil, "\(Checkout.missing ?? "")"))
 struct PythonSuites {
-  @Test("the gate before real kernels, the node, and the player", arguments: ["test_gate.py", "test_node.py", "test_player.py"])
+  @Test(
+    "the gate before real kernels, the node, and the player",
+    arguments: ["test_gate.py", "test_node.py", "test_player.py"])
   func suite(file: String) async throws {
     let result = try await Checkout.run(
       Checkout.python,

@@ -11,7 +11,8 @@ struct Wrong: Policy {
   enum Act: String, CaseIterable, Sendable {
     case takenCores, takenGPUs, foreignCores, foreignGPUs, noCores, unknownNotebook, unknownNode, otherNode, running,
       heldCell, thinking, operatorSuspended, tooMuchMemory, resizeWaiting, resizeToNothing, resizeToTaken,
-      resizeShared, resizeUnknown, suspendWaiting, suspendUnknown
+      resizeShared, resizeUnknown, suspendWaiting, suspendUnknown, idleCoresTooMany, idleGPUsTooMany, idleNone,
+      idleHeld, idleUnknown, idleMemory
   }
 
   private let act: Act?
@@ -35,7 +36,16 @@ struct Wrong: Policy {
     func start(_ id: Int32, _ allotment: Allotment) -> Bool {
       ledger.start(NotebookID(id), on: allotment, because: reason)
     }
+    func startIdle(_ id: Int32, _ cores: Int, gpus: Int = 0) -> Bool {
+      ledger.start(NotebookID(id), onIdleCores: cores, gpus: gpus, because: reason)
+    }
     return switch act {
+    case .idleCoresTooMany: startIdle(1, 3)
+    case .idleGPUsTooMany: startIdle(1, 1, gpus: 2)
+    case .idleNone: startIdle(1, 0)
+    case .idleHeld: startIdle(2, 1)
+    case .idleUnknown: startIdle(9, 1)
+    case .idleMemory: startIdle(7, 1)
     case .takenCores: start(1, on("1-2"))
     case .takenGPUs: start(1, on("2", gpus: GPUSet([0])))
     case .foreignCores: start(1, on("3-4"))
@@ -82,15 +92,19 @@ struct LedgerTests {
     case .resizeToTaken: Refusal(.alreadyTaken, "resizing to cores 0-1, of which not all are idle")
     case .resizeShared: Refusal(.alreadyTaken, "resizing a cell that shares GPUs of which not all are idle")
     case .suspendWaiting, .suspendUnknown: noSuspend
+    case .idleCoresTooMany, .idleGPUsTooMany, .idleNone:
+      Refusal(.alreadyTaken, "starting a cell on more cores or GPUs than are idle")
+    case .idleHeld, .idleUnknown: mayNot
+    case .idleMemory: Refusal(.alreadyTaken, "starting a cell in memory that is not free")
     }
   }
 
   /// Two nodes. On the first, notebook 0 runs on cores 0-1 with GPU 0 and 60 of 100 bytes, 5 shares core 1, and 6 every
-  /// core and GPU; 1 waits, 2 waits and is held, 3 thinks, 4 was suspended by an operator.
+  /// core and GPU; 1 waits, 2 waits and is held, 3 thinks, 4 was suspended by an operator, 7 waits for 41 bytes.
   static func scene() throws -> Stage {
     var stage = try Stage("os")
     stage.tell(.nodeFound(Stage.node))
-    for _ in 0...6 { stage.open() }
+    for _ in 0...7 { stage.open() }
     stage.submit(NotebookID(6), gpus: 1)
     stage.order(.setPolicy("fcfs"))
     stage.submit(NotebookID(0), cores: 2, gpus: 1, memory: 60)
@@ -102,6 +116,7 @@ struct LedgerTests {
     stage.find(NotebookID(4), on: .list("3"))
     stage.order(.suspend(NotebookID(4), cell: stage.state[NotebookID(4)].cell.id))
     stage.find(NotebookID(5), on: .list("1"), demand: Demand(coresLeast: 4, coresMost: 4))
+    stage.submit(NotebookID(7), memory: 41)
     return stage
   }
 
@@ -117,6 +132,16 @@ struct LedgerTests {
     before.apply(Entry(sequence: before.sequence + 1, at: Instant(seconds: 9), event: refused))
     #expect(stage.state == before)
     #expect(stage.state.brokenInvariants() == [])
+  }
+
+  @Test("starts a cell on the idle cores and GPUs of the least numbers that are not drained")
+  func startsOnIdle() throws {
+    var stage = try Self.scene()
+    stage.order(.drain(NodeID(0), .list("2"), GPUSet()))
+    stage.order(.setPolicy("fcfs"))
+    let allotment = Allotment(node: NodeID(0), cores: .list("3"))
+    #expect(stage.state[NotebookID(1)].state == .running)
+    #expect(stage.state[NotebookID(1)].allotment == allotment)
   }
 
   @Test("wakes at the earliest of the instants that a policy asks for")

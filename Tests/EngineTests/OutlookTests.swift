@@ -1,6 +1,7 @@
 import Domain
-import Engine
 import Testing
+
+@testable import Engine
 
 @Suite("Expected starts")
 struct OutlookTests {
@@ -25,14 +26,25 @@ struct OutlookTests {
     Outlook(of: stage.state, startingInOrder: stage.state.queue, at: Instant(seconds: seconds)).starts
   }
 
-  /// The running cell ends at 8, 10 or 12. The first (2 cores; 4, 5 or 6 s) starts then, beside two idle cores, and ends
-  /// at 12, 15 or 18. The second (3 cores) starts then and leaves one core, on which the third starts at once.
+  /// The running cell ends at 10. The first (2 cores, 5 s) starts then, beside two idle cores, and ends at 15. The second
+  /// (3 cores) starts then and leaves one core, on which the third starts at once.
   @Test("of a line worked out by hand")
   func line() throws {
     let stage = try Self.stage(
-      running: .quartiles(8, 10, 12),
-      then: [(2, 0, .quartiles(4, 5, 6)), (3, 0, .quartiles(1, 1, 1)), (1, 0, .quartiles(1, 1, 1))])
-    #expect(Self.starts(stage, at: 2) == [Self.start(8, 10, 12), Self.start(12, 15, 18), Self.start(12, 15, 18)])
+      running: .certain(10), then: [(2, 0, .certain(5)), (3, 0, .certain(1)), (1, 0, .certain(1))])
+    #expect(Self.starts(stage, at: 2) == [Self.start(10, 10, 10), Self.start(15, 15, 15), Self.start(15, 15, 15)])
+  }
+
+  @Test("are spread as the forecasts are, and those that come after others more")
+  func spread() throws {
+    let stage = try Self.stage(
+      running: .quartiles(8, 10, 12), then: [(2, 0, .quartiles(4, 8, 30)), (3, 0, .certain(1))])
+    let starts = Self.starts(stage, at: 2)
+    let first = try #require(starts[0])
+    let second = try #require(starts[1])
+    #expect(first.early < first.median && first.median < first.late)
+    #expect(first.median > Instant(seconds: 8) && first.median < Instant(seconds: 12))
+    #expect(second.late - second.early > first.late - first.early)
   }
 
   @Test("of whoever fits now are now")
@@ -45,44 +57,60 @@ struct OutlookTests {
   func missing() throws {
     var stage = try Self.stage(running: nil, then: [(2, 0, .quartiles(4, 5, 6)), (1, 0, .quartiles(1, 1, 1))])
     #expect(Self.starts(stage, at: 2) == [nil, nil])
-    stage = try Self.stage(running: .quartiles(8, 10, 12), then: [(4, 0, nil), (1, 0, .quartiles(1, 1, 1))])
-    #expect(Self.starts(stage, at: 2) == [Self.start(8, 10, 12), nil])
+    stage = try Self.stage(running: .certain(10), then: [(4, 0, nil), (1, 0, .certain(1))])
+    #expect(Self.starts(stage, at: 2) == [Self.start(10, 10, 10), nil])
   }
 
-  /// At 12 the cell has run 12 s: by its first two quartiles it should have ended, so it is taken to need a third of
-  /// that, and all of it, once more; its upper quartile stands.
-  @Test("take a cell that has outlived its forecast to live on as processes do")
+  @Test("take a cell that has outlived its forecast to live on as processes do, half of them for as long again")
   func overrun() throws {
-    let stage = try Self.stage(running: .quartiles(1, 2, 30), then: [(2, 0, .quartiles(1, 1, 1))])
-    #expect(Self.starts(stage, at: 12) == [Self.start(16, 24, 30)])
+    let stage = try Self.stage(running: .certain(2), then: [(2, 0, .certain(1))])
+    let start = try #require(Self.starts(stage, at: 12)[0])
+    #expect(start.early > Instant(seconds: 12) && start.early < Instant(seconds: 15))
+    #expect(start.median > Instant(seconds: 24) && start.median < Instant(seconds: 28))
+    #expect(start.late > Instant(seconds: 60))
+  }
+
+  /// Of all that run for 1 s or for 30 s, those that are there after 12 s run for 30 s.
+  @Test("take what a cell has run already for what it says about the rest")
+  func conditional() throws {
+    let forecast = CellForecast(
+      run: Quantiles(
+        p05: Span(seconds: 1), p25: Span(seconds: 1), p50: Span(seconds: 1), p75: Span(seconds: 29),
+        p95: Span(seconds: 30)), basis: .code)
+    let stage = try Self.stage(running: forecast, then: [(2, 0, .certain(1))])
+    let before = try #require(Self.starts(stage, at: 2)[0])
+    let after = try #require(Self.starts(stage, at: 27)[0])
+    #expect(before.median < Instant(seconds: 25))
+    #expect(after.median > Instant(seconds: 28))
   }
 
   @Test("are in order, early to late, even where the forecast's quartiles are not")
   func crossed() throws {
     let stage = try Self.stage(running: .quartiles(9, 5, 3), then: [(2, 0, .quartiles(1, 1, 1))])
-    #expect(Self.starts(stage, at: 2) == [Self.start(5, 5, 5)])
+    let start = try #require(Self.starts(stage, at: 2)[0])
+    #expect(start.early <= start.median && start.median <= start.late)
   }
 
   @Test("wait for GPUs as for cores")
   func gpus() throws {
     let stage = try Self.stage(
-      running: .quartiles(8, 10, 12), then: [(1, 1, .quartiles(1, 1, 1))], runningGPUs: 2)
-    #expect(Self.starts(stage, at: 2) == [Self.start(8, 10, 12)])
+      running: .certain(10), then: [(1, 1, .certain(1))], runningGPUs: 2)
+    #expect(Self.starts(stage, at: 2) == [Self.start(10, 10, 10)])
   }
 
   @Test("leave out whom an operator holds, and do not count drained cores")
   func heldAndDrained() throws {
     var stage = try Self.stage(
-      running: .quartiles(8, 10, 12), then: [(4, 0, .quartiles(1, 1, 1)), (1, 0, .quartiles(1, 1, 1))])
+      running: .certain(10), then: [(4, 0, .certain(1)), (1, 0, .certain(1))])
     stage.order(.hold(NotebookID(1)))
     #expect(Self.starts(stage, at: 2) == [nil, Self.start(2, 2, 2)])
     stage.order(.drain(NodeID(0), .list("3"), GPUSet()))
-    #expect(Self.starts(stage, at: 2) == [nil, Self.start(8, 10, 12)])
+    #expect(Self.starts(stage, at: 2) == [nil, Self.start(10, 10, 10)])
   }
 
   @Test("count what a suspended cell has run already")
   func suspended() throws {
-    var stage = try Self.stage(running: .quartiles(10, 10, 10), then: [(4, 0, .quartiles(1, 1, 1))])
+    var stage = try Self.stage(running: .certain(10), then: [(4, 0, .certain(1))])
     stage.clock = 3
     stage.order(.suspend(NotebookID(0), cell: CellID(1)))
     stage.order(.resume(NotebookID(0), cell: CellID(1)))
@@ -97,5 +125,43 @@ struct OutlookTests {
     let starts = Self.starts(stage, at: 2)
     #expect(starts.firstIndex(of: nil) == Outlook.lengthMost)
     #expect(starts.count == Outlook.lengthMost + 2)
+  }
+}
+
+@Suite("Ranges for starts")
+struct StartCalibratorTests {
+  private struct Told {
+    var within = 0
+    var promised = 0
+  }
+
+  @Test("hold what they promise, however far off the outlook is", arguments: [0.01, 0.3, 1, 20, 300])
+  func kept(bias: Double) {
+    var calibrator = StartCalibrator()
+    var told = Told()
+    var state: UInt64 = 5
+    for number in 1...3000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let share = Double(state >> 40) / Double(1 << 24)
+      let now = Instant(seconds: Double(number) * 1e4)
+      let raw = ExpectedStart(
+        early: now + Span(seconds: 5), median: now + Span(seconds: 10), late: now + Span(seconds: 20))
+      let range = calibrator.told(
+        raw, cell: CellID(Int64(number)), of: NotebookID(0), submitted: now, at: now)
+      #expect(range.early <= range.median && range.median <= range.late)
+      let started = now + Span(seconds: bias * (2 + 40 * share))
+      calibrator.started(CellID(Int64(number)), of: NotebookID(0), at: started)
+      guard number > 500 else { continue }
+      told.promised += 1
+      if range.early <= started, started <= range.late { told.within += 1 }
+    }
+    let coverage = Double(told.within) / Double(told.promised)
+    #expect((0.75...0.85).contains(coverage), "\(coverage)")
+  }
+}
+
+extension CellForecast {
+  fileprivate static func certain(_ seconds: Double) -> CellForecast {
+    CellForecast(run: Quantiles(certain: Span(seconds: seconds)), basis: .code)
   }
 }

@@ -25,7 +25,9 @@ struct LineCodecTests {
 
   static let engineMessages: [EngineMessage] = [
     .welcome(version: 1, session: 4, notebook: 0), .unwelcome(why: "old"),
-    .grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: [VisibleGPU(id: "GPU-1"), VisibleGPU(id: "0", maker: .amd)]),
+    .welcome(version: 1, session: 4, notebook: 0, hides: [.nvidia, .amd], evicts: true),
+    .grant(
+      sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: [VisibleGPU(id: "GPU-1"), VisibleGPU(id: "0", maker: .amd)]),
     .resize(sequence: 1, key: 2, cores: CoreSet([1])), .suspend(sequence: 1, key: 2),
     .resume(sequence: 1, key: 2, cores: CoreSet([1])), .interrupt(sequence: 1, key: 2),
     .refuse(sequence: 1, key: 2, why: "never"), .ping,
@@ -49,6 +51,9 @@ struct LineCodecTests {
     #expect(
       text(.grant(sequence: 1, key: 2, cores: CoreSet(0..<3), gpus: []))
         == #"{"grant":{"cores":"0-2","gpus":[],"key":2,"sequence":1}}"# + "\n")
+    #expect(
+      text(.grant(sequence: 1, key: 2, cores: CoreSet([0]), gpus: [VisibleGPU(id: "0", maker: .amd)]))
+        == #"{"grant":{"cores":"0","gpus":[{"id":"0","maker":"amd"}],"key":2,"sequence":1}}"# + "\n")
     #expect(text(.ping) == #"{"ping":{}}"# + "\n")
   }
 
@@ -57,6 +62,9 @@ struct LineCodecTests {
     arguments: [
       "", "x", "{}", #"{"grant":{}}"#, #"{"grant":{"sequence":1,"key":-1,"cores":"0","gpus":[]}}"#, "[]", "null",
       #"{"resize":{"sequence":1,"key":1,"cores":"x"}}"#, #"{"nobody":{}}"#,
+      #"{"grant":{"sequence":1,"key":1,"cores":"0","gpus":[{"id":"a'b"}]}}"#,
+      #"{"grant":{"sequence":1,"key":1,"cores":"0","gpus":[{"id":"0","maker":"x"}]}}"#,
+      #"{"welcome":{"version":1,"session":1,"notebook":0,"hides":["x"]}}"#,
     ])
   func refuses(line: String) {
     #expect(throws: LinkError.self) { try LineCodec.read(EngineMessage.self, from: Array(line.utf8)) }

@@ -90,7 +90,8 @@ struct ThreadPoolsTests {
     let made = Environment.forKernel(["OMP_NUM_THREADS": "3", "JPY_PARENT_PID": "1"], threads: 1)
     #expect(made.contains("OMP_NUM_THREADS=3") && made.contains("CELLTOP_OWN_THREADS=3"))
     #expect(made.contains("MC_CORES=1") && !made.contains { $0.hasPrefix("JPY_PARENT_PID") })
-    #expect(Environment.forKernel(["OMP_NUM_THREADS": "3"], threads: nil) == ["OMP_NUM_THREADS=3", "OMP_WAIT_POLICY=passive"])
+    #expect(
+      Environment.forKernel(["OMP_NUM_THREADS": "3"], threads: nil) == ["OMP_NUM_THREADS=3", "OMP_WAIT_POLICY=passive"])
   }
 
   @Test("are told in Python, R and Julia, each with the number", arguments: ["python", "R", "julia"])

@@ -42,7 +42,9 @@ private final class FakeRoot: @unchecked Sendable {
         return system.read(path)
       },
       write: { [self] path, text in
-        guard !sealed.contains(where: path.hasPrefix), FileManager.default.fileExists(atPath: path) else { return false }
+        guard !sealed.contains(where: path.hasPrefix), FileManager.default.fileExists(atPath: path) else {
+          return false
+        }
         written.append("\(path.dropFirst(root.count + 1))=\(text)")
         let result = path.hasSuffix("subtree_control") ? String(text.dropFirst()) : text
         return (try? result.write(toFile: path, atomically: false, encoding: .utf8)) != nil
@@ -52,7 +54,7 @@ private final class FakeRoot: @unchecked Sendable {
         // The system fills a new group with its files.
         for name in [
           "cgroup.procs", "cgroup.freeze", "cgroup.events", "freezer.state", "cpuset.cpus", "cpuset.mems",
-        ] { FileManager.default.createFile(atPath: path + "/" + name, contents: Data()) }
+        ] { _ = FileManager.default.createFile(atPath: path + "/" + name, contents: Data()) }
         return true
       },
       // The system removes a group whole, and only an empty one.
@@ -154,6 +156,10 @@ struct ControlGroupsTests {
     let groups = root.groups("0::/job\n", root.mount2("u"))
     #expect(groups.findings.allSatisfy { $0.version == 2 && $0.trouble?.contains("Delegate=yes") == true })
     #expect(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true } == nil)
+    for name in ["freezer", "cpuset"] { try root.add("\(name)/cgroup.procs", "") }
+    let both = root.groups(
+      "5:freezer:/\n4:cpuset:/\n0::/job\n", root.mount1("freezer") + root.mount1("cpuset") + root.mount2("u"))
+    #expect(both.findings.map(\.version) == [2, 2], "the version that is mended by a line is told")
     let none = root.groups("", "")
     #expect(none.findings.allSatisfy { $0.version == 0 && $0.trouble?.contains("is mounted") == true })
     let outside = root.groups("0::/../../x\n", root.mount2("u"))
@@ -180,7 +186,8 @@ struct ControlGroupsTests {
     }
     let groups = root.groups("0::/\n", root.mount2("u"))
     _ = KernelGroup.make(groups, gate: 77, files: root.files) { $0 == 6 }
-    #expect(["celltop-5", "celltop-6", "celltop-7", "celltop-x"].map { root.exists("u/\($0)") } == [false, true, true, true])
+    #expect(
+      ["celltop-5", "celltop-6", "celltop-7", "celltop-x"].map { root.exists("u/\($0)") } == [false, true, true, true])
   }
 }
 
@@ -193,7 +200,8 @@ struct RealControlGroupsTests {
       .filter { $0.contains(version == 1 ? " - cgroup " : " - cgroup2 ") }.joined(separator: "\n")
     let groups = ControlGroups(
       membership: ProcFiles.text("/proc/self/cgroup") ?? "", mounts: mounts, files: .system)
-    guard groups.finding(for: .freezer) != nil, let group = KernelGroup.make(groups, gate: getpid() + 1_000_000 * Int32(version))
+    guard groups.finding(for: .freezer) != nil,
+      let group = KernelGroup.make(groups, gate: getpid() + 1_000_000 * Int32(version))
     else {
       print("skipped: no freezer of version \(version) is writable here")
       return
@@ -201,6 +209,10 @@ struct RealControlGroupsTests {
     let family = Family(joining: group.joinPaths)
     let tree = ProcessTree(root: family.pid)
     try #require(family.until { tree.members().count == 3 && group.members().isSuperset(of: tree.members()) })
+    defer {
+      group.thaw()
+      for member in group.members() { kill(member, SIGKILL) }
+    }
     let node = LinuxNode(group: group)
     try node.suspend(tree)
     #expect(tree.members().allSatisfy { ProcessRecord.now($0)?.state != UInt8(ascii: "T") }, "no signal was used")

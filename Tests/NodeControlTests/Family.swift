@@ -18,13 +18,25 @@ final class Family {
     arguments.append(nil)
     var ends: [Int32] = [-1, -1]
     pipe(&ends)
-    fcntl(ends[1], F_SETFD, FD_CLOEXEC)
+    _ = fcntl(ends[1], F_SETFD, FD_CLOEXEC)
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
+    // Whoever waits for the end of the tests' output waits for nobody here.
+    for descriptor in [1, 2] as [Int32] {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
+    }
+    // Whatever signals the tests' own process blocks, the shell does not.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var made: pid_t = 0
-    posix_spawnp(&made, "sh", &actions, nil, arguments, environ)
+    posix_spawnp(&made, "sh", &actions, &attributes, arguments, environ)
     posix_spawn_file_actions_destroy(&actions)
+    posix_spawnattr_destroy(&attributes)
     for argument in arguments { free(argument) }
     close(ends[0])
     input = ends[1]

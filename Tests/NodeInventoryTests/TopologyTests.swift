@@ -81,7 +81,9 @@ struct TopologyTests {
 
   @Test("are always as many as asked for, and free ones", arguments: UInt64(1)...40)
   func total(seed: UInt64) throws {
-    let shapes = ["pack:2 [numa] l3:2 core:4 pu:2", "pack:1 core:6 pu:1", "numa:3 pack:1 l3:3 core:2 pu:4", "core:3 pu:2"]
+    let shapes = [
+      "pack:2 [numa] l3:2 core:4 pu:2", "pack:1 core:6 pu:1", "numa:3 pack:1 l3:3 core:2 pu:4", "core:3 pu:2",
+    ]
     let topology = try #require(HardwareTopology.synthetic(shapes[Int(seed) % shapes.count]))
     let all = topology.physical.reduce(into: CoreSet()) { $0.formUnion($1) }
     var state = seed

@@ -9,12 +9,15 @@ struct Bench {
   var scheduler: Scheduler
 
   init(_ policy: String, cores: Int = 4, gpus: Int = 0) throws {
+    try self.init(
+      policy,
+      node: Node(id: NodeID(0), name: "n", cores: CoreSet(0..<cores), gpus: (0..<gpus).map { GPU(uuid: "g\($0)") }))
+  }
+
+  init(_ policy: String, node: Node) throws {
     scheduler = try Scheduler(
       policy: policy, from: .standard, settings: Scheduler.Settings(explainsWaits: true, checksInvariants: true))
-    tell(
-      .nodeFound(
-        Node(
-          id: NodeID(0), name: "n", cores: CoreSet(0..<cores), gpus: (0..<gpus).map { GPU(uuid: "g\($0)") })), at: 0)
+    tell(.nodeFound(node), at: 0)
   }
 
   mutating func tell(_ observation: Observation, at seconds: Double) {

@@ -33,10 +33,14 @@ final class FakeGate {
 
   func send(bytes: [UInt8]) { _ = bytes.withUnsafeBytes { celltop_send(descriptor, $0.baseAddress, $0.count) } }
 
-  func submit(_ key: UInt64, cores: Int32? = nil, hash: UInt64 = 1) {
+  func submit(_ key: UInt64, cores: Int32? = nil, gpus: Int32? = nil, hash: UInt64 = 1) {
     var comment: DemandComment?
-    if let cores {
+    if let gpus {
       comment = DemandComment()
+      comment?.gpus = gpus
+    }
+    if let cores {
+      comment = comment ?? DemandComment()
       comment?.coresLeast = cores
       comment?.coresMost = cores
     }

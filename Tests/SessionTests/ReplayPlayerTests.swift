@@ -59,13 +59,13 @@ import Testing
   @Test("shows the same over key frames, there and back")
   func keyFrames() {
     let entries = Self.session(rounds: 2200, seed: 7)
-    #expect(entries.count > 3 * ReplayPlayer.keyFrameEvery)
+    #expect(entries.count > 3 * MemoryTape.keyFrameEvery)
     var player = ReplayPlayer(entries)
     for share in [1, 0.999, 0.7, 0.34, 0.33, 0.8, 0, 0.5, 0.01, 1] {
       player.seek(toShare: share)
       #expect(player.board == Self.fold(entries, until: player.position), "at \(share)")
     }
-    for count in [ReplayPlayer.keyFrameEvery + 1, -1, -1, 1, -3, 2] {
+    for count in [MemoryTape.keyFrameEvery + 1, -1, -1, 1, -3, 2] {
       if count > 1000 { player.step(by: count - player.count) } else { player.step(by: count) }
       #expect(player.board.sequence == Int64(player.count))
     }

@@ -46,8 +46,26 @@ struct ArkoudaTruth {
   /// A true cell is recovered where a cell of the same user starts and ends when it did, to the clock's resolution; each
   /// cell of the import is counted once. Think times are compared where a cell and the one before it were recovered.
   ///
-  /// - Parameter zero: the trace's time 0 in seconds since 1970.
-  func score(_ trace: Trace, zero: Double, resolution: Double, namesUsers: Bool = true) -> Score {
+  func score(_ trace: Trace, resolution: Double) -> Score {
+    score(trace.notebooks.map { ($0, cells[0].start + $0.arrival.seconds) }, resolution: resolution, namesUsers: true)
+  }
+
+  /// The same for a log that names no user and knows no date: its clients stand in the order of the true sessions, each with
+  /// a 'connect', and a session's time begins with it.
+  func scoreWithoutUsers(_ trace: Trace, resolution: Double) -> Score {
+    let clients = Dictionary(grouping: trace.notebooks.filter { $0.cells.count > 1 }, by: \.user).values.map { $0 }
+      .sorted { $0[0].arrival < $1[0].arrival }
+    var starts: [Double] = []
+    var seen: Set<Int> = []
+    for cell in cells where seen.insert(cell.session).inserted { starts.append(cell.start) }
+    let placed = zip(clients, starts).flatMap { notebooks, start in
+      notebooks.map { ($0, start + ($0.arrival - notebooks[0].arrival).seconds) }
+    }
+    return score(placed, resolution: resolution, namesUsers: false)
+  }
+
+  /// - Parameter notebooks: each with its arrival in seconds since 1970.
+  private func score(_ notebooks: [(TraceNotebook, Double)], resolution: Double, namesUsers: Bool) -> Score {
     struct Found {
       var user: String
       var start: Double
@@ -56,8 +74,8 @@ struct ArkoudaTruth {
       var isUsed = false
     }
     var found: [Found] = []
-    for notebook in trace.notebooks {
-      var clock = zero + notebook.arrival.seconds
+    for (notebook, arrival) in notebooks {
+      var clock = arrival
       for cell in notebook.cells {
         clock += cell.think.seconds
         found.append(

@@ -85,7 +85,8 @@ struct AdobeTraceTests {
       1,4,110,0,a,2,0
       2,1,111,0,b,1,0
       """
-    let trace = try AdobeTrace.read(Array(text.utf8), file: "a.csv")
+    let folder = try Scratch()
+    let trace = try AdobeTrace.read(try folder.write(text, "a.csv")).trace
     #expect(trace.notebooks.map { $0.cells.count } == [2, 1])
     #expect(trace.notebooks[0].arrival == Instant(seconds: 6000))
     #expect(trace.notebooks[0].cells[1].think == Span(seconds: 300))
@@ -102,9 +103,11 @@ struct AdobeTraceTests {
       ("H\n0,1,-5,0,a,5,0", "a.csv:2: 'submit_time' is '-5'"),
       ("H\n0,1,5,0,a,5,0\n0,x,5,0,a,5,0", "a.csv:3: 'num_gpu' is 'x'"),
     ])
-  func refusals(text: String, expected: String) {
+  func refusals(text: String, expected: String) throws {
     let whole = text.hasPrefix("H") ? AdobeTrace.header + text.dropFirst() : text
-    let error = #expect(throws: TraceError.self) { try AdobeTrace.read(Array(whole.utf8), file: "a.csv") }
+    let folder = try Scratch()
+    let path = try folder.write(whole, "a.csv")
+    let error = #expect(throws: TraceError.self) { try AdobeTrace.read(path) }
     #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
   }
 }

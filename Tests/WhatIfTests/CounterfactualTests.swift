@@ -1,3 +1,4 @@
+import Chance
 import Domain
 import Engine
 import Policies
@@ -56,7 +57,9 @@ import Testing
     try stage.play("fcfs")
     var recording = stage.recording
     let place = try #require(recording.entries.firstIndex { if case .cellStarted = $0.event { true } else { false } })
-    guard case .cellStarted(let cell, let id, var allotment, let reason) = recording.entries[place].event else { return }
+    guard case .cellStarted(let cell, let id, var allotment, let reason) = recording.entries[place].event else {
+      return
+    }
     allotment.cores = CoreSet([7])
     recording.entries[place].event = .cellStarted(cell, id, allotment, reason)
     let again = try Redecision(of: recording, script: SessionScript(stage.recording), catalogue: .standard)
@@ -257,7 +260,8 @@ import Testing
     world.run()
     // It starts at once, and its kernel dies 4 s later: at 7 instead of 14; the rest follows 7 s earlier.
     let lives = try #require(world.lives[1].compactMap { $0 } as [Counterfactual.Life]?)
-    #expect(lives[0].started == Instant(seconds: 3) && lives[0].ended == Instant(seconds: 7) && lives[0].outcome == .lost)
+    #expect(
+      lives[0].started == Instant(seconds: 3) && lives[0].ended == Instant(seconds: 7) && lives[0].outcome == .lost)
     #expect(lives[1].submitted == Instant(seconds: 11) && lives[1].ended == Instant(seconds: 13))
     let closed = world.entries.first { if case .notebookClosed = $0.event { true } else { false } }
     #expect(closed?.at == Instant(seconds: 18))

@@ -1,3 +1,4 @@
+import Chance
 import Domain
 import Engine
 import Policies
@@ -183,25 +184,12 @@ struct Stage {
       default:
         sample += samplesEvery
         for (index, player) in players.enumerated() where player.rate > 0 {
-          if let id = ids[index] { give(.observation(.usageSampled(id, Usage(millicores: 900, memory: Bytes(1 << 20))))) }
+          if let id = ids[index] {
+            give(.observation(.usageSampled(id, Usage(millicores: 900, memory: Bytes(1 << 20)))))
+          }
         }
       }
     }
-  }
-}
-
-/// A small generator with a seed (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-struct SplitMix: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
 
@@ -217,7 +205,8 @@ extension Stage {
           let most = Int32(upTo(8))
           return CellPlan(
             think: upTo(random.next() % 3 == 0 ? 400 : 15_000_000), run: upTo(20_000_000),
-            demand: Demand(coresLeast: random.next() % 4 == 0 ? most : 1, coresMost: most, gpus: Int32(random.next() % 3) / 2),
+            demand: Demand(
+              coresLeast: random.next() % 4 == 0 ? most : 1, coresMost: most, gpus: Int32(random.next() % 3) / 2),
             parallel: [1000, 950, 800][Int(random.next() % 3)], outcome: random.next() % 12 == 0 ? .error : .ok)
         })
     }

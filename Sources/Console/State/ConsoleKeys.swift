@@ -92,7 +92,11 @@ extension ConsoleState {
       return move(transport: action)
     case .sessions: return [.listSessions]
     case .intoHistory:
-      if session.mode == .replay { say(.warning, "this is the past already; L goes back to the live session") } else { return [.enterHistory] }
+      if session.mode == .replay {
+        say(.warning, "this is the past already; L goes back to the live session")
+      } else {
+        return [.enterHistory]
+      }
     case .backToLive:
       if session.mode == .replay { return [.leaveHistory] }
       say(.warning, "this session is live")
@@ -264,7 +268,9 @@ enum SeekTarget: Equatable {
   init(parsing text: String) throws(ParseError) {
     let trimmed = text.filter { $0 != " " }
     func fail(_ why: String) -> ParseError {
-      ParseError(reading: "the time", text: text, because: why, mend: "13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60")
+      ParseError(
+        reading: "the time", text: text, because: why,
+        mend: "13:41:07, 2:30, 150s, 45%, action, error, /name, user:ana or wait>60")
     }
     let words: [String: Marker.Kind] = [
       "action": .action, "preempt": .preemption, "preemption": .preemption, "wait": .wait, "error": .error,
@@ -276,6 +282,11 @@ enum SeekTarget: Equatable {
     }
     if ["/", "user:", "wait>", "run>", "outcome:"].contains(where: trimmed.hasPrefix) {
       self = .search(text)
+      return
+    }
+    // A digit is a tenth of the session: 3 is 30 %.
+    if trimmed.count == 1, let first = trimmed.first, first.isASCII, let digit = first.wholeNumberValue {
+      self = .share(Double(digit) / 10)
       return
     }
     if trimmed.hasSuffix("%") {
@@ -317,9 +328,10 @@ extension ConsoleState {
       case .togglePlaying, .step, .changeSpeed, .setSpeed, .seekMarker, .seekMarkerOf, .search: break
       }
     }
-    throw ParseError(
-      reading: "the time", text: text, because: copy.flash?.text ?? "it is no time of the session",
-      mend: "13:41:07, 2:30, 150s or 45%")
+    var error = ParseError(
+      reading: "the time", text: text, because: "it is no time of the session", mend: "13:41:07, 2:30, 150s or 45%")
+    if let flash = copy.flash { error.description = flash.text }
+    throw error
   }
 
   /// Goes to a time as the `go` prompt would; `flash` says what was wrong with it.

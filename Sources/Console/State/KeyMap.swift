@@ -52,7 +52,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .forward5: "5 s on"
     case .backTenth: "a tenth back"
     case .forwardTenth: "a tenth on"
-    case .go: "go to a time (13:41:07, 2:30, 45%), a marker, /name"
+    case .go: "go to 13:41:07, 45%, error, /name"
     case .searchNext: "next one found"
     case .searchPrevious: "previous one found"
     case .mark: "mark this moment"

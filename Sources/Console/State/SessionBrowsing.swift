@@ -10,17 +10,10 @@ extension ConsoleState {
       layer = nil
       return list.rows.indices.contains(list.cursor) ? [.open(session: list.rows[list.cursor].number)] : []
     }
-    let step =
-      switch action {
-      case .down: 1
-      case .up: -1
-      case .pageDown: 10
-      case .pageUp: -10
-      case .first: -last
-      case .last: last
-      default: 0
-      }
-    guard step != 0 else {
+    let steps: [KeyAction: Int] = [
+      .down: 1, .up: -1, .pageDown: 10, .pageUp: -10, .first: -list.rows.count, .last: list.rows.count,
+    ]
+    guard let step = action.flatMap({ steps[$0] }) else {
       layer = nil
       return []
     }

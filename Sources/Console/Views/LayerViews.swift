@@ -50,6 +50,9 @@ extension ConsoleState {
       lines.append(idleText(facts.state))
       return lines
     }
+    if session.mode == .replay, cell.wait != nil {
+      lines.append("W asks what would have happened on other terms from this moment on.")
+    }
     lines.append("Cell \(cell.cell.id.number) asks for \(cell.cell.demand.sentence).")
     if let allotment = cell.allotment {
       lines.append("It runs on \(allotment.sentence), for \(cell.ran(at: shownNow).clock) so far.")

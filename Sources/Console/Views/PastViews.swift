@@ -12,7 +12,8 @@ extension ConsoleState {
       grid.draw("no session has been recorded yet", at: inner.origin, role: .textDim, columns: inner.columns)
       return
     }
-    drawSessionLine(&grid, inner.line(0), ["NO", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ORDERS", "NOTE"], .tableHeader)
+    drawSessionLine(
+      &grid, inner.line(0), ["NO", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ORDERS", "NOTE"], .tableHeader)
     let body = inner.droppingRows(1)
     let first = max(0, min(list.cursor - body.rows / 2, list.rows.count - body.rows))
     for (index, row) in list.rows.dropFirst(first).prefix(max(body.rows, 0)).enumerated() {
@@ -49,13 +50,14 @@ extension ConsoleState {
   public func changeLines(_ changes: BoardChanges) -> [String] {
     var lines = [
       "From \(session.timeOfDay(changes.from)) to \(session.timeOfDay(changes.to)), \((changes.to - changes.from).clock): "
-        + "\(changes.cellsEnded) cells ended, \(changes.actions) orders, \(changes.preemptions) preemptions."
+        + "\(counted(changes.cellsEnded, "cell")) ended, \(counted(changes.actions, "order")), "
+        + "\(counted(changes.preemptions, "preemption"))."
     ]
     lines += changes.session.map { "The session: \($0)." }
     for change in changes.notebooks {
       let before = change.before?.word ?? "not open"
       var parts = [before == change.after.word ? change.after.word : "\(before) → \(change.after.word)"]
-      if change.cellsEnded > 0 { parts.append("\(change.cellsEnded) cells ended") }
+      if change.cellsEnded > 0 { parts.append("\(counted(change.cellsEnded, "cell")) ended") }
       if change.cellsFailed > 0 { parts.append("\(change.cellsFailed) not well") }
       if change.ran > .zero { parts.append("ran \(change.ran.clock)") }
       if change.waited > .zero { parts.append("waited \(change.waited.clock)") }
@@ -64,6 +66,8 @@ extension ConsoleState {
     if changes.notebooks.isEmpty, changes.session.isEmpty { lines.append("Nothing changed.") }
     return lines
   }
+
+  private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 
   func drawChanges(_ grid: inout Grid, _ screen: Rect) {
     let lines = changeLines()
@@ -89,7 +93,8 @@ extension ConsoleState {
       layout.sideBySide = body
       return
     }
-    let wanted = max(alternative.table.measures.count, alternative.table.users.count + alternative.table.notebooks.count + 2)
+    let wanted = max(
+      alternative.table.measures.count, alternative.table.users.count + alternative.table.notebooks.count + 2)
     let table = min(wanted + 2 + alternative.table.notes.count, body.rows / 2)
     let half = (body.rows - table) / 2
     let rows = body.splitRows([.fixed(table), .fixed(half), .share(1)])
@@ -133,7 +138,8 @@ extension ConsoleState {
       drawPeople(&grid, rows[1], table)
     }
     for (index, note) in table.notes.prefix(notes).enumerated() {
-      grid.draw(note, at: Point(column: inner.column + 1, row: body.endRow + index), role: .warning, columns: inner.columns - 1)
+      grid.draw(
+        note, at: Point(column: inner.column + 1, row: body.endRow + index), role: .warning, columns: inner.columns - 1)
     }
   }
 
@@ -168,7 +174,8 @@ extension ConsoleState {
       // Users first; what is left of the room is the notebooks'.
       let room = rect.rows - row - 1
       guard room > 0 || row == 0 else { return }
-      drawPerson(&grid, rect.line(row), (head, "CELLS", "WAITED", "WHAT IF", "GAINS OR LOSES"), .tableHeader, .tableHeader, name)
+      drawPerson(
+        &grid, rect.line(row), (head, "CELLS", "WAITED", "WHAT IF", "GAINS OR LOSES"), .tableHeader, .tableHeader, name)
       for (index, person) in people.prefix(max(room, 0)).enumerated() {
         let texts = (person.name, person.cells, person.recorded, person.again, person.change + person.verdict.sign)
         drawPerson(&grid, rect.line(row + 1 + index), texts, .text, person.verdict.role, name)
@@ -182,7 +189,8 @@ extension ConsoleState {
     _ name: Int
   ) {
     var column = line.column + 1
-    grid.draw(texts.0, at: Point(column: column, row: line.row), role: role, columns: min(name, line.endColumn - column))
+    grid.draw(
+      texts.0, at: Point(column: column, row: line.row), role: role, columns: min(name, line.endColumn - column))
     column += name + 1
     for (text, width) in [(texts.1, 5), (texts.2, 8), (texts.3, 8)] where column + width <= line.endColumn {
       grid.draw(text, at: Point(column: column, row: line.row), role: role, columns: width, alignment: .trailing)

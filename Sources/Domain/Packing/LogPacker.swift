@@ -41,8 +41,7 @@ public struct LogPacker: Sendable {
   /// Appends an input and the entries that it brought, which follow the last one without a gap.
   ///
   /// - Parameter input: nil for entries of which the input is not known.
-  public mutating func append(_ input: Input?, at instant: Instant, bringing entries: some RandomAccessCollection<Entry>)
-  {
+  public mutating func append(_ input: Input?, at instant: Instant, bringing entries: ArraySlice<Entry>) {
     if isEmpty {
       firstAt = min(instant, entries.first?.at ?? instant)
       lastAt = .zero
@@ -104,7 +103,8 @@ public struct LogPacker: Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellRefused, .cellWaits, .cellAdopted, .cellSuspended, .cellResumed, .interruptRequested,
       .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
-      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
+      .memoryEvicted:
       bytes.append(event)
     }
   }
@@ -123,6 +123,7 @@ public struct LogPacker: Sendable {
       rare.insert(.forecast)
       let run = forecast.run
       if run == Quantiles(certain: run.p50) { rare.insert(.certain) }
+      if forecast.further != nil { rare.insert(.further) }
     }
     bytes.put(rare.rawValue)
     pack(cell.id)
@@ -151,6 +152,7 @@ public struct LogPacker: Sendable {
     bytes.put(forecast.parallelThousandths)
     bytes.put(forecast.peakCores)
     bytes.put(forecast.peakGPUs)
+    if let further = forecast.further { bytes.put(further) }
   }
 
   private mutating func pack(_ allotment: Allotment) {
@@ -203,6 +205,8 @@ struct RareOfCell: OptionSet {
   static let forecast = RareOfCell(rawValue: 8)
   /// The forecast's quantiles are all the same.
   static let certain = RareOfCell(rawValue: 16)
+  /// The forecast says more of the notebook's rest.
+  static let further = RareOfCell(rawValue: 32)
 }
 
 /// Which of an allotment's parts follow.

@@ -125,15 +125,15 @@ public struct LogUnpacker {
     }
     if rare.contains(.jupyterCell) { origin.jupyterCell = try source.text() }
     if rare.contains(.codeHash) { origin.codeHash = try source.number() }
-    let foreseen = rare.contains(.forecast) ? try forecast(isCertain: rare.contains(.certain)) : nil
+    let foreseen = rare.contains(.forecast) ? try forecast(rare) : nil
     return Cell(
       id: id, notebook: notebook, submitted: submitted, demand: demand, source: origin, forecast: foreseen)
   }
 
-  private mutating func forecast(isCertain: Bool) throws(PackError) -> CellForecast {
+  private mutating func forecast(_ rare: RareOfCell) throws(PackError) -> CellForecast {
     let median: Span = try source.value()
     var run = Quantiles(certain: median)
-    if !isCertain {
+    if !rare.contains(.certain) {
       run.p05.microseconds &+= try source.signed()
       run.p25.microseconds &+= try source.signed()
       run.p75.microseconds &+= try source.signed()
@@ -142,7 +142,7 @@ public struct LogUnpacker {
     return CellForecast(
       run: run, basis: try source.choice(), notebookRemaining: try source.optional(),
       notebookTotal: try source.optional(), parallelThousandths: try source.int32(), peakCores: try source.int32(),
-      peakGPUs: try source.int32())
+      peakGPUs: try source.int32(), further: rare.contains(.further) ? try source.value() : nil)
   }
 
   private mutating func allotment() throws(PackError) -> Allotment {

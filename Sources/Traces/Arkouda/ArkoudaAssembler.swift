@@ -75,7 +75,8 @@ struct ArkoudaAssembler {
         if let user { open?.user = user }
         open?.objects += objects.map(Array.init)
         // The oldest servers say that a request failed in the reply only.
-        if parsed.stamp == nil, let place = bytes.place(of: "repMsg:"), bytes[(place + 7)...].trimmed.begins(with: "Error:")
+        if parsed.stamp == nil, let place = bytes.place(of: "repMsg:"),
+          bytes[(place + 7)...].trimmed.begins(with: "Error:")
         {
           repliedError = true
         }

@@ -159,7 +159,9 @@ struct ArkoudaLine {
       let name = rest[place...].prefix { byte in
         byte == 0x5F || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
       }
-      if name.count > 3, name.count <= 40, place == rest.startIndex || !isWordByte(rest[place - 1]) { found.append(name) }
+      if name.count > 3, name.count <= 40, place == rest.startIndex || !isWordByte(rest[place - 1]) {
+        found.append(name)
+      }
       rest = rest[name.endIndex...]
     }
     return found

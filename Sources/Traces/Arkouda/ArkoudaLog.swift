@@ -47,17 +47,22 @@ public enum ArkoudaLog {
     var found: [(session: ArkoudaSessions.Session, user: String)] = []
     var leftOut = before
     var notes: [String] = []
+    for index in servers.indices { servers[index].finish() }
+    let zero = servers.filter(\.isStamped).compactMap { $0.finished.first?.start }.min() ?? 0
     for index in servers.indices {
-      servers[index].finish()
       let names = servers[index].assembler.owners.names
-      found += servers[index].finished.map { ($0, names[$0.user]) }
+      found += servers[index].finished.map { session in
+        var session = session
+        // A log without dates begins when the trace does.
+        if !servers[index].isStamped { session.start += zero - (servers[index].finished.first?.start ?? 0) }
+        return (session, names[session.user])
+      }
       for entry in servers[index].assembler.leftOut.entries {
         leftOut.add(entry.why, count: entry.count, at: entry.first)
       }
       notes += servers[index].notes(number: servers.count > 1 ? index + 1 : nil)
     }
     found.sort { ($0.session.start, $0.user) < ($1.session.start, $1.user) }
-    let zero = found.first?.session.start ?? 0
     var counts: [String: Int] = [:]
     var trace = Trace(name: name, notebooks: [])
     for (session, user) in found {
@@ -69,7 +74,7 @@ public enum ArkoudaLog {
     }
     // A user may be named like another one's session: names must differ.
     trace.nameApart()
-    let begins = zero > 1_000_000_000_000_000 ? ", from \(Timestamp.text(zero))" : ""
+    let begins = zero > 0 ? ", from \(Timestamp.text(zero))" : ""
     trace.note = "Arkouda server log, \(files == 1 ? "1 file" : "\(files) files")\(begins)"
     return Imported(trace: trace, notes: notes, leftOut: leftOut)
   }
@@ -112,7 +117,8 @@ public enum ArkoudaLog {
       return candidates.max { (servers[$0].assembler.last ?? 0) < (servers[$1].assembler.last ?? 0) }
     }
 
-    private var isStamped: Bool {
+    /// Whether its times have a date.
+    var isStamped: Bool {
       assembler.clocks.contains { if case .stamps = $0 { true } else { false } }
     }
 
@@ -133,8 +139,10 @@ public enum ArkoudaLog {
       guard assembler.recognised > before.recognised else {
         throw TraceError(
           file: reader.path, line: firstLine?.number ?? 0,
-          because: firstLine.map { "'\($0.text)' is not of an Arkouda server's log, and no later line is" } ?? "is empty",
-          mend: "Name a log with lines like '2026-01-12 08:58:02 [ServerDaemon] run Line 600 INFO [Chapel ] >>> connect'.")
+          because: firstLine.map { "'\($0.text)' is not of an Arkouda server's log, and no later line is" }
+            ?? "is empty",
+          mend:
+            "Name a log with lines like '2026-01-12 08:58:02 [ServerDaemon] run Line 600 INFO [Chapel ] >>> connect'.")
       }
       if assembler.untimed > before.untimed, assembler.clocks.isEmpty {
         throw TraceError(
@@ -158,7 +166,8 @@ public enum ArkoudaLog {
       if assembler.midnights > 0 { notes.append("\(prefix)midnight passed \(assembler.midnights) times") }
       if assembler.untimed > 0 { notes.append("\(prefix)\(assembler.untimed) requests carry no time and are left out") }
       if assembler.owners.guessed > 0 {
-        notes.append("\(prefix)\(assembler.owners.guessed) requests name no user and were given to one by what they touch")
+        notes.append(
+          "\(prefix)\(assembler.owners.guessed) requests name no user and were given to one by what they touch")
       }
       if sessions.headless > 0 { notes.append("\(prefix)\(sessions.headless) sessions have no 'connect'") }
       if assembler.window.contradictions > 0 {

@@ -1,4 +1,5 @@
 import Domain
+import Glibc
 
 /// A file's lines, one at a time, plain or gzip-compressed, with bounded memory whatever is in it.
 ///
@@ -33,7 +34,7 @@ struct LineReader: ~Copyable {
     var searched = place
     var wasCut = false
     while true {
-      if let end = pending[searched...].firstIndex(of: 0x0A) {
+      if let end = newline(from: searched) {
         defer { place = end + 1 }
         return given(pending[place..<end], wasCut)
       }
@@ -56,6 +57,13 @@ struct LineReader: ~Copyable {
       let goesOn = try stream.next { more.append(contentsOf: $0) }
       pending.append(contentsOf: more)
       if !goesOn { isDone = true }
+    }
+  }
+
+  private func newline(from start: Int) -> Int? {
+    pending.withUnsafeBytes { bytes in
+      guard start < bytes.count, let base = bytes.baseAddress else { return nil }
+      return memchr(base + start, 0x0A, bytes.count - start).map { UnsafeRawPointer($0) - base }
     }
   }
 
@@ -89,21 +97,21 @@ extension ArraySlice<UInt8> {
   func place(of text: StaticString, last: Bool = false) -> Int? {
     let length = text.utf8CodeUnitCount
     guard count >= length, length > 0 else { return nil }
-    return withUnsafeBufferPointer { bytes in
-      text.withUTF8Buffer { wanted in
-        let most = bytes.count - length
-        let first = wanted[0]
-        func matches(_ at: Int) -> Bool {
-          guard bytes[at] == first else { return false }
-          for offset in 1..<Swift.max(length, 1) where bytes[at + offset] != wanted[offset] { return false }
-          return true
+    return withUnsafeBytes { (bytes) -> Int? in
+      guard let base = bytes.baseAddress else { return nil }
+      var from = last ? bytes.count - length : 0
+      while from >= 0, from + length <= bytes.count {
+        if !last {
+          // The next place where the text can begin.
+          guard let next = memchr(base + from, Int32(text.utf8Start[0]), bytes.count - length + 1 - from) else {
+            return nil
+          }
+          from = UnsafeRawPointer(next) - base
         }
-        let found =
-          last
-          ? stride(from: most, through: 0, by: -1).first(where: matches)
-          : stride(from: 0, through: most, by: 1).first(where: matches)
-        return found.map { startIndex + $0 }
+        if memcmp(base + from, text.utf8Start, length) == 0 { return startIndex + from }
+        from += last ? -1 : 1
       }
+      return nil
     }
   }
 

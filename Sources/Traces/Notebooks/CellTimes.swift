@@ -40,8 +40,11 @@ struct SavedCell: Decodable {
     type = try? container.decode(String.self, forKey: .type)
     metadata = try? container.decode(SavedMetadata.self, forKey: .metadata)
     executionCount =
-      (try? container.decode(Int.self, forKey: .executionCount)) ?? (try? container.decode(Int.self, forKey: .promptNumber))
-    source = (try? container.decode(SavedText.self, forKey: .source)) ?? (try? container.decode(SavedText.self, forKey: .input))
+      (try? container.decode(Int.self, forKey: .executionCount))
+      ?? (try? container.decode(Int.self, forKey: .promptNumber))
+    source =
+      (try? container.decode(SavedText.self, forKey: .source))
+      ?? (try? container.decode(SavedText.self, forKey: .input))
     outputs = try? container.decode([Lenient<SavedOutput>].self, forKey: .outputs)
   }
 
@@ -70,7 +73,11 @@ struct SavedText: Decodable {
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    if let lines = try? container.decode([String].self) { text = lines.joined() } else { text = try container.decode(String.self) }
+    if let lines = try? container.decode([String].self) {
+      text = lines.joined()
+    } else {
+      text = try container.decode(String.self)
+    }
   }
 }
 
@@ -138,7 +145,8 @@ struct SavedMetadata: Decodable {
 
   /// When the cell ran, by the most exact source; nil where none is whole.
   var times: CellTimes? {
-    jupyter ?? pair(papermill?.start, papermill?.end, .papermill) ?? pair(executeTime?.start, executeTime?.end, .executeTime)
+    jupyter ?? pair(papermill?.start, papermill?.end, .papermill) ?? pair(
+      executeTime?.start, executeTime?.end, .executeTime)
       ?? fromColab
   }
 
@@ -154,7 +162,8 @@ struct SavedMetadata: Decodable {
       started = nil
       isStale = true
     }
-    guard let start = started ?? echoed, let end = time("shell.execute_reply") ?? time("iopub.status.idle"), end >= start
+    guard let start = started ?? echoed, let end = time("shell.execute_reply") ?? time("iopub.status.idle"),
+      end >= start
     else { return nil }
     return CellTimes(start: start, end: end, source: .jupyter, hadStaleStart: isStale)
   }

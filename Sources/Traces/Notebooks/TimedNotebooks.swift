@@ -31,7 +31,8 @@ public enum TimedNotebooks {
     }
     guard !making.sessions.isEmpty else {
       throw TraceError(
-        file: paths.first ?? "", because: "\(files.count == 1 ? "the notebook has" : "\(files.count) notebooks have") no cell with times",
+        file: paths.first ?? "",
+        because: "\(files.count == 1 ? "the notebook has" : "\(files.count) notebooks have") no cell with times",
         mend: "Record them: 'Record timing' in JupyterLab's settings, papermill, or the ExecuteTime extension.")
     }
     return making.imported(name: name, files: files.count)
@@ -51,7 +52,8 @@ public enum TimedNotebooks {
         throw TraceError(file: path, because: "is not there", mend: "Name a notebook or a folder of notebooks.")
       }
       guard isFolder.boolValue else {
-        files.append(File(path: path, title: path.split(separator: "/").last.map(String.init) ?? path, isOfFolder: false))
+        files.append(
+          File(path: path, title: path.split(separator: "/").last.map(String.init) ?? path, isOfFolder: false))
         continue
       }
       guard let inside = FileManager.default.enumerator(atPath: path) else {
@@ -123,7 +125,8 @@ public enum TimedNotebooks {
       let notebook = try? JSONDecoder().decode(SavedNotebook.self, from: Data(bytes))
       guard let notebook, notebook.cells != nil || notebook.worksheets != nil else {
         throw TraceError(
-          file: path, line: 1, because: "'\(bytes[...].prefix(200).shown(at: 40))' is not the beginning of a notebook in JSON",
+          file: path, line: 1,
+          because: "'\(bytes[...].prefix(200).shown(at: 40))' is not the beginning of a notebook in JSON",
           mend: "Name a file with the ending .ipynb, as Jupyter saves it.")
       }
       return notebook
@@ -132,7 +135,9 @@ public enum TimedNotebooks {
     /// Puts a notebook's cells in the order in which they ran, and cuts it where it was left.
     private mutating func cut(_ unordered: [TimedCell], title: String) {
       let cells = unordered.enumerated().sorted {
-        ($0.element.times.start, $0.element.times.end, $0.offset) < ($1.element.times.start, $1.element.times.end, $1.offset)
+        ($0.element.times.start, $0.element.times.end, $0.offset) < (
+          $1.element.times.start, $1.element.times.end, $1.offset
+        )
       }.map(\.element)
       var previous: TimedCell?
       var previousEnd = Int64.min

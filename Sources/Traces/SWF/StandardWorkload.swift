@@ -4,9 +4,10 @@ import Domain
 ///
 /// **Source**: Chapin, Cirne, Feitelson et al., "Benchmarks and standards for the evaluation of parallel job schedulers",
 /// JSSPP 1999; the format's page of the Parallel Workloads Archive (version 2.2). Fields 17 and 18 name the job that a job
-/// waited for and the think time after it. Where they are missing, a user's job goes on the session whose last job ended
-/// before it, and no longer ago than `sessionGapSeconds` (20 minutes by default: Zilber, Amit and Talby, "What is worth
-/// learning from parallel workloads?", ICS 2005); jobs of a user that overlap are sessions of their own.
+/// waited for and the think time after it; in a log that uses them a job without begins a session. In a log that does not, a
+/// user's job goes on the session whose last job ended before it, and no longer ago than `sessionGapSeconds` (20 minutes by
+/// default: Zilber, Amit and Talby, "What is worth learning from parallel workloads?", ICS 2005); jobs of a user that
+/// overlap are sessions of their own.
 public enum StandardWorkload {
   public static let sessionGapSecondsDefault = 1200.0
 
@@ -17,14 +18,14 @@ public enum StandardWorkload {
     _ path: String, name: String = "swf", sessionGapSeconds: Double = sessionGapSecondsDefault
   ) throws(TraceError) -> Imported {
     var reader = try LineReader(path)
-    var sessions = WorkloadSessions(gapSeconds: sessionGapSeconds)
+    var jobs: [WorkloadJob] = []
     var leftOut = Omissions()
     while let line = try reader.next() {
       let text = line.trimmed
       if text.isEmpty || text.first == UInt8(ascii: ";") { continue }
       let place = { "\(path):\(reader.number)" }()
       guard let job = WorkloadJob(text) else {
-        if sessions.jobs == 0 && leftOut.entries.isEmpty {
+        if jobs.isEmpty && leftOut.entries.isEmpty {
           throw TraceError(
             file: path, line: reader.number, because: "'\(text.shown())' is no job of the Standard Workload Format",
             mend: "A job is 18 numbers; comments begin with ';'.")
@@ -32,15 +33,18 @@ public enum StandardWorkload {
         leftOut.add("lines that are not 18 numbers", at: place)
         continue
       }
-      if let why = job.uselessness { leftOut.add(why, at: place) } else { sessions.take(job) }
+      if let why = job.uselessness { leftOut.add(why, at: place) } else { jobs.append(job) }
     }
     if let damage = reader.damage { leftOut.add("the rest of the file: \(damage)", at: path) }
-    guard sessions.jobs > 0 else {
+    guard !jobs.isEmpty else {
       throw TraceError(file: path, because: "holds no job that ran", mend: "Is it the whole file?")
     }
-    var notes = ["\(sessions.jobs) jobs, \(sessions.linked) of them name the job before them and the think time"]
+    var sessions = WorkloadSessions(gapSeconds: sessionGapSeconds, areLinked: jobs.contains(where: \.isLinked))
+    for job in jobs { sessions.take(job) }
+    var notes = ["\(jobs.count) jobs, \(sessions.linked) of them name the job before them and the think time"]
     if sessions.overlapping > 0 {
-      notes.append("\(sessions.overlapping) jobs overlap another one of their user and run beside it in a session of their own")
+      notes.append(
+        "\(sessions.overlapping) jobs overlap another one of their user and run beside it in a session of their own")
     }
     return Imported(
       trace: sessions.trace(name: name, note: "Standard Workload Format, \(path)"), notes: notes, leftOut: leftOut)
@@ -146,6 +150,9 @@ struct WorkloadJob {
     thinkSeconds = fields[17]
   }
 
+  /// Whether it names the job before it and the think time.
+  var isLinked: Bool { before > 0 && thinkSeconds >= 0 }
+
   /// Why the job cannot be in a trace; nil where it can.
   var uselessness: String? {
     if runSeconds < 0 { return "jobs that never ran" }
@@ -179,25 +186,29 @@ struct WorkloadSessions {
   /// The session that a job is the last one of.
   private var ends: [Int: Int] = [:]
   private var lanes: [Int: [Int]] = [:]
-  private(set) var jobs = 0
+  private let areLinked: Bool
   private(set) var linked = 0
   private(set) var overlapping = 0
 
-  init(gapSeconds: Double) { self.gapSeconds = gapSeconds }
+  /// - Parameter areLinked: whether jobs name the ones before them: one that does not begins a session.
+  init(gapSeconds: Double, areLinked: Bool) {
+    self.gapSeconds = gapSeconds
+    self.areLinked = areLinked
+  }
 
   mutating func take(_ job: WorkloadJob) {
-    jobs += 1
     let end = job.submittedSeconds + job.waitSeconds + job.runSeconds
     var cell = TraceCell(
       think: .zero, run: Span(seconds: job.runSeconds), cores: Int32(job.processors), memory: job.memory,
       outcome: job.outcome)
-    if job.before > 0, job.thinkSeconds >= 0, let index = ends[job.before] {
+    if job.isLinked, let index = ends[job.before] {
       linked += 1
       cell.think = Span(seconds: job.thinkSeconds)
       add(cell, job, end, to: index)
       return
     }
-    let own = (lanes[job.user] ?? []).filter { job.submittedSeconds - sessions[$0].endSeconds <= gapSeconds }
+    let own =
+      areLinked ? [] : (lanes[job.user] ?? []).filter { job.submittedSeconds - sessions[$0].endSeconds <= gapSeconds }
     lanes[job.user] = own
     let free = own.filter { sessions[$0].endSeconds <= job.submittedSeconds }
     if let index = free.max(by: { sessions[$0].endSeconds < sessions[$1].endSeconds }) {

@@ -84,7 +84,9 @@ struct Examination {
       return DoctorCheck(
         "cores", .broken,
         "the configuration allows none of the cores that this process may use (\(inventory.capacity.cores))",
-        mend: "write node.cores = \"\(inventory.capacity.cores)\" into \(NodeSettings.standardPath(environment: environment))")
+        mend:
+          "write node.cores = \"\(inventory.capacity.cores)\" into \(NodeSettings.standardPath(environment: environment))"
+      )
     }
     let count = "\(node.cores.count) core\(node.cores.count == 1 ? "" : "s") (\(node.cores))"
     guard let topology = node.topology else {
@@ -120,8 +122,7 @@ struct Examination {
         "privileges", .broken, "sched_setaffinity(2) is refused: grants of cores cannot be enforced",
         mend: "allow it in the container's seccomp profile")
     }
-    let who =
-      getuid() == 0 ? "root" : "\(NSUserName()), who may bind and stop kernels of his or her own without any more"
+    let who = getuid() == 0 ? "root" : "\(NSUserName()), whose own kernels can be bound and stopped without any more"
     return DoctorCheck("privileges", .works, who)
   }
 
@@ -199,7 +200,8 @@ struct Examination {
     let originals = all.filter { !$0.isWrapped }
     if let broken = wrapped.first(where: { $0.fault != nil }), let fault = broken.fault {
       return DoctorCheck(
-        "kernelspecs", .broken, "\(broken.name): \(fault)", mend: "celltop kernelspec install, or remove \(broken.name)")
+        "kernelspecs", .broken, "\(broken.name): \(fault)", mend: "celltop kernelspec install, or remove \(broken.name)"
+      )
     }
     guard !originals.isEmpty else {
       return DoctorCheck("kernelspecs", .broken, "no kernel is installed", mend: "python3 -m pip install ipykernel")

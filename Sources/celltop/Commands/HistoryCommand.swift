@@ -19,13 +19,6 @@ struct HistoryCommand: ParsableCommand {
   /// The history's path.
   static var path: String { HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment) }
 
-  /// Prints a value as JSON, keys in order.
-  static func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
-  }
-
   /// A wall time for people, in this machine's zone.
   static func day(_ microseconds: Int64) -> String {
     let format = DateFormatter()
@@ -59,7 +52,7 @@ struct HistoryCommand: ParsableCommand {
         }
         let store = try HistoryStore(reading: path)
         let sessions = try store.sessions()
-        if json { return try printJSON(sessions) }
+        if json { return try Tool.printJSON(sessions) }
         print(Self.row("SESSION", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ACTIONS", "STATE", "NOTE"))
         for session in sessions {
           let length = session.endedMicroseconds.map { $0 - session.beganMicroseconds } ?? session.lengthMicroseconds
@@ -100,7 +93,7 @@ struct HistoryCommand: ParsableCommand {
       try Tool.reporting {
         let store = try HistoryStore(reading: path)
         let session = try store.recorded(session)
-        if json { return try printJSON(session.summary) }
+        if json { return try Tool.printJSON(session.summary) }
         let summary = session.summary
         let board = try session.fold(Board.self, through: session.last)
         let cells = board.notebooks.reduce(0) { $0 + $1.cellsEnded }
@@ -143,7 +136,7 @@ struct HistoryCommand: ParsableCommand {
           line.show("pruning, \(entries) entries gone", share: nil)
         }
         line.clear()
-        if json { return try printJSON(report) }
+        if json { return try Tool.printJSON(report) }
         print("took \(report.sessions) sessions away, shortened \(report.shortened): \(report.entries) entries")
       }
     }
@@ -152,7 +145,9 @@ struct HistoryCommand: ParsableCommand {
     static func seconds(_ text: String) throws -> Double {
       let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
       guard let unit = text.last.flatMap({ units[$0] }), let value = Double(text.dropLast()), value >= 0, value < 1e6
-      else { throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h") }
+      else {
+        throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h")
+      }
       return value * unit
     }
   }
@@ -170,7 +165,7 @@ struct HistoryCommand: ParsableCommand {
         let given = try store.compact { line.show("compacting, \(size($0)) to go", share: nil) }
         line.clear()
         let bytes = try store.size().bytes
-        if json { return try printJSON(["bytesGivenBack": given, "bytes": bytes]) }
+        if json { return try Tool.printJSON(["bytesGivenBack": given, "bytes": bytes]) }
         print("gave back \(size(given)); the file has \(size(bytes))")
       }
     }
@@ -205,7 +200,7 @@ struct HistoryCommand: ParsableCommand {
         }
         line.clear()
         if json {
-          try printJSON(report)
+          try Tool.printJSON(report)
         } else {
           for fault in report.faults { print(fault) }
           print(

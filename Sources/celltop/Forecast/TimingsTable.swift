@@ -21,7 +21,8 @@ struct TimingsTable {
 
   /// - Throws: `TraceError` for the first line that is not as the format wants it.
   init(_ bytes: [UInt8], file: String) throws(TraceError) {
-    let lines = String(decoding: bytes, as: UTF8.self).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let lines = String(decoding: bytes, as: UTF8.self).split(
+      omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let names = lines[0].split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
     func column(_ name: String) throws(TraceError) -> Int {
       guard let place = names.firstIndex(of: name) else {

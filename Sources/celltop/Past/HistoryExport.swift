@@ -29,7 +29,8 @@ struct HistoryExport: ParsableCommand {
   @Option(help: "csv, json, perfetto, cast or html.")
   var format: Format
 
-  @Option(name: [.short, .long], help: "The file to write (a folder for csv without --table); - is the standard output.")
+  @Option(
+    name: [.short, .long], help: "The file to write (a folder for csv without --table); - is the standard output.")
   var output: String
 
   @Option(help: "csv: write this table alone: entries, cells, notebooks, actions or usage.")
@@ -68,7 +69,9 @@ struct HistoryExport: ParsableCommand {
     try Tool.reporting {
       let recorded = try PastSessions.store().recorded(session)
       guard recorded.first <= 1 else {
-        throw ToolError("session \(recorded.id) begins with entry \(recorded.first): its beginning is gone, and its tables would be wrong")
+        throw ToolError(
+          "session \(recorded.id) begins with entry \(recorded.first): its beginning is gone, and its tables would be wrong"
+        )
       }
       switch format {
       case .csv: try writeTables(recorded)
@@ -179,7 +182,9 @@ struct HistoryExport: ParsableCommand {
     let framesASecond = 10.0
     let count = min(Int((length / speed * framesASecond).rounded(.up)), 200_000)
     var line = ProgressLine()
-    try forEachScreen(recorded, at: (0...max(count, 1)).map { Instant(seconds: min(Double($0) * speed / framesASecond, length)) }) {
+    try forEachScreen(
+      recorded, at: (0...max(count, 1)).map { Instant(seconds: min(Double($0) * speed / framesASecond, length)) }
+    ) {
       state, moment in
       if let text = cast.frame(state, atSeconds: moment.seconds / speed) { try write(text) }
       line.show("cast", share: moment.seconds / max(length, 1e-6))

@@ -15,7 +15,8 @@ enum PastSessions {
     format.dateFormat = "yyyy-MM-dd HH:mm"
     return try store().sessions().map { session in
       SessionList.Row(
-        number: session.id, began: format.string(from: Date(timeIntervalSince1970: Double(session.beganMicroseconds) / 1e6)),
+        number: session.id,
+        began: format.string(from: Date(timeIntervalSince1970: Double(session.beganMicroseconds) / 1e6)),
         length: Span(microseconds: session.lengthMicroseconds), kind: session.kind, user: session.user,
         entries: session.entries, actions: session.actions, note: session.note)
     }

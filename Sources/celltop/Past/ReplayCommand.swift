@@ -47,7 +47,8 @@ struct ReplayCommand: ParsableCommand {
   @Flag(help: "List the operators' orders with the numbers that --what-if knows them by, and exit.")
   var actions = false
 
-  @Option(help: "Decide again with these changes, separated by commas, and exit: policy=dynamic,gpus=4,without=action:3.")
+  @Option(
+    help: "Decide again with these changes, separated by commas, and exit: policy=dynamic,gpus=4,without=action:3.")
   var whatIf: String?
 
   @Option(help: "The moment from which to decide again: a time as for --at, or action:N.")
@@ -195,18 +196,19 @@ struct RecordedActions {
     var found: [Row] = []
     try session.forEach(from: session.first) { entry in
       board.apply(entry)
-      switch entry.event {
-      case .commandAccepted(let command): found.append(Self.row(found.count + 1, entry, command, nil, board))
-      case .commandRefused(let command, let refusal):
+      if case .commandAccepted(let command) = entry.event {
+        found.append(Self.row(found.count + 1, entry, command, nil, board))
+      }
+      if case .commandRefused(let command, let refusal) = entry.event {
         found.append(Self.row(found.count + 1, entry, command, refusal.text, board))
-      default: break
       }
       return true
     }
     rows = found
   }
 
-  private static func row(_ number: Int, _ entry: Entry, _ command: Command, _ refused: String?, _ board: Board) -> Row {
+  private static func row(_ number: Int, _ entry: Entry, _ command: Command, _ refused: String?, _ board: Board) -> Row
+  {
     Row(
       action: number, sequence: entry.sequence, atSeconds: entry.at.seconds, author: command.author,
       order: board.sentence(command.verb), why: command.why, refused: refused)
@@ -217,7 +219,8 @@ struct RecordedActions {
     return rows.map { row in
       let why = row.why.isEmpty ? "" : " (\(row.why.printable(at: 80)))"
       let refused = row.refused.map { "; refused: \($0.printable(at: 120))" } ?? ""
-      return "action:\(row.action)  \(Tool.clock(Int64(row.atSeconds)))  \(row.author.printable(at: 30)): \(row.order.printable(at: 120))\(why)\(refused)"
+      return
+        "action:\(row.action)  \(Tool.clock(Int64(row.atSeconds)))  \(row.author.printable(at: 30)): \(row.order.printable(at: 120))\(why)\(refused)"
     }.joined(separator: "\n")
   }
 }

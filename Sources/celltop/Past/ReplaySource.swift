@@ -95,7 +95,10 @@ final class ReplaySource: ConsoleSource {
     }
     state.show(player.board, at: player.position)
     state.select(found: found.notebook)
-    state.tell(.good, "\(player.board.name(of: found.notebook))[\(found.cell.number)] of \(found.user), submitted here (n: next, N: previous)")
+    state.tell(
+      .good,
+      "\(player.board.name(of: found.notebook))[\(found.cell.number)] of \(found.user), submitted here (n: next, N: previous)"
+    )
   }
 
   func submit(_ command: Command) {}

@@ -43,7 +43,8 @@ struct WhatIfRun {
     var moments: [Instant] = []
     for omission in changes.without {
       switch omission {
-      case .action(let number): if script.actions.indices.contains(number - 1) { moments.append(script.actions[number - 1].at) }
+      case .action(let number):
+        if script.actions.indices.contains(number - 1) { moments.append(script.actions[number - 1].at) }
       case .everyAction: if let first = script.actions.first { moments.append(first.at) }
       }
     }
@@ -73,8 +74,8 @@ extension WhatIfRun {
       measure("worst NTT", \.worstNTT, figure), measure("Jain's index", \.jain, isLessBetter: false, figure),
       measure("wait mean", \.waitMean, duration), measure("wait p50", \.waitP50, duration),
       measure("wait p95", \.waitP95, duration), measure("wait longest", \.waitMax, duration),
-      measure("makespan", \.makespan, duration), measure("GPU-hours held", \.gpuHours, figure),
-      measure("core-hours held", \.coreHours, figure),
+      measure("makespan", \.makespan, duration), measure("GPU-hours held", \.gpuHours, isLessBetter: nil, figure),
+      measure("core-hours held", \.coreHours, isLessBetter: nil, figure),
       .init(
         name: "preemptions", recorded: "\(then.preemptions)", again: "\(now.preemptions)", verdict: .same),
     ]
@@ -98,27 +99,35 @@ extension WhatIfRun {
     var notes: [String] = []
     if comparison.cellsCompared == 0 { notes.append("no cell can be compared: none ended after that moment") }
     if comparison.cellsNeverEnding > 0 {
-      notes.append("\(counted(comparison.cellsNeverEnding, "cell")) never end there; their waits are counted up to its last moment")
+      notes.append(
+        "without an end there: \(counted(comparison.cellsNeverEnding, "cell")), whose waits are counted up to its last moment"
+      )
     }
     if comparison.cellsNeverSubmitted > 0 {
-      notes.append("\(counted(comparison.cellsNeverSubmitted, "cell")) are never submitted there, and left out")
+      notes.append("never submitted there, and left out: \(counted(comparison.cellsNeverSubmitted, "cell"))")
     }
     if comparison.cellsRefused > 0 {
-      notes.append("\(counted(comparison.cellsRefused, "cell")) are refused there: the node could never hold them; left out")
+      notes.append(
+        "refused there, because the node could never hold what they ask for, and left out: \(counted(comparison.cellsRefused, "cell"))"
+      )
     }
     if comparison.cellsGuessed > 0 {
-      notes.append("\(counted(comparison.cellsGuessed, "cell")) run for a guessed time (interrupted, lost or not over then); left out")
+      notes.append(
+        "run for a guessed time (interrupted, lost or never started then), and left out: \(counted(comparison.cellsGuessed, "cell"))"
+      )
     }
     if comparison.ordersDiffering > 0 {
-      notes.append("\(counted(comparison.ordersDiffering, "order")) had another answer there")
+      notes.append("answered otherwise there: \(counted(comparison.ordersDiffering, "order"))")
     }
     if let difference = world.pastDifference {
-      notes.append("the past is decided otherwise today (entry \(difference.sequence)); the policy's memory of it is made anew")
+      notes.append(
+        "the past is decided otherwise today (entry \(difference.sequence)); the policy's memory of it is made anew")
     }
     let (was, comes) = (control.recorded.antt, control.again.antt)
     if was > 0, abs(comes - was) / was > 0.005 {
       notes.append(
-        "with nothing changed the loop gives ANTT \(decimal(comes, digits: 4)) for \(decimal(was, digits: 4)): trust no smaller difference")
+        "with nothing changed the loop gives ANTT \(decimal(comes, digits: 4)) for \(decimal(was, digits: 4)): trust no smaller difference"
+      )
     }
     return notes
   }
@@ -133,7 +142,8 @@ extension WhatIfRun {
       "",
     ]
     lines += Self.aligned(
-      [["", "as it was", "what if", ""]] + table.measures.map { [$0.name, $0.recorded, $0.again, Self.sign($0.verdict)] },
+      [["", "as it was", "what if", ""]]
+        + table.measures.map { [$0.name, $0.recorded, $0.again, Self.sign($0.verdict)] },
       left: [0, 3])
     for (title, people) in [("users", table.users), ("notebooks", table.notebooks)] where !people.isEmpty {
       lines.append("")

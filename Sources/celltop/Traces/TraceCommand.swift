@@ -10,17 +10,53 @@ struct TraceCommand: ParsableCommand {
     subcommands: [TraceImport.self, TraceShow.self, TraceFit.self, TraceGenerate.self, TraceExport.self])
 
   /// Writes a trace, and tells what is in it and what is not.
-  static func deliver(_ imported: Imported, to output: String) throws(TraceError) {
+  ///
+  /// - Parameter json: tells it as one JSON object.
+  static func deliver(_ imported: Imported, to output: String, json: Bool) throws(TraceError) {
     guard imported.trace.cellCount > 0 else {
       throw TraceError(file: output, because: "is not written: there is no cell to write", mend: "Look at the input.")
     }
     try TraceFile.write(NativeTrace.write(imported.trace), to: output)
+    if json {
+      print(object(of: imported))
+      return
+    }
     print(summary(of: imported.trace))
     for note in imported.notes { print("note   \(note)") }
     for entry in imported.leftOut.entries {
       print("left   \(entry.count) × \(entry.why)\(entry.first.isEmpty ? "" : ", first at \(entry.first)")")
     }
     if imported.leftOut.entries.isEmpty { print("left   nothing was left out") }
+  }
+
+  /// The same as one JSON object; times in seconds.
+  static func object(of imported: Imported) -> String {
+    func number(_ value: Double) -> String { decimal(value, digits: 9) }
+    func spans(_ spans: [Span]) -> String {
+      var values = ContiguousArray(spans.map(\.microseconds))
+      let waits = Waits(of: &values)
+      return
+        "{\"mean\": \(number(waits.mean)), \"p50\": \(number(waits.p50)), \"p95\": \(number(waits.p95)), \"p99\": \(number(waits.p99)), \"max\": \(number(waits.max))}"
+    }
+    let trace = imported.trace
+    let cells = trace.notebooks.flatMap(\.cells)
+    let outcomes = CellOutcome.allCases.map { outcome in
+      "\"\(outcome.word)\": \(cells.count { $0.outcome == outcome })"
+    }
+    let leftOut = imported.leftOut.entries.map { entry in
+      "{\"why\": \(NativeTrace.quoted(entry.why)), \"count\": \(entry.count), \"first\": \(NativeTrace.quoted(entry.first))}"
+    }
+    let members = [
+      "\"trace\": \(NativeTrace.quoted(trace.name))", "\"note\": \(NativeTrace.quoted(trace.note))",
+      "\"notebooks\": \(trace.notebooks.count)", "\"users\": \(Set(trace.notebooks.map(\.user)).count)",
+      "\"cells\": \(cells.count)", "\"span\": \(number(trace.span.seconds))", "\"run\": \(spans(cells.map(\.run)))",
+      "\"think\": \(spans(trace.notebooks.flatMap { $0.cells.dropFirst().map(\.think) }))",
+      "\"cores\": \(cells.map(\.cores).max() ?? 0)", "\"gpus\": \(cells.map(\.gpus).max() ?? 0)",
+      "\"outcomes\": {\(outcomes.joined(separator: ", "))}",
+      "\"notes\": [\(imported.notes.map(NativeTrace.quoted).joined(separator: ", "))]",
+      "\"leftOut\": [\(leftOut.joined(separator: ", "))]",
+    ]
+    return "{\(members.joined(separator: ", "))}"
   }
 
   /// A trace in a few lines.

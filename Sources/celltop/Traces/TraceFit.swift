@@ -17,7 +17,7 @@ struct TraceFit: ParsableCommand {
   func run() {
     do throws(TraceError) {
       let trace = try TraceFile.read(file)
-      let sample = ThinkSample(of: trace, range: range.range)
+      let sample = ThinkSample(of: trace, range: range.range())
       let fits = ThinkFit.all(to: sample.thinks, seed: seed)
       guard let best = fits.first else {
         throw TraceError(
@@ -30,14 +30,15 @@ struct TraceFit: ParsableCommand {
 
   private func table(_ trace: Trace, _ sample: ThinkSample, _ fits: [ThinkFit], _ best: ThinkFit) -> String {
     var lines = [
-      "\(trace.name): \(sample.thinks.count) think times from \(decimal(range.least, digits: 4)) to \(decimal(range.most, digits: 4)) s; \(sample.gapsBelow) shorter gaps (Run All), \(sample.gapsAbove) longer ones (absences)",
+      "\(trace.name): \(sample.thinks.count) think times from \(decimal(sample.range.leastSeconds, digits: 4)) to \(decimal(sample.range.mostSeconds, digits: 4)) s; \(sample.gapsBelow) shorter gaps (Run All), \(sample.gapsAbove) longer ones (absences)",
       "",
       Self.row("model", "parameters", "KS", "AIC − best"),
     ]
     for fit in fits {
       lines.append(
         Self.row(
-          fit.model.family.rawValue, fit.model.formula, decimal(fit.ks, digits: 3), decimal(fit.aic - best.aic, digits: 5)))
+          fit.model.family.rawValue, fit.model.formula, decimal(fit.ks, digits: 3),
+          decimal(fit.aic - best.aic, digits: 5)))
     }
     lines += ["", "best   \(best.model.family.rawValue) \(best.model.argument)"]
     func correlation(_ value: Double?) -> String { value.map { decimal($0, digits: 2) } ?? "unknown" }
@@ -55,7 +56,9 @@ struct TraceFit: ParsableCommand {
   }
 
   private static func row(_ model: String, _ parameters: String, _ ks: String, _ aic: String) -> String {
-    func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(width - text.count, 1)) }
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(width - text.count, 1))
+    }
     return padded(model, 19) + padded(parameters, 56) + padded(ks, 9) + aic
   }
 
@@ -70,7 +73,7 @@ struct TraceFit: ParsableCommand {
       "{\"runMost\": \(part.runMostSeconds.isFinite ? number(part.runMostSeconds) : "null"), \"count\": \(part.count), \"median\": \(number(part.medianSeconds))}"
     }
     return "{\"trace\": \(NativeTrace.quoted(trace.name)), \"thinks\": \(sample.thinks.count), "
-      + "\"least\": \(number(range.least)), \"most\": \(number(range.most)), \"runAll\": \(sample.gapsBelow), \"absences\": \(sample.gapsAbove), "
+      + "\"least\": \(number(sample.range.leastSeconds)), \"most\": \(number(sample.range.mostSeconds)), \"runAll\": \(sample.gapsBelow), \"absences\": \(sample.gapsAbove), "
       + "\"best\": \"\(fits[0].model.family.rawValue)\", \"models\": [\(models.joined(separator: ", "))], "
       + "\"correlationWithRun\": \(number(sample.correlationWithRun)), \"correlationWithLast\": \(number(sample.correlationWithLast)), "
       + "\"medianByRun\": [\(medians.joined(separator: ", "))]}"
@@ -79,13 +82,19 @@ struct TraceFit: ParsableCommand {
 
 /// Which gaps are thoughts.
 struct ThinkRange: ParsableArguments {
-  @Option(help: "Shorter gaps, in seconds, are Run All.") var least = 0.5
-  @Option(help: "Longer gaps, in seconds, are absences.") var most = 3600.0
+  @Option(help: "Shorter gaps, in seconds, are Run All. Without it: 0.5, and 60 for --kind training.")
+  var least: Double?
+  @Option(help: "Longer gaps, in seconds, are absences. Without it: 3600, and 28800 for --kind training.")
+  var most: Double?
 
-  var range: ThinkSample.Range { ThinkSample.Range(leastSeconds: least, mostSeconds: most) }
+  /// The range that was given, the rest as `base` has it.
+  func range(over base: ThinkSample.Range = ThinkSample.Range()) -> ThinkSample.Range {
+    ThinkSample.Range(leastSeconds: least ?? base.leastSeconds, mostSeconds: most ?? base.mostSeconds)
+  }
 
   func validate() throws {
-    guard least > 0, most > least, most <= 1e8 else {
+    let range = range()
+    guard range.leastSeconds > 0, range.mostSeconds > range.leastSeconds, range.mostSeconds <= 1e8 else {
       throw ValidationError("--least is above 0, and --most above it and up to 100000000 seconds.")
     }
   }

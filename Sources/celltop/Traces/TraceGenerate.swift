@@ -10,9 +10,9 @@ struct TraceGenerate: ParsableCommand {
     discussion: """
       'cpu' and 'mixed' are the plain workloads of the policies' tables. 'notebooks' works as people were measured: bursts \
       (Run All), think times that go with the run before and the think before. 'ml' adds what machine learning asks for: \
-      cores, parallel shares, GPUs, memory. Both take their think times from --think, or all of it from the trace --like.
+      cores, parallel shares, GPUs, memory. 'training' is cells on GPUs, as long as the AdobeTrace's. These take their think times from --think, or all of it from the trace --like.
       """)
-  @Option(help: "cpu, mixed, notebooks or ml.") var kind: WorkloadKind = .mixed
+  @Option(help: "cpu, mixed, notebooks, ml or training.") var kind: WorkloadKind = .mixed
   @Option(help: "How many notebooks.") var notebooks = 200
   @Option(help: "Cores of the node for which the load is meant.") var cores = 64
   @Option(help: "GPUs of the node for which the load is meant.") var gpus = 8
@@ -20,12 +20,13 @@ struct TraceGenerate: ParsableCommand {
   @Option(help: "Seed: the same seed makes the same trace.") var seed: UInt64 = 1
   @Option(help: "A think-time model, like two-lognormals:0.5,0.9,0.9,4.6,1.8, as 'trace fit' prints it.")
   var think: String?
-  @Option(help: "A trace or a table of timings to work like: its bursts, run times, think times and how they go together.")
+  @Option(
+    help: "A trace or a table of timings to work like: its bursts, run times, think times and how they go together.")
   var like: String?
   @OptionGroup var range: ThinkRange
   @Option(name: [.short, .long], help: "The native trace to write.") var output: String
 
-  enum WorkloadKind: String, ExpressibleByArgument, CaseIterable { case cpu, mixed, notebooks, ml }
+  enum WorkloadKind: String, ExpressibleByArgument, CaseIterable { case cpu, mixed, notebooks, ml, training }
 
   func validate() throws {
     guard (1...1_000_000).contains(notebooks) else { throw ValidationError("--notebooks is from 1 to 1000000.") }
@@ -33,9 +34,11 @@ struct TraceGenerate: ParsableCommand {
       throw ValidationError("--cores is from 1 to 4095 and --gpus from 0 to 4095.")
     }
     guard load > 0, load <= 100 else { throw ValidationError("--load is above 0 and up to 100.") }
-    if kind == .mixed, gpus == 0 { throw ValidationError("A mixed workload needs --gpus of at least 1.") }
+    if kind == .mixed || kind == .training, gpus == 0 {
+      throw ValidationError("A \(kind.rawValue) workload needs --gpus of at least 1.")
+    }
     if kind == .cpu || kind == .mixed, think != nil || like != nil {
-      throw ValidationError("--think and --like are for --kind notebooks and ml.")
+      throw ValidationError("--think and --like are for --kind notebooks, ml and training.")
     }
     if let think { _ = try Self.model(think) }
   }
@@ -56,15 +59,16 @@ struct TraceGenerate: ParsableCommand {
       MixedWorkload(kind: .mixed, notebooks: notebooks, cores: cores, gpus: gpus, load: load, seed: seed).trace()
     case .notebooks: try interactive(.notebooks)
     case .ml: try interactive(.ml)
+    case .training: try interactive(.training)
     }
   }
 
   private func interactive(_ kind: InteractiveWorkload.Kind) throws(TraceError) -> Trace {
     let model = think.flatMap { try? Self.model($0) }
-    var shape = WorkloadShape.notebooks
+    var shape = kind == .training ? WorkloadShape.training : .notebooks
     if let like {
       let trace = try TraceFile.read(like)
-      let sample = ThinkSample(of: trace, range: range.range)
+      let sample = ThinkSample(of: trace, range: range.range(over: shape.range))
       guard let measured = WorkloadShape(of: sample, name: trace.name, think: model, seed: seed) else {
         throw TraceError(
           file: like, because: "has \(sample.thinks.count) think times in the range, which is no sample to work like",
@@ -72,11 +76,12 @@ struct TraceGenerate: ParsableCommand {
       }
       shape = measured
     } else {
-      shape.range = range.range
+      shape.range = range.range(over: shape.range)
       if let model { shape.think = model }
     }
     return InteractiveWorkload(
-      kind: kind, shape: shape, notebooks: notebooks, cores: cores, gpus: kind == .ml ? gpus : 0, load: load, seed: seed
+      kind: kind, shape: shape, notebooks: notebooks, cores: cores, gpus: kind == .notebooks ? 0 : gpus, load: load,
+      seed: seed
     ).trace()
   }
 

@@ -15,6 +15,7 @@ struct TraceImport: ParsableCommand {
   struct Output: ParsableArguments {
     @Option(name: [.short, .long], help: "The native trace to write.") var output: String
     @Option(help: "The trace's name. Without it: the output's.") var name: String?
+    @Flag(help: "Print the summary as one JSON object.") var json = false
 
     /// The trace's name.
     var title: String {
@@ -25,7 +26,7 @@ struct TraceImport: ParsableCommand {
 
     /// Does the work; an error is told in a line, and the exit status is 2.
     func deliver(_ body: () throws(TraceError) -> Imported) {
-      do throws(TraceError) { try TraceCommand.deliver(try body(), to: output) } catch { refuseUse(error) }
+      do throws(TraceError) { try TraceCommand.deliver(try body(), to: output, json: json) } catch { refuseUse(error) }
     }
   }
 

@@ -14,11 +14,16 @@ struct TraceShow: ParsableCommand {
   var file: String
   @Option(help: "The picture's size, like 120x40. Without it: the terminal's, or 100x32.") var size: String?
   @Flag(help: "Words only, no picture.") var plain = false
+  @Flag(help: "Print one JSON object.") var json = false
 
   func run() throws {
     let room = try size.map(Tool.size) ?? Self.terminalSize
     do throws(TraceError) {
       let trace = try TraceFile.read(file)
+      if json {
+        print(TraceCommand.object(of: Imported(trace: trace)))
+        return
+      }
       print(TraceCommand.summary(of: trace))
       if !trace.note.isEmpty { print("note   \(trace.note.printable(at: 200))") }
       guard !plain else { return }
@@ -28,7 +33,7 @@ struct TraceShow: ParsableCommand {
         trace, size: Size(columns: room.columns, rows: rows),
         glyphs: theme.glyphs(for: Self.isUTF8 ? .utf8 : .ascii))
       print("")
-      if colourWanted {
+      if colourWanted, getenv("TERM").map({ String(cString: $0) }) != "dumb" {
         print(renderANSI(grid, theme: theme.resolved(for: Self.depth)), terminator: "")
       } else {
         print(grid.text)

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Domain
+import Foundation
+import NodeControl
+
+/// `celltop bench node`: what it costs to watch kernels.
+struct NodeBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "node", abstract: "Measure what it costs to sample and to bind kernels.",
+    discussion: """
+      Starts process trees of its own, a shell with two children each, and samples them once a second as a session does. \
+      Prints a JSON object: microseconds of processor time, and the share of one core.
+      """)
+
+  @Option(help: "Process trees, one a kernel.") var trees = 50
+  @Option(help: "Seconds to sample for.") var seconds = 20
+
+  func validate() throws {
+    guard (1...1000).contains(trees), (1...3600).contains(seconds) else {
+      throw ValidationError("--trees is from 1 to 1000, --seconds from 1 to 3600")
+    }
+  }
+
+  func run() throws {
+    try Tool.reporting {
+      let command = ["/bin/sh", "-c", "sleep 3600 & sleep 3600 & wait"]
+      let pids = try (0..<trees).map { _ in
+        try ChildProcess.spawn(command, environment: ["PATH": "/usr/bin:/bin"], log: "/dev/null")
+      }
+      defer {
+        for pid in pids {
+          kill(-pid, SIGKILL)
+          waitpid(pid, nil, 0)
+        }
+      }
+      let node = LinuxNode()
+      let all = pids.map { ProcessTree(root: $0) }
+      while node.usage(of: all).contains(where: { ($0?.processes ?? 0) < 3 }) { sleep(1) }
+      var processes = 0
+      let sampling = spent {
+        for _ in 0..<seconds {
+          processes = node.usage(of: all).reduce(0) { $0 + ($1?.processes ?? 0) }
+          sleep(1)
+        }
+      }
+      let cores = node.capacity().cores
+      let keeping = spent { for tree in all { _ = node.keepCores(cores, of: tree) } }
+      let share = Double(sampling) / Double(seconds) / 1e6
+      print(
+        #"{"bench":"node","trees":\#(trees),"processes":\#(processes),"nodeProcesses":\#(Self.processesOfNode()),"#
+          + #""sampleMicroseconds":\#(sampling / Int64(seconds)),"shareOfACore":\#(String(format: "%.5f", share)),"#
+          + #""keepCoresMicrosecondsATree":\#(keeping / Int64(trees))}"#)
+    }
+  }
+
+  private static func processesOfNode() -> Int {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.count { Int($0) != nil }
+  }
+
+  /// The processor time that a body takes of this process, in microseconds.
+  private func spent(_ body: () -> Void) -> Int64 {
+    func now() -> Int64 {
+      var time = timespec()
+      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+      return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+    let before = now()
+    body()
+    return now() - before
+  }
+}
