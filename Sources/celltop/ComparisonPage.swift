@@ -18,7 +18,7 @@ struct ComparisonPage {
     body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1200px;padding:0 1em;color:#222;background:#fff}
     table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right}td:first-child,th:first-child{text-align:left}
     tr:nth-child(even){background:#f4f6f8}.best{font-weight:700;color:#06703a}svg{width:100%;background:#fafbfc}
-    .wait{fill:#e0a030}.run{fill:#2f6fb0}text{font:11px system-ui,sans-serif;fill:#444}
+    .wait{fill:#e0a030}.run{fill:#2f6fb0}b.wait{color:#b07818}b.run{color:#2f6fb0}text{font:11px system-ui,sans-serif;fill:#444}
     @media(prefers-color-scheme:dark){body{background:#16191d;color:#ddd}tr:nth-child(even){background:#20252b}
     svg{background:#1b1f24}text{fill:#bbb}.best{color:#5fd38d}}
     </style></head><body>
@@ -113,10 +113,21 @@ struct ComparisonPage {
       bar("wait", cell.submitted, cell.started)
       bar("run", cell.started, cell.ended)
     }
-    for row in stride(from: 0, to: rows, by: max(rows / 30, 1)) {
+    for row in stride(from: 0, to: rows, by: max(rows / 20, 2)) {
       marks += "<text x=\"0\" y=\"\(row * 9 + 8)\">\(escaped(trace.notebooks[row].name))</text>"
     }
-    return "<svg viewBox=\"0 0 1100 \(rows * 9 + 4)\">\(marks)</svg>"
+    let height = rows * 9 + 18
+    for quarter in 0...4 {
+      let x = 90 + quarter * 250
+      let time = duration((last - first).seconds * Double(quarter) / 4)
+      let anchor = quarter == 4 ? "end" : "start"
+      marks +=
+        "<line x1=\"\(x)\" x2=\"\(x)\" y1=\"0\" y2=\"\(height - 12)\" stroke=\"#8884\"/><text x=\"\(x)\" y=\"\(height - 2)\" text-anchor=\"\(anchor)\">\(time)</text>"
+    }
+    let left = trace.notebooks.count - rows
+    let more = left > 0 ? ", and \(left) more notebooks that are not drawn" : ""
+    return
+      "<p>A row a notebook: <b class=\"wait\">waiting</b>, <b class=\"run\">from start to end</b>\(more).</p><svg viewBox=\"0 0 1100 \(height)\">\(marks)</svg>"
   }
 
   private func escaped(_ text: String) -> String {

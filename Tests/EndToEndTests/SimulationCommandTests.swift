@@ -101,7 +101,8 @@ struct SimulationCommandTests {
 
   static let policyKeys: Set<String> = [
     "antt", "stp", "anttWithThink", "stpWithThink", "anttLowerBound", "wait", "turnaroundMean", "makespan", "worstNTT",
-    "jain", "preemptions", "held", "busy", "gpuHoursHeld", "gpuHoursSavedAgainstReservation", "cellsEnded", "cellsFailed",
+    "jain", "preemptions", "held", "busy", "gpuHoursHeld", "gpuHoursSavedAgainstReservation", "cellsEnded",
+    "cellsFailed",
     "entries", "digest", "wallSeconds",
   ]
 
@@ -123,7 +124,8 @@ struct SimulationCommandTests {
     let policies = try #require(whole["policies"] as? [String: [String: Any]])
     #expect(Set(policies.keys) == ["dynamic", "reservation", "fcfs"])
     for (name, policy) in policies {
-      #expect(Self.policyKeys.isSubset(of: Set(policy.keys)), "\(name) lacks \(Self.policyKeys.subtracting(policy.keys))")
+      #expect(
+        Self.policyKeys.isSubset(of: Set(policy.keys)), "\(name) lacks \(Self.policyKeys.subtracting(policy.keys))")
       let wait = try #require(policy["wait"] as? [String: Any])
       #expect(Set(wait.keys) == ["mean", "p50", "p95", "p99", "max", "over1s", "over10s"])
       #expect(Set((policy["held"] as? [String: Any] ?? [:]).keys) == ["cores", "gpus"])

@@ -198,7 +198,8 @@ struct BoundTests {
     id: NodeID(0), name: "n", cores: CoreSet(0..<10), gpus: (0..<10).map { GPU(uuid: "\($0)") })
 
   private func bound() throws -> Bound {
-    Bound(of: Self.node, at: .zero, try Dynamic(options: PolicyOptions([.init(name: "ageing", value: "1")])))
+    let policy = try #require(try PolicyCatalogue.standard.make("dynamic:ageing=1") as? Dynamic)
+    return Bound(of: Self.node, at: .zero, policy)
   }
 
   @Test("stays while aged cells want no more than their share")
