@@ -32,7 +32,6 @@ extension Forecaster {
     guard sittings[id.number]?.own != nil else { return }
     sittings[id.number]?.progress.runningSince = now
     sittings[id.number]?.progress.cores = allotment.cores.count
-    sittings[id.number]?.progress.gpus = Int32(allotment.shared ? 0 : allotment.gpus.count)
   }
 
   private mutating func pause(_ id: NotebookID, at now: Instant) {
@@ -53,7 +52,7 @@ extension Forecaster {
     return (
       progress.ran,
       MeasuredNeed(
-        millicores: progress.millicoresMost, gpus: progress.gpus ?? sitting.demand.gpus, memory: progress.memoryMost,
+        millicores: progress.millicoresMost, gpus: sitting.demand.gpus, memory: progress.memoryMost,
         gpuMemory: sitting.demand.gpuMemory, parallelThousandths: progress.parallelThousandths)
     )
   }
@@ -64,7 +63,6 @@ struct Progress: Sendable, Hashable {
   var runningSince: Instant?
   var ran = Span.zero
   var cores = 0
-  var gpus: Int32?
   var millicoresMost: Int64?
   var memoryMost: Bytes?
   /// Sums over the samples that were taken on more cores than one.
