@@ -36,7 +36,6 @@ struct HistoryBench: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
-      setvbuf(stdout, nil, _IOLBF, 0)
       if let recorded {
         let session = try HistoryStore(reading: recorded).recorded()
         try open(recorded, session.id)
@@ -59,6 +58,8 @@ struct HistoryBench: ParsableCommand {
   private func tell(_ name: String, _ facts: [(String, Double)]) {
     let rest = facts.map { "\"\($0.0)\": \(decimal($0.1, digits: 5))" }.joined(separator: ", ")
     print("{\"bench\": \"history \(name)\", \(rest)}")
+    // A long run that is cut short has told what it had measured.
+    fflush(nil)
   }
 
   // MARK: Recording
