@@ -133,6 +133,7 @@ public struct Counterfactual {
       fixed.append((action.at, action.order, .act(index)))
     }
     for tick in script.ticks where tick.at >= from { fixed.append((tick.at, tick.order, .tick)) }
+    for place in fixed.indices { fixed[place].order = Self.rank(fixed[place].order, isOnTime: true, isEnd: false) }
     fixed.sort { ($0.at, $0.order) < ($1.at, $1.order) }
     for index in script.notebooks.indices where script.notebooks[index].opened < from { resume(index) }
   }
@@ -380,12 +381,22 @@ extension Counterfactual {
   private mutating func planStep(_ index: Int, after ended: Instant) {
     guard players[index].step < script.notebooks[index].steps.count else { return agenda.remove(Int32(index)) }
     let step = script.notebooks[index].steps[players[index].step]
-    plan(index, .step, at: ended + step.delay, order: step.order)
+    plan(index, .step, at: ended + step.delay, recorded: step.at, order: step.order)
   }
 
-  private mutating func plan(_ index: Int, _ what: Pending, at instant: Instant, order: UInt64) {
+  private mutating func plan(
+    _ index: Int, _ what: Pending, at instant: Instant, recorded: Instant?, order: UInt64
+  ) {
     players[index].pending = what
-    agenda.set(Int32(index), at: max(instant, now).microseconds, order: order)
+    let at = max(instant, now)
+    let isEnd = what != .step
+    agenda.set(Int32(index), at: at.microseconds, order: Self.rank(order, isOnTime: at == recorded, isEnd: isEnd))
+  }
+
+  /// The order at one instant: what happens when it did then keeps the order that it had then; other ends come before
+  /// that, or a cell that has nothing left to do could be preempted, and everything else comes after.
+  private static func rank(_ order: UInt64, isOnTime: Bool, isEnd: Bool) -> UInt64 {
+    order | (isOnTime ? 1 << 62 : isEnd ? 0 : 1 << 63)
   }
 
   private mutating func planSide(_ index: Int) {
@@ -395,7 +406,8 @@ extension Counterfactual {
       return agenda.remove(slot)
     }
     let side = sides[players[index].side]
-    agenda.set(slot, at: max(players[index].turned + side.delay, now).microseconds, order: 0)
+    let at = max(players[index].turned + side.delay, now)
+    agenda.set(slot, at: at.microseconds, order: Self.rank(side.order, isOnTime: at == side.at, isEnd: false))
   }
 
   /// Plans the end of the cell in the books, as things stand.
@@ -407,12 +419,14 @@ extension Counterfactual {
     if runner.rate > 0 {
       let left = max(cell.work - pace.done(id, at: now), 0)
       let span = Span(microseconds: Int64(min(left / runner.rate, 9e17).rounded()))
-      plan(index, .end, at: now + span, order: cell.endOrder)
+      plan(index, .end, at: now + span, recorded: cell.ended, order: cell.endOrder)
     } else if scheduler.state[id].state == .queued, cell.started == nil, let ended = cell.ended,
       cell.outcome != .refused
     {
       // It never ran: its user gave it up while it waited.
-      plan(index, .patience, at: scheduler.state[id].cell.submitted + (ended - cell.submitted), order: cell.endOrder)
+      plan(
+        index, .patience, at: scheduler.state[id].cell.submitted + (ended - cell.submitted), recorded: ended,
+        order: cell.endOrder)
     } else {
       players[index].pending = .nothing
       agenda.remove(Int32(index))
@@ -458,7 +472,9 @@ extension Counterfactual {
     case .interruptRequested(_, let id):
       let index = Int(id.number)
       guard index < players.count, players[index].hasCell, let cell = record(index) else { return }
-      plan(index, .interruption, at: entry.at + (cell.interruptSpan ?? Span(seconds: 0.1)), order: cell.endOrder)
+      plan(
+        index, .interruption, at: entry.at + (cell.interruptSpan ?? Span(seconds: 0.1)), recorded: cell.ended,
+        order: cell.endOrder)
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id): turn(Int(id.number), entry.at)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .backlogChanged, .cellWaits, .cellResized,
       .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,

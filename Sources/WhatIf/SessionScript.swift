@@ -52,6 +52,7 @@ public struct SessionScript: Sendable {
     var phase: Int
     var delay: Span
     var at: Instant
+    var order: UInt64
     var backlog: Int32
   }
 
@@ -153,7 +154,7 @@ private struct ScriptBuilder {
     case .backlogChanged(let id, let count):
       let record = script.notebooks[Int(id.number)]
       script.notebooks[Int(id.number)].sides.append(
-        .init(phase: record.phase, delay: entry.at - record.turned, at: entry.at, backlog: count))
+        .init(phase: record.phase, delay: entry.at - record.turned, at: entry.at, order: order, backlog: count))
     case .cellQueued(let cell): submit(cell, given, entry, order)
     case .cellAdopted(let cell, _, _):
       submit(cell, given, entry, order)
