@@ -4,7 +4,7 @@ import Glibc
 /// Traces on disk.
 public enum TraceFile {
   /// No native trace is larger: 8 GiB.
-  static let bytesMost = 1 << 33
+  public static let bytesMost = 1 << 33
   /// What may come out of an archive, because a small one may hold anything: 1 GiB.
   static let unpackedMost = 1 << 30
 
@@ -34,7 +34,7 @@ public enum TraceFile {
   /// The bytes of a file, unpacked where it is compressed.
   ///
   /// - Throws: `TraceError` in the operating system's words, for a damaged archive, and for one that is too large.
-  static func contents(of path: String, bytesMost: Int) throws(TraceError) -> [UInt8] {
+  public static func contents(of path: String, bytesMost: Int = bytesMost) throws(TraceError) -> [UInt8] {
     let stream = try ByteStream(path)
     var bytes: [UInt8] = []
     while try stream.next({ bytes.append(contentsOf: $0) }) {

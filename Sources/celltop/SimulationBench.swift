@@ -177,13 +177,6 @@ struct SimulationBench: ParsableCommand {
   }
 }
 
-/// Seconds of the processor that this process has had.
-private func processorSeconds() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-}
-
 /// The process's resident memory in bytes, as Linux counts it.
 private enum ResidentMemory {
   /// The present size, after which the peak is counted anew; nil where the kernel does not let it.
