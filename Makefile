@@ -10,7 +10,7 @@ KEPT := artifacts checkouts repositories workspace-state.json python python-setu
 # The Python of the demo's kernels and of the tests.
 export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
 
-.PHONY: help setup build run test bench format lint clean
+.PHONY: help setup build run test crash bench format lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## build, lint and run every test
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift format lint --strict -r $(SOURCES)
 	swift test
+
+crash: setup ## kill a recording 200 times at moments drawn by lot, and hold what it left against what it had told
+	CELLTOP_CRASHES=200 swift test --filter CrashTests
 
 bench: build ## measure celltop against peers in the same run
 	@.ci/bench

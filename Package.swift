@@ -86,7 +86,9 @@ let package = Package(
     tests("WhatIf", ["Domain", "Engine", "Policies", "Simulation", "Traces"]),
     tests("Exports", ["Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
-      "History", ["Domain", "Engine", "Policies", .product(name: "GRDB", package: "GRDB.swift")], files: ["Fixtures"]),
+      "History",
+      ["Domain", "Engine", "Policies", "Projections", .product(name: "GRDB", package: "GRDB.swift")],
+      files: ["Fixtures"]),
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("JupyterWire"),
     tests("GateLink", ["Domain"]),
@@ -105,7 +107,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "celltop", "celltop-gate", "Domain", "History", "Session", "CLinux",
+        "celltop", "celltop-gate", "Domain", "Engine", "Policies", "Projections", "History", "Session", "CLinux",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

@@ -7,7 +7,7 @@ extension Board: KeyFrame {
   public static let frameVersion: UInt8 = 1
 
   /// The most segments of a notebook in a frame.
-  public static let segmentsFramed = 128
+  public static let segmentsFramed = 64
   /// The most markers of a notebook in a frame, and of the session.
   static let marksFramed = 32
   public static let markersFramed = 1024

@@ -54,7 +54,10 @@ struct EngineDriver {
 
   /// Appends what was decided to the history, then shows it, then gives the effects to be carried out.
   mutating func commit() -> [Effect] {
-    guard !pending.isEmpty else { return [] }
+    guard !pending.isEmpty else {
+      if trouble != nil { writer?.flush(frames: frames) }
+      return []
+    }
     writer?.flush(frames: frames)
     let entries = pending
     pending.removeAll(keepingCapacity: true)

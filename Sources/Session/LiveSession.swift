@@ -32,6 +32,8 @@ public final class LiveSession: @unchecked Sendable {
 
   /// The time between two signs of life to the gates.
   static let pingPeriod = Span(seconds: 2)
+  /// How often the engine's thread wakes for a history that could not be written.
+  static let retryPeriod = Span(seconds: 1)
 
   public let clock = SessionClock()
   public let board = BoardBox()
@@ -178,6 +180,8 @@ extension LiveSession {
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     if desk.hasGates { next = min(next, nextPing) }
     if acceptAgain > now { next = min(next, acceptAgain) }
+    // What could not be written is tried again though nothing else happens.
+    if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
     guard next < .never else { return -1 }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)

@@ -8,7 +8,8 @@ import Traces
 /// `celltop bench`: measures celltop itself.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure celltop itself.", subcommands: [Simulate.self, HistoryBench.self, HistoryLoad.self])
+    commandName: "bench", abstract: "Measure celltop itself.",
+    subcommands: [Simulate.self, HistoryBench.self, HistoryLoad.self])
 
   struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -61,6 +61,33 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
 }
 
 @Suite struct LiveSessionTests {
+  @Test("schedules on where the history cannot be opened, tells why, and records all of it once it can be")
+  func historyInTheWay() throws {
+    let folder = "/tmp/celltop-test-" + UUID().uuidString.prefix(8)
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try Data("in the way".utf8).write(to: URL(fileURLWithPath: folder + "/data"))
+    let node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<1))
+    let live = try LiveSession(
+      LiveSession.Configuration(node: node, socketPath: folder + "/engine.sock", host: "twin", user: "ana"),
+      on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)),
+      history: folder + "/data/history.sqlite")
+    live.start()
+    #expect(live.trouble?.contains("cannot") == true && live.number == 0)
+    let gate = try FakeGate(folder + "/engine.sock", name: "a", document: "/home/ana/a.ipynb")
+    gate.send(.kernel(state: .ready, pid: 0))
+    gate.submit(1)
+    #expect(gate.await(isGrant(1)) != nil)
+    try FileManager.default.removeItem(atPath: folder + "/data")
+    let deadline = celltop_boottime_us() + 15_000_000
+    while live.trouble != nil, celltop_boottime_us() < deadline { poll(nil, 0, 20) }
+    #expect(live.trouble == nil && live.number > 0)
+    live.stop()
+    let session = try HistoryStore(reading: folder + "/data/history.sqlite").recorded()
+    #expect(session.first == 1 && session.summary.digest != nil)
+    #expect(try session.fold(Board.self, through: .max) == live.board.take())
+  }
+
   @Test("grants cells in the order of their submission, as cores become free")
   func firstCome() throws {
     let stage = try Stage(cores: 1)

@@ -41,8 +41,7 @@ public struct LogPacker: Sendable {
   /// Appends an input and the entries that it brought, which follow the last one without a gap.
   ///
   /// - Parameter input: nil for entries of which the input is not known.
-  public mutating func append(_ input: Input?, at instant: Instant, bringing entries: some RandomAccessCollection<Entry>)
-  {
+  public mutating func append(_ input: Input?, at instant: Instant, bringing entries: ArraySlice<Entry>) {
     if isEmpty {
       firstAt = min(instant, entries.first?.at ?? instant)
       lastAt = .zero

@@ -22,23 +22,39 @@ public struct RawPeer {
 
   /// Inserts every row of a session again, in transactions of about so many entries.
   ///
-  /// - Returns: how long the inserting took, and how many rows it was.
+  /// - Parameter processor: gives the seconds that the processor has worked for this process.
+  /// - Returns: how long the inserting took, by the clock and by the processor, and how many rows it was.
   /// - Throws: `HistoryError`.
-  public func insertAgain(session: Int64, batch: Int64) throws(HistoryError) -> (taken: Duration, rows: Int) {
+  public func insertAgain(
+    session: Int64, batch: Int64, processor: () -> Double
+  ) throws(HistoryError) -> (taken: Duration, processor: Double, rows: Int) {
     do {
       let last = try source.session(session).entries
+      let cells =
+        try source.database.read { db in
+          try Int64.fetchOne(
+            db, sql: "SELECT cell FROM cell WHERE session = ? ORDER BY cell DESC LIMIT 1", arguments: [session])
+        } ?? 0
       try target.database.write { db in
         try db.execute(
-          sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session])
+          sql: "INSERT INTO session (id, kind, host, user, began_us) VALUES (?, 'raw', '', '', 0)", arguments: [session]
+        )
       }
       var taken = Duration.zero
+      var worked = 0.0
       var rows = 0
       var through: Int64 = 0
       while through < last {
         let bound = through + batch
-        let read = try Self.tables.map { try self.rows($0, session, after: through, through: bound) }
+        // Cells are found by their own numbers, which grow with the entries'.
+        let share = (through * cells / last, bound >= last ? cells : bound * cells / last)
+        let read = try Self.tables.map { table in
+          table == "cell"
+            ? try self.rows(table, session, after: share.0, through: share.1)
+            : try self.rows(table, session, after: through, through: bound)
+        }
         through = bound
-        let began = ContinuousClock.now
+        let (began, beganProcessor) = (ContinuousClock.now, processor())
         try target.database.writeWithoutTransaction { db in
           try db.inTransaction(.immediate) {
             for (table, values) in zip(Self.tables, read) { try insert(values, into: table, db) }
@@ -46,9 +62,10 @@ public struct RawPeer {
           }
         }
         taken += ContinuousClock.now - began
+        worked += processor() - beganProcessor
         rows += read.reduce(0) { $0 + $1.count }
       }
-      return (taken, rows)
+      return (taken, worked, rows)
     } catch { throw HistoryError(doing: "cannot insert again into \(target.path)", error) }
   }
 
@@ -65,7 +82,7 @@ public struct RawPeer {
       switch table {
       case "stretch": "first"
       case "notebook": "opened"
-      case "cell": "queued"
+      case "cell": "cell"
       case "usage": "0"
       case _: "sequence"
       }

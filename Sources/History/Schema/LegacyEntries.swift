@@ -44,15 +44,16 @@ enum LegacyEntries {
       return brought
     }
     func append(_ input: Input?, at instant: Instant, _ brought: [Entry]) throws {
-      packer.append(input, at: instant, bringing: brought)
+      packer.append(input, at: instant, bringing: brought[...])
       for entry in brought { projector.apply(entry) }
       guard packer.bytes.bytes.count >= SessionWriter.stretchBytes, packer.count > 0 else { return }
       try rows.write(LogStretch(packer))
       packer.begin(after: packer.last)
     }
-    var input = try inputs.next()
+    // A cursor gives the same row again and again: what is looked at after the next one is a copy.
+    var input = try inputs.next()?.copy()
     while let row = input, cut == nil {
-      let following = try inputs.next()
+      let following = try inputs.next()?.copy()
       // An input's entries are those before the next input.
       let last = (following?[1] as Int64?) ?? .max
       let early = bring(through: row[1])

@@ -72,7 +72,8 @@ extension HistoryStore {
       report.faults.append("session \(session.id) has \(entries) entries from \(summary.first) to \(summary.entries)")
     }
     if let told = summary.digest, session.first == 1, told != digest.hexadecimal {
-      report.faults.append("session \(session.id) ended with the digest \(told), and its entries give \(digest.hexadecimal)")
+      report.faults.append(
+        "session \(session.id) ended with the digest \(told), and its entries give \(digest.hexadecimal)")
     }
   }
 
@@ -91,7 +92,8 @@ extension HistoryStore {
         }
         guard digest == row[3] as Int64? else {
           throw HistoryError(
-            "session \(session): the key frame \(row[0] as Int64) at entry \(row[2] as Int64) is damaged: its digest is another")
+            "session \(session): the key frame \(row[0] as Int64) at entry \(row[2] as Int64) is damaged: its digest is another"
+          )
         }
         result.append((row[0], row[1], row[2], row[3]))
       }

@@ -32,7 +32,7 @@ public final class SessionWriter {
   public static let pendingBytesMost = 64 << 20
   /// A stretch of this many bytes is written for the last time, and the next one begins.
   static let stretchBytes = 24 << 10
-  /// Key frames are made after so many entries, and not before the log has grown by four times their size.
+  /// Key frames are made after so many entries, and not before the log has grown by their size.
   public static let framesEvery: Int64 = 16_384
 
   /// The session's number; 0 until the file could be opened.
@@ -46,6 +46,7 @@ public final class SessionWriter {
   private let path: String
   private let opening: () throws(HistoryError) -> HistoryStore
   private let pendingBytesMost: Int
+  private let framesEvery: Int64
   private var store: HistoryStore?
   /// When the file was last looked for at its path.
   private var lastLook = ContinuousClock.now
@@ -71,7 +72,11 @@ public final class SessionWriter {
   /// Begins a session in a file that is open.
   ///
   /// - Throws: `HistoryError` where the file cannot be written.
-  public init(_ store: HistoryStore, _ heading: Heading, retrySpan: Duration = .seconds(3)) throws(HistoryError) {
+  public init(
+    _ store: HistoryStore, _ heading: Heading, retrySpan: Duration = .seconds(3),
+    framesEvery: Int64 = SessionWriter.framesEvery
+  ) throws(HistoryError) {
+    self.framesEvery = framesEvery
     self.heading = heading
     self.retrySpan = retrySpan
     self.store = store
@@ -88,8 +93,9 @@ public final class SessionWriter {
   /// tried again with each flush that comes after `retrySpan`.
   public init(
     path: String, _ heading: Heading, retrySpan: Duration = .seconds(3),
-    pendingBytesMost: Int = SessionWriter.pendingBytesMost
+    pendingBytesMost: Int = SessionWriter.pendingBytesMost, framesEvery: Int64 = SessionWriter.framesEvery
   ) {
+    self.framesEvery = framesEvery
     self.heading = heading
     self.retrySpan = retrySpan
     self.pendingBytesMost = pendingBytesMost
@@ -102,9 +108,7 @@ public final class SessionWriter {
   /// Takes an input and the entries that it brought; `flush` writes them.
   ///
   /// - Parameter input: nil for entries of which the input is not known.
-  public func take(
-    _ input: Input?, at instant: Instant, after sequence: Int64, bringing new: some RandomAccessCollection<Entry>
-  ) {
+  public func take(_ input: Input?, at instant: Instant, after sequence: Int64, bringing new: ArraySlice<Entry>) {
     let before = packer.bytes.bytes.count
     if packer.isEmpty { packer.begin(after: sequence) }
     packer.append(input, at: instant, bringing: new)
@@ -117,6 +121,11 @@ public final class SessionWriter {
     sealedBytes += stretch.bytes.count
     packer.begin(after: stretch.last)
     if sealedBytes + projector.waiting * 200 > pendingBytesMost { giveUp() }
+  }
+
+  /// The same, for all of an array.
+  public func take(_ input: Input?, at instant: Instant, after sequence: Int64, bringing new: [Entry]) {
+    take(input, at: instant, after: sequence, bringing: new[...])
   }
 
   /// Wall time of the session's beginning, in microseconds since 1970.
@@ -158,7 +167,7 @@ public final class SessionWriter {
   }
 
   private var areFramesDue: Bool {
-    framesAreDue || (packer.last - framedThrough >= Self.framesEvery && bytesSinceFrames >= frameBytes * 4)
+    framesAreDue || (packer.last - framedThrough >= framesEvery && bytesSinceFrames >= frameBytes)
   }
 
   /// The store, opened again where the file at its path is not the one that was opened.

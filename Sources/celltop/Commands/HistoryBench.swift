@@ -24,6 +24,9 @@ struct HistoryBench: ParsableCommand {
   @Option(help: "Where to keep the file while it is measured (default: a new folder among the temporary ones).")
   var folder: String?
 
+  @Option(help: "Only measure how the newest session of this file opens, seeks and replays.", completion: .file())
+  var recorded: String?
+
   func validate() throws {
     guard entries >= 1000, notebooks >= 1, seeks >= 1 else {
       throw ValidationError("--entries is at least 1000, --notebooks and --seeks at least 1")
@@ -32,6 +35,12 @@ struct HistoryBench: ParsableCommand {
 
   func run() throws {
     try Tool.reporting {
+      if let recorded {
+        let session = try HistoryStore(reading: recorded).recorded()
+        try open(recorded, session.id)
+        try seek(recorded, session.id)
+        return try replay(recorded, session.id)
+      }
       let folder = (folder ?? NSTemporaryDirectory()) + "/celltop-bench-\(getpid())"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -48,6 +57,8 @@ struct HistoryBench: ParsableCommand {
   private func tell(_ name: String, _ facts: [(String, Double)]) {
     let rest = facts.map { "\"\($0.0)\": \(decimal($0.1, digits: 5))" }.joined(separator: ", ")
     print("{\"bench\": \"history \(name)\", \(rest)}")
+    // A long run that is cut short has told what it had measured.
+    fflush(nil)
   }
 
   // MARK: Recording
@@ -88,13 +99,17 @@ struct HistoryBench: ParsableCommand {
     let count = Double(recorder.simulator.entriesCount)
     let size = try store.size()
     let peer = try RawPeer(copying: store, into: folder + "/raw.sqlite", durability: .processDeath)
-    let raw = try peer.insertAgain(session: recorder.session, batch: Int64(SimulationRecorder.batch))
+    let raw = try peer.insertAgain(
+      session: recorder.session, batch: Int64(SimulationRecorder.batch), processor: processorSeconds)
     let appending = seconds(recorder.appending)
     tell(
       "append",
       [
-        ("entries", count), ("entriesPerSecond", count / appending), ("rawEntriesPerSecond", count / seconds(raw.taken)),
+        ("entries", count), ("entriesPerSecond", count / appending),
+        ("rawEntriesPerSecond", count / seconds(raw.taken)),
         ("ratioToRaw", seconds(raw.taken) / appending), ("rawRows", Double(raw.rows)),
+        ("entriesPerProcessorSecond", count / recorder.appendingProcessor),
+        ("ratioToRawByProcessor", raw.processor / recorder.appendingProcessor),
         ("bytesPerEntry", Double(size.bytes - size.unused) / count), ("framesSeconds", seconds(recorder.framing)),
         ("wallSeconds", wall),
       ])
@@ -107,36 +122,45 @@ struct HistoryBench: ParsableCommand {
   // MARK: Looking
 
   private func open(_ path: String, _ id: Int64) throws {
-    var times: [Double] = []
+    var (times, processor): ([Double], [Double]) = ([], [])
     for _ in 0..<7 {
-      let began = ContinuousClock.now
+      let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
       let session = try HistoryStore(reading: path).recorded(id)
       let board = try session.fold(Board.self, through: session.last)
       times.append(seconds(ContinuousClock.now - began) * 1000)
+      processor.append((processorSeconds() - beganProcessor) * 1000)
       guard board.sequence == session.last else { throw ToolError("the board at the end is of another moment") }
     }
-    tell("open at the end", [("firstMilliseconds", times[0]), ("medianMilliseconds", times.sorted()[3])])
+    tell(
+      "open at the end",
+      [
+        ("firstMilliseconds", times[0]), ("medianMilliseconds", times.sorted()[3]),
+        ("medianProcessorMilliseconds", processor.sorted()[3]),
+      ])
   }
 
   private func seek(_ path: String, _ id: Int64) throws {
     let session = try HistoryStore(reading: path).recorded(id)
     for (name, kind) in [("board", 0), ("state", 1)] {
       var random = SplitMix(seed: 7)
-      var times: [Double] = []
+      var (times, processor): ([Double], [Double]) = ([], [])
       for _ in 0..<seeks {
         let instant = Instant(microseconds: Int64(random.uniform() * Double(session.end.microseconds)))
-        let began = ContinuousClock.now
+        let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
         if kind == 0 {
           _ = try session.fold(Board.self, at: instant)
         } else {
           _ = try session.fold(SchedulerState.self, at: instant)
         }
         times.append(seconds(ContinuousClock.now - began) * 1000)
+        processor.append((processorSeconds() - beganProcessor) * 1000)
       }
       times.sort()
+      processor.sort()
       tell(
         "seek \(name)",
         [
+          ("p99ProcessorMilliseconds", processor[processor.count * 99 / 100]),
           ("p50Milliseconds", times[times.count / 2]), ("p99Milliseconds", times[times.count * 99 / 100]),
           ("longestMilliseconds", times[times.count - 1]),
         ])
@@ -146,12 +170,17 @@ struct HistoryBench: ParsableCommand {
   private func replay(_ path: String, _ id: Int64) throws {
     let session = try HistoryStore(reading: path).recorded(id)
     func measure(_ name: String, _ body: (Entry) -> Void) throws {
-      let began = ContinuousClock.now
+      let (began, beganProcessor) = (ContinuousClock.now, processorSeconds())
       try session.forEach { entry in
         body(entry)
         return true
       }
-      tell("replay \(name)", [("entriesPerSecond", Double(session.last) / seconds(ContinuousClock.now - began))])
+      tell(
+        "replay \(name)",
+        [
+          ("entriesPerSecond", Double(session.last) / seconds(ContinuousClock.now - began)),
+          ("entriesPerProcessorSecond", Double(session.last) / (processorSeconds() - beganProcessor)),
+        ])
     }
     try measure("nothing") { _ in }
     var state = SchedulerState()
@@ -251,11 +280,18 @@ struct HistoryLoad: ParsableCommand {
   @Argument(help: "The history file.") var path: String
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
   @Option(help: "Entries a commit, at the most.") var batch = 40
+  @Option(help: "End in order once this file is there.") var until: String?
+  @Option(help: "Be killed so many seconds after the first commit, wherever the recording is then.")
+  var killedAfter: Double?
+
+  func validate() throws {
+    if let killedAfter, !(0...3600).contains(killedAfter) { throw ValidationError("--killed-after is from 0 to 3600") }
+  }
 
   func run() throws {
     try Tool.reporting {
       let trace = MixedWorkload(kind: .mixed, notebooks: 40, cores: 8, gpus: 2, load: 4, seed: seed)
-        .trace().repeated(100)
+        .trace().repeated(20)
       let node = Node(
         id: NodeID(0), name: "load", cores: CoreSet(0..<64), gpus: (0..<64).map { GPU(uuid: "\($0)") })
       var settings = Simulator.Settings(policy: "dynamic")
@@ -263,12 +299,20 @@ struct HistoryLoad: ParsableCommand {
       var recorder = try SimulationRecorder(
         try Simulator(
           trace, on: node, settings: settings, forecast: OracleForecast(notebooks: trace.notebooks.count),
-          catalogue: .standard), into: HistoryStore(path: path), note: "load")
+          catalogue: .standard), into: HistoryStore(path: path), note: "load", framesEvery: 200)
       var random = SplitMix(seed: seed)
+      try recorder.play(1)
+      if let killedAfter {
+        Thread.detachNewThread {
+          usleep(UInt32(killedAfter * 1e6))
+          kill(getpid(), SIGKILL)
+        }
+      }
       while !recorder.isOver {
         try recorder.play(1 + Int(random.next() % UInt64(max(batch, 1))))
         let line = "committed \(recorder.session) \(recorder.simulator.entriesCount)\n"
         FileHandle.standardOutput.write(Data(line.utf8))
+        if let until, FileManager.default.fileExists(atPath: until) { break }
       }
       try recorder.end()
     }

@@ -8,7 +8,7 @@ import Simulation
 /// Plays a simulation into a history, in batches: inputs, entries and key frames, as a live session would leave them.
 struct SimulationRecorder {
   /// About how many entries a transaction takes.
-  static let batch = 8192
+  static let batch = 16_384
 
   var simulator: Simulator
   let writer: SessionWriter
@@ -18,6 +18,8 @@ struct SimulationRecorder {
   /// How long was spent in the history's hands, and how much of it making key frames.
   private(set) var appending = Duration.zero
   private(set) var framing = Duration.zero
+  /// The processor's time of `appending`, which other work on the machine does not lengthen.
+  private(set) var appendingProcessor = 0.0
 
   /// The session's number in the history.
   var session: Int64 { writer.session }
@@ -29,14 +31,14 @@ struct SimulationRecorder {
   /// - Throws: `HistoryError` where the file cannot be written.
   init(
     _ simulator: Simulator, into store: HistoryStore, note: String,
-    began: Int64 = Int64(Date().timeIntervalSince1970 * 1e6)
+    began: Int64 = Int64(Date().timeIntervalSince1970 * 1e6), framesEvery: Int64 = SessionWriter.framesEvery
   ) throws(HistoryError) {
     self.simulator = simulator
     writer = try SessionWriter(
       store,
       .init(
         kind: "simulated", host: ProcessInfo.processInfo.hostName, user: NSUserName(), beganMicroseconds: began,
-        note: note))
+        note: note), framesEvery: framesEvery)
   }
 
   /// Plays and writes one batch.
@@ -48,6 +50,7 @@ struct SimulationRecorder {
     for entry in simulator.recorded { board.apply(entry) }
     framing += ContinuousClock.now - folding
     let began = ContinuousClock.now
+    let beganProcessor = processorSeconds()
     var after = sequence
     simulator.drainRecord { [writer] given, entries in
       writer.take(given.input, at: given.at, after: after, bringing: entries)
@@ -55,13 +58,15 @@ struct SimulationRecorder {
     }
     sequence = after
     var made = Duration.zero
+    var madeProcessor = 0.0
     let isWritten = writer.flush(insists: true) {
-      let start = ContinuousClock.now
-      defer { made = ContinuousClock.now - start }
+      let (start, startProcessor) = (ContinuousClock.now, processorSeconds())
+      defer { (made, madeProcessor) = (ContinuousClock.now - start, processorSeconds() - startProcessor) }
       return frames
     }
     framing += made
     appending += ContinuousClock.now - began - made
+    appendingProcessor += processorSeconds() - beganProcessor - madeProcessor
     if !isWritten { throw HistoryError(writer.trouble ?? "the session could not be recorded") }
   }
 
