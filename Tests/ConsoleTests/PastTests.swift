@@ -87,7 +87,8 @@ enum PastStage {
   @Test(
     "goes where it is told: times, markers, searches",
     arguments: [
-      ("45%", ReplayOrder.seekShare(0.45)), ("3", .seekShare(0.3)), ("0", .seekShare(0)), ("2:30", .seek(Instant(seconds: 150))),
+      ("45%", ReplayOrder.seekShare(0.45)), ("3", .seekShare(0.3)), ("0", .seekShare(0)),
+      ("2:30", .seek(Instant(seconds: 150))),
       ("150s", .seek(Instant(seconds: 150))),
       ("14:05:00", .seek(Instant(seconds: 300))), ("action", .seekMarkerOf(.action, 1)),
       ("preempt", .seekMarkerOf(.preemption, 1)), ("wait", .seekMarkerOf(.wait, 1)),
