@@ -24,19 +24,19 @@ struct SimulationCommandTests {
 
   /// What is wrong, in which command line, and what the message has to name: the file's line, the field, the mend.
   static let wrong: [(text: String, options: [String], says: [String])] = [
-    (header + "\nnonsense\n", [], ["line 2", "Write a notebook like"]),
-    (header + "\n" + #"{"notebook": "a", "cells": [{"think": 0, "run": 2"# + "\n", [], ["line 2", "cells[1]"]),
+    (header + "\nnonsense\n", [], ["t.jsonl:2", "Write a notebook like"]),
+    (header + "\n" + #"{"notebook": "a", "cells": [{"think": 0, "run": 2"# + "\n", [], ["t.jsonl:2", "cells[1]"]),
     (
       header + "\n" + #"{"notebook": "a", "cells": [{"think": 0, "run": -2}]}"# + "\n", [],
-      ["line 2", "cells[1].run", "negative", "Write 0 or more seconds"]
+      ["t.jsonl:2", "cells[1].run", "negative", "Write 0 or more seconds"]
     ),
     (
       header + "\n" + #"{"notebook": "a", "arrival": -1, "cells": []}"# + "\n", [],
-      ["line 2", "arrival", "negative", "Write 0 or more seconds"]
+      ["t.jsonl:2", "arrival", "negative", "Write 0 or more seconds"]
     ),
     (
       header + "\n" + #"{"notebook": "a", "cells": [{"think": 0, "run": 2, "gpu": 1}]}"# + "\n", [],
-      ["line 2", "cells[1].gpu", "There are think, run, cores"]
+      ["t.jsonl:2", "cells[1].gpu", "There are think, run, cores"]
     ),
     ("job,what\n1,2\n", [], ["t.jsonl", "A native trace begins with"]),
     (good, ["--cores", "1", "--gpus", "1"], ["cell 1 of notebook 'a'", "asks for 2 cores", "has 1"]),
