@@ -19,7 +19,7 @@ extension Scheduler {
   ///
   /// - Returns: the entries that say so; none where the node is unknown or nothing of it grows.
   public mutating func enlarge(_ node: Node, at instant: Instant) -> [Entry] {
-    ledger.entries.removeAll(keepingCapacity: true)
+    forgetEntries()
     ledger.now = max(instant, ledger.now)
     guard ledger.state.contains(node.id), ledger.state[node.id].node != node, ledger.state[node.id].canGrow(to: node)
     else { return [] }
@@ -43,6 +43,11 @@ extension NodeSlot {
     slot.idleMemory = idleMemory + (other.memory - node.memory)
     slot.drainedCores = drainedCores
     slot.drainedGPUs = drainedGPUs
+    for gpu in gpuMemoryUsed.indices {
+      slot.gpuMemoryUsed[gpu] = gpuMemoryUsed[gpu]
+      slot.savingUntil[gpu] = savingUntil[gpu]
+    }
+    slot.residents = residents
     return slot
   }
 }

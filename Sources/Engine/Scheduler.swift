@@ -84,12 +84,17 @@ public struct Scheduler: Sendable {
     decide()
   }
 
-  private mutating func begin(at instant: Instant) {
+  /// Forgets what the last input brought.
+  mutating func forgetEntries() {
     // One by one, since there are few: `removeAll` has more to set up than to do.
     while !ledger.news.isEmpty {
       ledger.news.removeLast()
       ledger.entries.removeLast()
     }
+  }
+
+  private mutating func begin(at instant: Instant) {
+    forgetEntries()
     ledger.now = max(instant, ledger.now)
     ledger.wakeAt = .never
     if ledger.state.sequence == 0 { ledger.emit(.policyChanged(policyName)) }

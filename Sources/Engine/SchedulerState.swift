@@ -185,8 +185,12 @@ extension NotebookSlot {
   /// So many cores and GPUs that are idle and not drained, or fewer where there are fewer. (It changes nothing: being
   /// `mutating` spares a copy of the slot where that stands in an array.)
   mutating func idle(_ id: NodeID, cores: Int, gpus: Int, memory: Bytes) -> Allotment {
-    Allotment(
-      node: id, cores: idleCores.smallest(cores, outside: drainedCores),
+    let chosen =
+      node.topology == nil
+      ? idleCores.smallest(cores, outside: drainedCores)
+      : node.choose(cores, from: idleCores.subtracting(drainedCores))
+    return Allotment(
+      node: id, cores: chosen,
       gpus: idleGPUs.smallest(gpus, outside: drainedGPUs), memory: memory)
   }
 

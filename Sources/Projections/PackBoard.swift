@@ -4,7 +4,7 @@ import Domain
 /// `markersFramed` markers: a board that was read from a frame knows no more of the past before it.
 extension Board: KeyFrame {
   public static let frameKind: UInt8 = 2
-  public static let frameVersion: UInt8 = 1
+  public static let frameVersion: UInt8 = 2
 
   /// The most segments of a notebook in a frame.
   public static let segmentsFramed = 64

@@ -18,23 +18,28 @@ import Testing
     return place
   }
 
-  @Test("is brought up to date with every entry, input and order, and decides again to the same digest")
+  /// What happened, without what was said of it.
+  private static func decisions(_ entries: [Entry]) -> [Event] {
+    entries.map(\.event).filter { if case .cellWaits = $0 { false } else { true } }
+  }
+
+  @Test("is brought up to date with every entry, input and order, and decides again as it did")
   func convert() throws {
     let place = try fixture()
     let store = try place.open()
     let sessions = try store.sessions()
     #expect(sessions.map(\.id) == [3, 2, 1])
     #expect(sessions.map(\.entries) == [10, 225, 210] && sessions.map(\.actions) == [0, 24, 25])
-    #expect(sessions.map(\.digest) == [nil, nil, "b730f87f526ebcb6"])
+    #expect(sessions.map(\.digest) == [nil, nil, "4fb54ba90382c522"])
     #expect(sessions.map(\.note) == ["", "demo", ""])
     #expect(try store.verify(folds: [SchedulerState.self]).faults == [])
-    for (id, policy) in [(1, "fcfs"), (2, "dynamic")] as [(Int64, String)] {
-      let session = try store.recorded(id)
-      var engine = try Scheduler(policy: policy, from: .standard)
-      var again: [Entry] = []
-      for input in try session.inputs() { again += engine.entries(for: input.input, at: input.at) }
-      #expect(try session.entries() == again)
-    }
+    // What waiting cells are told has changed since, and what `dynamic` decides; first come, first served has not.
+    let session = try store.recorded(1)
+    var engine = try Scheduler(policy: "fcfs", from: .standard)
+    var again: [Entry] = []
+    for input in try session.inputs() { again += engine.entries(for: input.input, at: input.at) }
+    #expect(try Self.decisions(session.entries()) == Self.decisions(again))
+    #expect(try store.recorded(2).inputs().count == 85)
     let board = try store.recorded(1).fold(Board.self, through: .max)
     let cells = try store.database.read {
       try Int.fetchOne($0, sql: "SELECT count(*) FROM cell WHERE session = 1 AND outcome IS NOT NULL")

@@ -3,16 +3,28 @@ import Domain
 import Engine
 import Foundation
 import GRDB
-import Projections
 import Testing
 
 @testable import History
+@testable import Projections
 
 @Suite("A recorded session") struct SeekTests {
   private static func fold<Fold: KeyFrame>(_ entries: some Sequence<Entry>) -> Fold {
     var fold = Fold()
     for entry in entries { fold.apply(entry) }
     return fold
+  }
+
+  /// The board without what a frame leaves out: the older parts of timelines.
+  private static func recent(_ board: Board) -> Board {
+    var recent = board
+    for index in recent.notebooks.indices {
+      recent.notebooks[index].segments.removeFirst(
+        max(recent.notebooks[index].segments.count - Board.segmentsFramed, 0))
+      recent.notebooks[index].marks.removeFirst(
+        max(recent.notebooks[index].marks.count - Board.marksFramed, 0))
+    }
+    return recent
   }
 
   @Test("gives at every moment the state that its entries add up to", arguments: UInt64(1)...6)
@@ -44,7 +56,12 @@ import Testing
     for _ in 0..<40 {
       let instant = Instant(microseconds: Int64(random.next() % UInt64(session.end.microseconds + 1)))
       let expected: Board = Self.fold(played.entries.filter { $0.at <= instant })
-      #expect(try session.fold(Board.self, at: instant) == expected, "seed \(seed), \(instant)")
+      let found = try session.fold(Board.self, at: instant)
+      #expect(Self.recent(found) == Self.recent(expected), "seed \(seed), \(instant)")
+      for (one, whole) in zip(found.notebooks, expected.notebooks) {
+        #expect(whole.segments.suffix(one.segments.count) == one.segments[...], "seed \(seed), \(instant)")
+        #expect(one.segments.count >= min(whole.segments.count, Board.segmentsFramed))
+      }
     }
   }
 

@@ -4,6 +4,8 @@ import GRDB
 
 /// Brings the sessions of schema 1, a row an entry and a row an input, into stretches and tables.
 ///
+/// The digest of a session that ended is made anew from its entries: schema 1 knew another definition.
+///
 /// A session of which an entry or an input cannot be read, or is missing, is kept up to there, and its note says so.
 enum LegacyEntries {
   static func convert(_ db: Database) throws {
@@ -30,6 +32,7 @@ enum LegacyEntries {
     // The actions are there already.
     var next = try entries.next()
     var cut: String?
+    var digest = Digest()
     func bring(through last: Int64) -> [Entry] {
       var brought: [Entry] = []
       while cut == nil, let row = next, (row[0] as Int64) <= last {
@@ -45,7 +48,10 @@ enum LegacyEntries {
     }
     func append(_ input: Input?, at instant: Instant, _ brought: [Entry]) throws {
       packer.append(input, at: instant, bringing: brought[...])
-      for entry in brought { projector.apply(entry) }
+      for entry in brought {
+        projector.apply(entry)
+        digest.absorb(entry)
+      }
       guard packer.bytes.bytes.count >= SessionWriter.stretchBytes, packer.count > 0 else { return }
       try rows.write(LogStretch(packer))
       packer.begin(after: packer.last)
@@ -70,6 +76,9 @@ enum LegacyEntries {
     if !rest.isEmpty { try append(nil, at: rest[0].at, rest) }
     if !packer.isEmpty { try rows.write(LogStretch(packer)) }
     try rows.write(projector)
+    try db.execute(
+      sql: "UPDATE session SET digest = ? WHERE id = ? AND digest IS NOT NULL",
+      arguments: [digest.hexadecimal, session])
     return cut
   }
 }
