@@ -18,6 +18,8 @@ public struct Board: Sendable, Hashable {
   public internal(set) var markers: [Marker] = []
   /// The answers to the last commands, oldest first, 64 at the most.
   public internal(set) var answers: [Answer] = []
+  /// The names of the open notebooks.
+  var takenNames: Set<String> = []
   /// Faults of ours that the operator must hear of.
   public internal(set) var faults = 0
 
@@ -60,7 +62,10 @@ public struct Board: Sendable, Hashable {
       nodes[Int(id.number)].drainedGPUs = gpus
     case .notebookOpened(let notebook):
       guard Int(notebook.id.number) == notebooks.count else { return }
-      notebooks.append(NotebookFacts(notebook, named: freeName(notebook.name), opened: entry.at))
+      let name = freeName(notebook.name)
+      takenNames.insert(name)
+      notebooks.append(NotebookFacts(notebook, named: name, opened: entry.at))
+    case .notebookClosed(let id): if let facts = self[id] { takenNames.remove(facts.name) }
     case .commandAccepted(let command):
       answer(command, nil)
       mark(.action, command.verb.notebook, entry)
@@ -72,7 +77,7 @@ public struct Board: Sendable, Hashable {
       mark(.fault, nil, entry)
     case .cellStarted(_, let id, _, _):
       if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Marker.longWait { mark(.wait, id, entry) }
-    case .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
+    case .kernelReady, .kernelDied, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
       .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
       break
@@ -81,12 +86,10 @@ public struct Board: Sendable, Hashable {
 
   /// The name, or the name with the least number behind it that no open notebook bears.
   private func freeName(_ name: String) -> String {
-    var taken: Set<String> = []
-    for other in notebooks where other.state != .gone { taken.insert(other.name) }
     let name = name.isEmpty ? "unnamed" : name
     var candidate = name
     var number = 2
-    while taken.contains(candidate) {
+    while takenNames.contains(candidate) {
       candidate = "\(name)·\(number)"
       number += 1
     }

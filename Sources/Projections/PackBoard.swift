@@ -52,6 +52,7 @@ extension Board: KeyFrame {
       }
       try appendClosed(upTo: Int(facts.notebook.id.number), closed)
       notebooks.append(facts)
+      takenNames.insert(facts.name)
     }
     try appendClosed(upTo: Int(count), closed)
     for _ in 0..<(try source.number()) {

@@ -32,7 +32,7 @@ public final class SessionWriter {
   public static let pendingBytesMost = 64 << 20
   /// A stretch of this many bytes is written for the last time, and the next one begins.
   static let stretchBytes = 24 << 10
-  /// Key frames are made after so many entries, and not before the log has grown by their size.
+  /// Key frames are made after so many entries, and not before the log has grown by half more than their size.
   public static let framesEvery: Int64 = 16_384
 
   /// The session's number; 0 until the file could be opened.
@@ -167,7 +167,7 @@ public final class SessionWriter {
   }
 
   private var areFramesDue: Bool {
-    framesAreDue || (packer.last - framedThrough >= framesEvery && bytesSinceFrames >= frameBytes)
+    framesAreDue || (packer.last - framedThrough >= framesEvery && bytesSinceFrames >= frameBytes * 3 / 2)
   }
 
   /// The store, opened again where the file at its path is not the one that was opened.
