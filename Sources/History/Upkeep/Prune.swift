@@ -76,8 +76,11 @@ extension HistoryStore {
     let before = report.entries
     try drain(&report, most: 8) { db, limit in
       let rows = try Row.fetchAll(
-        db, sql: "SELECT rowid, last - first + 1 FROM stretch WHERE session = ? AND last <= ? ORDER BY first LIMIT ?",
-        arguments: [id, last, limit])
+        db,
+        sql: """
+          SELECT rowid, last - first + 1 FROM stretch WHERE session = ?1 AND first <= ?2 AND last <= ?2
+          ORDER BY first LIMIT ?3
+          """, arguments: [id, last, limit])
       for row in rows {
         try db.execute(sql: "DELETE FROM stretch WHERE rowid = ?", arguments: [row[0] as Int64])
         entries += row[1] as Int64
@@ -94,14 +97,16 @@ extension HistoryStore {
       return db.changesCount
     }
     let isAll = last == .max
-    for (table, key, condition) in [
-      ("cell", "cell", isAll ? "" : "AND ended_us <= \(instant.microseconds)"),
-      ("marker", "sequence", isAll ? "" : "AND sequence <= \(last)"),
-      ("action", "sequence", isAll ? "" : "AND sequence <= \(last)"),
-      ("usage", "(notebook, at_us)", isAll ? "" : "AND at_us <= \(instant.microseconds)"),
-      // The names of closed notebooks are what key frames refer to.
-      ("notebook", "notebook", isAll ? "" : "AND 0"),
-    ] {
+    let upTo = isAll ? "" : "AND sequence <= \(last)"
+    var tables = [("marker", "sequence", upTo), ("action", "sequence", upTo)]
+    if isAll {
+      tables += [("cell", "cell", ""), ("usage", "(notebook, at_us)", ""), ("notebook", "notebook", "")]
+    } else {
+      // Notebooks stay: the names of closed ones are what key frames refer to.
+      try removeCells(of: id, through: last, at: instant, &report)
+      try removeUsage(of: id, at: instant, &report)
+    }
+    for (table, key, condition) in tables {
       let columns = key.trimmingCharacters(in: ["(", ")"])
       try drain(&report, most: 400) { db, limit in
         try db.cachedStatement(
@@ -114,6 +119,47 @@ extension HistoryStore {
       }
     }
     return entries
+  }
+
+  /// Takes away the cells that had ended by an instant. They are looked through by number, each once, as far as they had
+  /// been submitted by then: a search for what is left would look through all the rest of the session at its end.
+  private func removeCells(
+    of session: Int64, through last: Int64, at instant: Instant, _ report: inout PruneReport
+  ) throws {
+    var from: Int64 = .min
+    try drain(&report, most: 400) { db, limit in
+      let cells = try Row.fetchAll(
+        db.cachedStatement(sql: "SELECT cell, queued FROM cell WHERE session = ? AND cell > ? ORDER BY cell LIMIT ?"),
+        arguments: [session, from, limit])
+      guard let end = cells.prefix(while: { ($0[1] as Int64) <= last }).last else { return 0 }
+      let to: Int64 = end[0]
+      try db.cachedStatement(sql: "DELETE FROM cell WHERE session = ? AND cell > ? AND cell <= ? AND ended_us <= ?")
+        .execute(arguments: [session, from, to, instant.microseconds])
+      from = to
+      return cells.count
+    }
+  }
+
+  /// Takes away what notebooks used until an instant, one notebook after the other.
+  private func removeUsage(of session: Int64, at instant: Instant, _ report: inout PruneReport) throws {
+    var notebook: Int64 = -1
+    try drain(&report, most: 400) { db, limit in
+      if notebook >= 0 {
+        try db.cachedStatement(
+          sql: """
+            DELETE FROM usage WHERE session = ?1 AND notebook = ?2 AND at_us IN
+              (SELECT at_us FROM usage WHERE session = ?1 AND notebook = ?2 AND at_us <= ?3 LIMIT ?4)
+            """
+        ).execute(arguments: [session, notebook, instant.microseconds, limit])
+        if db.changesCount > 0 { return db.changesCount }
+      }
+      let next = try Int64.fetchOne(
+        db.cachedStatement(sql: "SELECT min(notebook) FROM usage WHERE session = ? AND notebook > ?"),
+        arguments: [session, notebook])
+      guard let next else { return 0 }
+      notebook = next
+      return 1
+    }
   }
 
   /// Repeats a step until it finds nothing more; its size follows how long it takes.
