@@ -40,7 +40,7 @@ let package = Package(
     module("Policies", ["Domain", "Engine"]),
     module("Forecast", ["Domain"]),
     module("Metrics", ["Domain"]),
-    module("Traces", ["Chance", "Domain", "CZlib"]),
+    module("Traces", ["Chance", "Domain", "Engine", "CZlib"]),
     module("ThinkTimes", ["Chance", "Domain", "Traces"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 

@@ -55,16 +55,22 @@ public struct Node: Hashable, Sendable {
     if Int(demand.gpus) > gpus.count {
       return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has \(gpus.count)")
     }
+    // Books that add up more than any machine has would overflow where the node's memory is not known.
+    let most = Bytes(1 << 50)
+    if demand.memory > most || demand.gpuMemory > most {
+      return Refusal(.demandTooLarge, "asks for more than a pebibyte of memory")
+    }
     if memory > .zero, demand.memory > memory {
       return Refusal(
         .demandTooLarge, "asks for \(demand.memory.count) bytes of memory, and \(name) has \(memory.count)")
     }
-    if demand.gpus > 0, demand.gpuMemory > .zero, let most = gpus.map(\.memory).max(), most > .zero,
-      demand.gpuMemory > most
-    {
-      return Refusal(
-        .demandTooLarge,
-        "asks for \(demand.gpuMemory.count) bytes on a GPU, and the largest of \(name) has \(most.count)")
+    if demand.gpus > 0, demand.gpuMemory > .zero {
+      let large = gpus.count { $0.memory == .zero || $0.memory >= demand.gpuMemory }
+      if large < Int(demand.gpus) {
+        return Refusal(
+          .demandTooLarge,
+          "asks for \(demand.gpus) GPUs of at least \(demand.gpuMemory.count) bytes, and \(name) has \(large)")
+      }
     }
     return nil
   }

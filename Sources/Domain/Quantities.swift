@@ -8,7 +8,7 @@
   @inlinable public init(microseconds: Int64) { self.microseconds = microseconds }
 
   /// The instant `seconds` after the session's beginning, to the nearest microsecond.
-  @inlinable public init(seconds: Double) { microseconds = Int64((seconds * 1e6).rounded()) }
+  @inlinable public init(seconds: Double) { microseconds = .rounding(seconds * 1e6) }
 
   /// The session's beginning.
   public static let zero = Instant(microseconds: 0)
@@ -20,14 +20,33 @@
 
   @inlinable public static func < (a: Instant, b: Instant) -> Bool { a.microseconds < b.microseconds }
   @inlinable public static func - (a: Instant, b: Instant) -> Span {
-    Span(microseconds: a.microseconds - b.microseconds)
+    Span(microseconds: .clampedDifference(a.microseconds, b.microseconds))
   }
   @inlinable public static func + (a: Instant, b: Span) -> Instant {
     let (sum, overflow) = a.microseconds.addingReportingOverflow(b.microseconds)
     return overflow ? .never : Instant(microseconds: sum)
   }
   @inlinable public static func - (a: Instant, b: Span) -> Instant {
-    Instant(microseconds: a.microseconds - b.microseconds)
+    Instant(microseconds: .clampedDifference(a.microseconds, b.microseconds))
+  }
+}
+
+// Numbers from outside may be of any size: quantities stay at the ends of their range rather than trap.
+extension Int64 {
+  @inlinable @inline(__always) static func clampedSum(_ a: Int64, _ b: Int64) -> Int64 {
+    let (sum, overflow) = a.addingReportingOverflow(b)
+    return overflow ? (b < 0 ? .min : .max) : sum
+  }
+
+  @inlinable @inline(__always) static func clampedDifference(_ a: Int64, _ b: Int64) -> Int64 {
+    let (difference, overflow) = a.subtractingReportingOverflow(b)
+    return overflow ? (b < 0 ? .max : .min) : difference
+  }
+
+  /// The nearest whole number, or the end of the range beyond it; 0 for no number.
+  @inlinable public static func rounding(_ value: Double) -> Int64 {
+    if abs(value) < 9.2e18 { return Int64(value.rounded()) }
+    return value.isNaN ? 0 : value < 0 ? .min : .max
   }
 }
 
@@ -38,7 +57,7 @@
   @inlinable public init(microseconds: Int64) { self.microseconds = microseconds }
 
   /// `seconds`, to the nearest microsecond.
-  @inlinable public init(seconds: Double) { microseconds = Int64((seconds * 1e6).rounded()) }
+  @inlinable public init(seconds: Double) { microseconds = .rounding(seconds * 1e6) }
 
   public static let zero = Span(microseconds: 0)
 
@@ -46,9 +65,13 @@
   @inlinable public var seconds: Double { Double(microseconds) / 1e6 }
 
   @inlinable public static func < (a: Span, b: Span) -> Bool { a.microseconds < b.microseconds }
-  @inlinable public static func + (a: Span, b: Span) -> Span { Span(microseconds: a.microseconds + b.microseconds) }
-  @inlinable public static func - (a: Span, b: Span) -> Span { Span(microseconds: a.microseconds - b.microseconds) }
-  @inlinable public static func += (a: inout Span, b: Span) { a.microseconds += b.microseconds }
+  @inlinable public static func + (a: Span, b: Span) -> Span {
+    Span(microseconds: .clampedSum(a.microseconds, b.microseconds))
+  }
+  @inlinable public static func - (a: Span, b: Span) -> Span {
+    Span(microseconds: .clampedDifference(a.microseconds, b.microseconds))
+  }
+  @inlinable public static func += (a: inout Span, b: Span) { a = a + b }
 }
 
 /// A size of memory in bytes.
@@ -60,8 +83,8 @@
   public static let zero = Bytes(0)
 
   @inlinable public static func < (a: Bytes, b: Bytes) -> Bool { a.count < b.count }
-  @inlinable public static func + (a: Bytes, b: Bytes) -> Bytes { Bytes(a.count + b.count) }
-  @inlinable public static func - (a: Bytes, b: Bytes) -> Bytes { Bytes(a.count - b.count) }
+  @inlinable public static func + (a: Bytes, b: Bytes) -> Bytes { Bytes(.clampedSum(a.count, b.count)) }
+  @inlinable public static func - (a: Bytes, b: Bytes) -> Bytes { Bytes(.clampedDifference(a.count, b.count)) }
 }
 
 extension Bytes {

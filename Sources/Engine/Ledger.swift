@@ -209,6 +209,9 @@ extension Ledger {
     guard !allotment.cores.isEmpty, allotment.cores.isSubset(of: state.nodes[place].node.cores),
       allotment.gpus.isSubset(of: state.nodes[place].gpuSet)
     else { return Refusal(.outOfRange, "starting a cell on cores or GPUs that the node has not") }
+    guard allotment.shared || allotment.gpus.count >= Int(state.notebooks[Int(id.number)].cell.demand.gpus) else {
+      return Refusal(.outOfRange, "starting a cell on fewer GPUs than it asks for")
+    }
     guard
       allotment.shared
         || (allotment.cores.isSubset(of: state.nodes[place].idleCores)

@@ -39,6 +39,8 @@ extension SchedulerState {
     let place = Int(notebooks[index].allotment.node.number)
     guard !notebooks[index].allotment.shared, !gpus.isEmpty, place < nodes.count else { return }
     var next = Residency(gpus: gpus, bytes: notebooks[index].cell.demand.gpuMemory, used: now)
+    // A log may say anything.
+    guard gpus.max().map({ $0 < nodes[place].savingUntil.count }) ?? true else { return }
     for gpu in gpus { next.delay = max(next.delay, nodes[place].savingUntil[gpu] - now) }
     if let old = notebooks[index].residency {
       let price = nodes[place].node.swapTime(of: old.bytes)
@@ -85,7 +87,7 @@ extension SchedulerState {
 // What policies ask.
 extension SchedulerState {
   /// The GPUs of `idle` for a notebook's cell: those that it has its memory on, then those with room, then those from
-  /// which least has to be evicted; nil where too few are large enough.
+  /// which least has to be evicted; nil where too few are large enough, or have or can be given the room.
   public func gpus(for id: NotebookID, _ count: Int, from idle: GPUSet) -> GPUSet? {
     let index = Int(id.number)
     let wanted = notebooks[index].cell.demand.gpuMemory
@@ -97,6 +99,7 @@ extension SchedulerState {
     var rated: [(isOther: Int, lacking: Int64, gpu: Int)] = []
     for gpu in idle where nodes[place].node.gpus[gpu].memory == .zero || nodes[place].node.gpus[gpu].memory >= wanted {
       let lacking = max(lackingMemory(for: id, on: gpu, of: place).count, 0)
+      guard lacking == 0 || lacking <= evictableMemory(on: gpu, of: place, besides: id) else { continue }
       rated.append((own.contains(gpu) ? 0 : 1, lacking, gpu))
     }
     guard rated.count >= count else { return nil }
@@ -127,11 +130,19 @@ extension SchedulerState {
     return nil
   }
 
-  /// Whether what a notebook keeps in GPU memory can be saved: no cell of it uses a GPU now.
+  /// Whether what a notebook keeps in GPU memory can be saved: no cell of it uses these GPUs now.
   public func isEvictable(_ id: NotebookID) -> Bool {
     let slot = notebooks[Int(id.number)]
     guard let residency = slot.residency, !residency.isSaved else { return false }
-    return slot.state != .running || slot.allotment.gpus.isEmpty
+    return slot.state != .running || slot.allotment.gpus.isDisjoint(with: residency.gpus)
+  }
+
+  /// How long the cell that has just started or resumed waits for GPU memory before it can work.
+  public func memoryDelay(of id: NotebookID) -> Span {
+    let slot = notebooks[Int(id.number)]
+    guard slot.keepsGPUMemory, slot.cell.demand.gpuMemory > .zero, !slot.allotment.shared, !slot.allotment.gpus.isEmpty
+    else { return .zero }
+    return max(slot.residency?.delay ?? .zero, .zero)
   }
 
   /// When a notebook that keeps GPU memory is expected to want it again: now where a cell of it is in the books; by the
@@ -150,6 +161,15 @@ extension SchedulerState {
     case .latestReturn:
       ids.map { (expectedReturn(of: $0), $0) }.sorted { ($1.0, $0.1) < ($0.0, $1.1) }.map(\.1)
     }
+  }
+
+  /// What could be saved from a GPU, in bytes.
+  private func evictableMemory(on gpu: Int, of place: Int, besides id: NotebookID) -> Int64 {
+    var total = Bytes.zero
+    for other in nodes[place].residents where other != id && isEvictable(other) {
+      if let kept = notebooks[Int(other.number)].residency, kept.gpus.contains(gpu) { total = total + kept.bytes }
+    }
+    return total.count
   }
 
   private func ownGPUs(of id: NotebookID) -> GPUSet {

@@ -464,6 +464,8 @@ extension SchedulerState {
   /// Takes a notebook out of a list; the last one takes its place.
   private static func leave(_ list: inout [NotebookID], _ slots: inout [NotebookSlot], _ id: NotebookID) {
     let place = Int(slots[Int(id.number)].place)
+    // A log may let a cell end that never began.
+    guard place >= 0, place < list.count, list[place] == id else { return }
     let last = list.removeLast()
     if last != id {
       list[place] = last

@@ -51,9 +51,11 @@ extension Lines {
     guard ledger.state.pinnedCount == 0 else { return startAroundPins(on: node, in: &ledger, rule: rule) }
     while let id = lines[index].first {
       let need = ledger.state.wholeNeed(of: id)
-      guard ledger.state.isIdle(need, on: node), ledger.state.hasMemory(for: id) else { return }
+      guard ledger.state.isIdle(need, on: node), ledger.state.hasMemory(for: id),
+        ledger.state.hasGPUMemory(for: id, need, on: node),
+        ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: Reason(rule))
+      else { return }
       lines[index].remove(id)
-      ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: Reason(rule))
     }
   }
 
@@ -66,9 +68,10 @@ extension Lines {
       room.cores.subtract(kept.cores)
       room.gpus.subtract(kept.gpus)
       let need = ledger.state.wholeNeed(of: id)
-      if let allotment = ledger.state.wholePlacement(of: id, need, in: room) {
-        lines[Int(node.number)].remove(id)
+      if let allotment = ledger.state.wholePlacement(of: id, need, in: room),
         ledger.start(id, on: allotment, because: Reason(pin == nil ? rule : .pinned))
+      {
+        lines[Int(node.number)].remove(id)
       } else if let pin {
         kept.cores.formUnion(pin.cores)
         kept.gpus.formUnion(pin.gpus)

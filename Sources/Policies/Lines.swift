@@ -65,6 +65,12 @@ extension SchedulerState {
       && nodes[place].idleCores.count(outside: nodes[place].drainedCores) >= Int(need.cores)
   }
 
+  /// Whether idle GPUs have the memory for a cell, or can be given it.
+  func hasGPUMemory(for id: NotebookID, _ need: Need, on node: NodeID) -> Bool {
+    guard notebooks[Int(id.number)].cell.demand.gpuMemory > .zero else { return true }
+    return gpus(for: id, Int(need.gpus), from: room(on: node).gpus) != nil
+  }
+
   /// The allotment of a whole cell from `room`; nil where it does not fit.
   func wholePlacement(of id: NotebookID, _ need: Need, in room: Room) -> Allotment? {
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), hasMemory(for: id) else { return nil }

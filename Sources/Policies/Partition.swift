@@ -50,7 +50,8 @@ public struct Partition: Policy {
         blocked.append(id)
         continue
       }
-      ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? .partition : .pinned))
+      let reason = Reason(ledger.state[id].pin == nil ? .partition : .pinned)
+      if !ledger.start(id, on: allotment, because: reason) { blocked.append(id) }
     }
     waiting = blocked
     ledger.explainWaits { state in state.queue.filter { state.isStartable($0) } }

@@ -55,7 +55,11 @@ extension Lines {
     while let id = lines[index].first(
       fitting: Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node)))
     {
-      guard startIfItFits(id, in: &ledger, rule: rule) else { return }
+      guard startIfItFits(id, in: &ledger, rule: rule) else {
+        // Counts would let it start, and its GPU memory has no room: those behind it need not wait for that.
+        for other in lines[index].ordered where other != id { startIfItFits(other, in: &ledger, rule: rule) }
+        return
+      }
     }
   }
 
@@ -68,7 +72,9 @@ extension Lines {
     guard let allotment = ledger.state.wholePlacement(of: id, need, in: ledger.state.room(for: id)) else {
       return false
     }
+    let reason = Reason(ledger.state[id].pin == nil ? rule : .pinned, for: other)
+    guard ledger.start(id, on: allotment, because: reason) else { return false }
     lines[Int(ledger.state[id].node.number)].remove(id)
-    return ledger.start(id, on: allotment, because: Reason(ledger.state[id].pin == nil ? rule : .pinned, for: other))
+    return true
   }
 }

@@ -44,7 +44,7 @@ public struct Simulator: Sendable {
     var cells: Int32 = 0
     /// Microseconds of the cell's work that are left, as it would run alone; exact while it runs at full rate.
     var left: Int64 = 0
-    /// When `left` was last true.
+    /// When `left` was last true; in the future while its GPU memory is on its way.
     var since: Int64 = 0
     var rate = 1.0
     var submitted = Instant.zero
@@ -64,14 +64,14 @@ public struct Simulator: Sendable {
     /// Books the work done since `since`.
     mutating func settle(at now: Int64) {
       let elapsed = now - since
-      since = now
       guard elapsed > 0 else { return }
+      since = now
       let done = rate == 1 ? elapsed : Int64((Double(elapsed) * rate).rounded())
       left = max(left - done, 0)
     }
 
-    /// How long its cell takes to end at the rate at which it runs.
-    var remaining: Int64 { rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up)) }
+    /// When its cell ends at the rate at which it runs.
+    var end: Int64 { since + (rate == 1 ? left : Int64((Double(left) / max(rate, 1e-9)).rounded(.up))) }
   }
 
   public private(set) var scheduler: Scheduler
@@ -79,8 +79,8 @@ public struct Simulator: Sendable {
   public private(set) var entriesCount: Int64 = 0
   /// Every entry so far, where the settings keep them.
   public private(set) var recorded: [Entry] = []
-  /// Every input so far, where the settings keep entries.
-  public private(set) var recordedInputs: [GivenInput] = []
+  /// Every input so far as the engine was given it, and how many entries it brought, where the settings keep entries.
+  public private(set) var recordedInputs: [(input: Input, at: Instant, entries: Int)] = []
   /// The cells that ended, where the settings keep them.
   public private(set) var history: [RanCell] = []
   let trace: Trace
@@ -202,7 +202,9 @@ public struct Simulator: Sendable {
   public var digest: Digest { scheduler.ledger.digest }
 
   /// Gives what was recorded since the last call to `body`, and forgets it: each input with the entries it brought.
-  public mutating func drainRecord(_ body: (GivenInput, ArraySlice<Entry>) -> Void) {
+  public mutating func drainRecord(
+    _ body: ((input: Input, at: Instant, entries: Int), ArraySlice<Entry>) -> Void
+  ) {
     var place = 0
     for given in recordedInputs {
       body(given, recorded[place..<place + given.entries])
@@ -355,8 +357,7 @@ extension Simulator {
     entriesCount += Int64(scheduler.ledger.news.count)
     if settings.keepsEntries {
       recorded.append(contentsOf: scheduler.entries)
-      recordedInputs.append(
-        GivenInput(input: input(), at: Instant(microseconds: now), entries: scheduler.entries.count))
+      recordedInputs.append((input(), Instant(microseconds: now), scheduler.entries.count))
     }
     var sharingChanged = false
     for place in scheduler.ledger.news.indices {
@@ -401,7 +402,7 @@ extension Simulator {
     }
     player.suspendedAt = 0
     player.isRunning = true
-    player.since = now
+    player.since = max(player.since, now)
     player.shares = scheduler.state.notebooks[slot].allotment.shared
     if player.keeps, (cores, gpus) != (player.cores, player.gpus) {
       hold(player, -1)
@@ -425,21 +426,22 @@ extension Simulator {
       player.rate =
         cores >= cell.cores
         ? 1 : Speedup(parallelThousandths: cell.parallelThousandths).rate(on: Double(cores), of: cell.cores)
-      schedule(Int32(index), at: now + player.remaining, ends: true)
+      schedule(Int32(index), at: player.end, ends: true)
     }
     players[index] = player
   }
 
-  /// A cell whose GPU memory has to be brought to its GPUs first, or others' out of the way, ends that much later.
+  /// A cell whose GPU memory has to be brought to its GPUs first, or others' out of the way, does nothing until then,
+  /// whatever cores it is given meanwhile.
   private mutating func waitForMemory(of id: NotebookID) {
-    let slot = Int(id.number)
-    guard scheduler.state.notebooks[slot].cell.demand.gpuMemory > .zero else { return }
-    guard let delay = scheduler.state.notebooks[slot].residency?.delay, delay > .zero else { return }
-    let index = Int(playerOf[slot])
-    guard !players[index].shares else { return }
-    tally.swapMicroseconds += Double(delay.microseconds)
-    players[index].left += Int64((Double(delay.microseconds) * players[index].rate).rounded())
-    schedule(Int32(index), at: now + players[index].remaining, ends: true)
+    let delay = scheduler.state.memoryDelay(of: id).microseconds
+    guard delay > 0 else { return }
+    let index = Int(playerOf[Int(id.number)])
+    // What is on its way arrives while the cell is suspended, too.
+    let ready = max(players[index].since, now + delay)
+    tally.swapMicroseconds += Double(ready - players[index].since)
+    players[index].since = ready
+    schedule(Int32(index), at: players[index].end, ends: true)
   }
 
   private mutating func finishRunning(_ player: Int32) {
@@ -482,7 +484,7 @@ extension Simulator {
       guard rate != players[index].rate else { continue }
       players[index].settle(at: now)
       players[index].rate = rate
-      schedule(player, at: now + players[index].remaining, ends: true)
+      schedule(player, at: players[index].end, ends: true)
     }
   }
 
@@ -505,12 +507,4 @@ extension Simulator {
     tally.heldCores += elapsed * Double(min(held.cores, node.cores.count))
     tally.heldGPUs += elapsed * Double(min(held.gpus, node.gpus.count))
   }
-}
-
-/// An input as the engine was given it.
-public struct GivenInput: Sendable {
-  public var input: Input
-  public var at: Instant
-  /// How many entries it brought.
-  public var entries: Int
 }

@@ -1,10 +1,12 @@
 import Domain
+import Engine
 
 /// Turns the entries of a recorded session, live or simulated, into a trace: what its authors did, without the waiting.
 ///
 /// Entries are taken one at a time, so that a long session need not be in memory. A cell's `run` is an estimate of its time
 /// alone: while it held *k* of its *c* cores it made `speedup(k)/speedup(c)` of progress (Amdahl's law with the forecast's
-/// parallel share), none while it was suspended, and a share of it where cores or GPUs were held by several at once.
+/// parallel share), none while it was suspended or waited for GPU memory to be saved and restored, and a share of it where
+/// cores or GPUs were held by several at once.
 public struct RecordedSession {
   private struct Running {
     var cell: Cell
@@ -12,6 +14,8 @@ public struct RecordedSession {
     var runMicroseconds: Double = 0
     var peakMemory = Bytes.zero
     var hasStarted = false
+    /// When its GPU memory is, or was, where it runs.
+    var worksFrom = Instant.zero
   }
 
   private struct Lane {
@@ -22,6 +26,7 @@ public struct RecordedSession {
     var cells: [TraceCell] = []
   }
 
+  private var state = SchedulerState()
   private var lanes: [NotebookID: Lane] = [:]
   private var running: [NotebookID: Running] = [:]
   private var coreHolders: [NodeID: [Int]] = [:]
@@ -37,6 +42,7 @@ public struct RecordedSession {
   public mutating func take(_ entry: Entry) {
     advance(to: entry.at)
     entries += 1
+    state.apply(entry)
     switch entry.event {
     case .notebookOpened(let notebook):
       lanes[notebook.id] = Lane(notebook: notebook, opened: entry.at)
@@ -47,33 +53,33 @@ public struct RecordedSession {
       adopted += 1
       running[cell.notebook] = Running(cell: cell)
       allot(allotment, to: cell.notebook)
-    case .cellStarted(_, let id, let allotment, _), .cellResized(_, let id, let allotment, _),
-      .cellResumed(_, let id, let allotment, _):
+    case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
       allot(allotment, to: id)
+      waitForMemory(id)
+    case .cellResized(_, let id, let allotment, _): allot(allotment, to: id)
     case .cellSuspended(_, let id, _): allot(nil, to: id)
     case .cellEnded(_, let id, let outcome): end(id, outcome)
     case .cellRefused: leftOut.add("cells that no node could hold")
-    case .demandOverridden(let id, let demand):
-      if let demand { running[id]?.cell.demand = demand }
     case .usageSampled(let id, let usage):
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellWaits, .memoryEvicted, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken:
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
       break
     }
   }
 
   /// Lets everything that runs run up to `now`.
   private mutating func advance(to now: Instant) {
-    let elapsed = Double((now - clock).microseconds)
-    guard elapsed > 0 else { return }
+    let before = clock
+    guard now > before else { return }
     clock = now
     for id in running.keys {
       guard let one = running[id], let allotment = one.allotment else { continue }
+      let elapsed = (now - max(before, one.worksFrom)).microseconds
+      guard elapsed > 0 else { continue }
       let progress = progress(of: one.cell, on: allotment)
-      running[id]?.runMicroseconds += elapsed * progress
+      running[id]?.runMicroseconds += Double(elapsed) * progress
     }
   }
 
@@ -96,6 +102,12 @@ public struct RecordedSession {
       running[id]?.hasStarted = true
       count(allotment, by: 1)
     }
+  }
+
+  /// What is on its way arrives while the cell is suspended, too.
+  private mutating func waitForMemory(_ id: NotebookID) {
+    guard let one = running[id], state.contains(id) else { return }
+    running[id]?.worksFrom = max(one.worksFrom, clock + state.memoryDelay(of: id))
   }
 
   private mutating func count(_ allotment: Allotment, by step: Int) {

@@ -96,7 +96,8 @@ public struct Trace: Hashable, Sendable {
     for turn in 0..<max(times, 0) {
       for notebook in notebooks {
         var copy = notebook
-        copy.arrival = copy.arrival + Span(microseconds: step.microseconds * Int64(turn))
+        let (later, overflow) = step.microseconds.multipliedReportingOverflow(by: Int64(turn))
+        copy.arrival = copy.arrival + Span(microseconds: overflow ? .max : later)
         if turn > 0 { copy.name = "\(copy.name)#\(turn + 1)" }
         result.notebooks.append(copy)
       }
@@ -123,7 +124,7 @@ extension Trace {
   public func stretched(by factor: Double) -> Trace {
     var result = self
     let first = notebooks.map(\.arrival).min() ?? .zero
-    func scaled(_ span: Span) -> Span { Span(microseconds: Int64((Double(span.microseconds) * factor).rounded())) }
+    func scaled(_ span: Span) -> Span { Span(microseconds: .rounding(Double(span.microseconds) * factor)) }
     for index in result.notebooks.indices {
       result.notebooks[index].arrival = first + scaled(notebooks[index].arrival - first)
       for cell in result.notebooks[index].cells.indices {

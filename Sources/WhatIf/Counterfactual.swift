@@ -92,15 +92,11 @@ public struct Counterfactual {
     var past = try Redecision(
       policy: isFromBeginning ? changes.policy ?? script.policy : script.policy, explainsWaits: script.explainsWaits,
       catalogue: catalogue)
-    var fold = SchedulerState()
     var pace = pace
     try recording.forEachInput { given in
       guard given.at < from else { return false }
       past.take(given)
-      for entry in given.entries {
-        fold.apply(entry)
-        pace.apply(entry)
-      }
+      for entry in given.entries { pace.apply(entry) }
       return true
     }
     pace.changed.removeAll()
@@ -110,7 +106,7 @@ public struct Counterfactual {
       past.isSame
       ? past.scheduler
       : try Scheduler(
-        continuing: fold, policy: fold.policyName, from: catalogue,
+        continuing: pace.state, policy: pace.state.policyName, from: catalogue,
         settings: Scheduler.Settings(explainsWaits: script.explainsWaits))
     now = max(from, scheduler.state.now)
     plan()
@@ -419,7 +415,7 @@ extension Counterfactual {
     if runner.rate > 0 {
       let left = max(cell.work - pace.done(id, at: now), 0)
       let span = Span(microseconds: Int64(min(left / runner.rate, 9e17).rounded()))
-      plan(index, .end, at: now + span, recorded: cell.ended, order: cell.endOrder)
+      plan(index, .end, at: max(now, runner.worksFrom) + span, recorded: cell.ended, order: cell.endOrder)
     } else if scheduler.state[id].state == .queued, cell.started == nil, let ended = cell.ended,
       cell.outcome != .refused
     {

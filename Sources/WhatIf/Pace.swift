@@ -1,10 +1,12 @@
 import Domain
+import Engine
 import Simulation
 
 /// How much of its cell each notebook has worked off, followed through a log: recorded or decided again.
 ///
 /// Work is counted in microseconds on one core, so that it means the same on any number of cores. A cell on cores of its
-/// own works at Amdahl's speedup on them, up to what it can use; cells that share work as `Contention` says.
+/// own works at Amdahl's speedup on them, up to what it can use; cells that share work as `Contention` says. A cell that
+/// waits for GPU memory to be saved and restored holds what it was given and works nothing off.
 struct Pace: Sendable {
   struct Runner: Sendable {
     /// The cores that the cell can use, the GPUs that it needs, and how it scales.
@@ -13,9 +15,11 @@ struct Pace: Sendable {
     var speedup = Speedup(parallelThousandths: 1000)
     /// Worked off until `since`.
     var done = 0.0
-    /// Core microseconds a microsecond; 0 while it does not run.
+    /// Core microseconds a microsecond from `worksFrom` on; 0 while it does not run.
     var rate = 0.0
     var since = Instant.zero
+    /// When its GPU memory is, or was, where it runs.
+    var worksFrom = Instant.zero
     var allotment: Allotment?
     /// Held so far: cores × microseconds and GPUs × microseconds.
     var heldCores = 0.0
@@ -23,8 +27,15 @@ struct Pace: Sendable {
 
     /// How fast it works on all the cores that it can use of a node that has `cores`.
     func fullRate(onNodeOf cores: Int) -> Double { speedup.over(cores: Double(min(Int(coresMost), max(cores, 1)))) }
+
+    /// What it has worked off until `now`.
+    func done(at now: Instant) -> Double {
+      done + Double(max((now - max(since, worksFrom)).microseconds, 0)) * rate
+    }
   }
 
+  /// The books as the entries leave them.
+  private(set) var state = SchedulerState()
   /// By notebook number.
   private(set) var runners: [Runner] = []
   /// Whose rate has changed since it was last cleared.
@@ -40,13 +51,11 @@ struct Pace: Sendable {
   func contains(_ id: NotebookID) -> Bool { id.number >= 0 && Int(id.number) < runners.count }
 
   /// What the notebook's cell has worked off until `now`.
-  func done(_ id: NotebookID, at now: Instant) -> Double {
-    let runner = self[id]
-    return runner.done + Double((now - runner.since).microseconds) * runner.rate
-  }
+  func done(_ id: NotebookID, at now: Instant) -> Double { self[id].done(at: now) }
 
   /// Follows one entry.
   mutating func apply(_ entry: Entry) {
+    state.apply(entry)
     switch entry.event {
     case .nodeAdded(let node):
       if Int(node.id.number) < loads.count { rebuild(node) } else { loads.append(SharedLoad(node)) }
@@ -56,6 +65,11 @@ struct Pace: Sendable {
       prepare(cell)
       begin(cell.notebook, on: allotment, at: entry.at)
     case .cellStarted(_, let id, let allotment, _), .cellResumed(_, let id, let allotment, _):
+      if contains(id), state.contains(id) {
+        // What is on its way arrives while the cell is suspended, too.
+        let index = Int(id.number)
+        runners[index].worksFrom = max(runners[index].worksFrom, entry.at + state.memoryDelay(of: id))
+      }
       begin(id, on: allotment, at: entry.at)
     case .cellResized(_, let id, let allotment, _):
       stop(id, at: entry.at)
@@ -110,7 +124,7 @@ struct Pace: Sendable {
   private mutating func settle(_ index: Int, at now: Instant) {
     guard let allotment = runners[index].allotment else { return }
     let elapsed = Double((now - runners[index].since).microseconds)
-    runners[index].done += elapsed * runners[index].rate
+    runners[index].done = runners[index].done(at: now)
     // What is shared is counted as what the cell asks for: nobody holds it alone.
     runners[index].heldCores +=
       elapsed * Double(allotment.shared ? Int(runners[index].coresMost) : allotment.cores.count)

@@ -44,6 +44,45 @@ struct RecordedSessionTests {
     #expect(abs(estimated / played - 1) <= tolerance, "\(policy), seed \(seed): \(estimated) for \(played)")
   }
 
+  @Test("the time in which GPU memory is moved is no work", arguments: ["fcfs", "dynamic"], UInt64(1)...3)
+  func gpuMemory(policy: String, seed: UInt64) throws {
+    var simulator = try GPUMemorySimulationTests.simulator(policy, seed: seed, swapSeconds: 20)
+    simulator.run()
+    #expect(simulator.measures().swapHours > 0)
+    var recorded = RecordedSession()
+    for entry in simulator.recorded { recorded.take(entry) }
+    let again = recorded.finish(name: "again", note: "").trace
+    for (a, b) in zip(again.notebooks, simulator.trace.notebooks) {
+      #expect(a.cells.count == b.cells.count)
+      for (one, other) in zip(a.cells, b.cells) {
+        #expect(
+          abs(one.run.seconds - other.run.seconds) <= 0.001 * other.run.seconds + 1e-4,
+          "\(policy), seed \(seed): \(one.run.seconds) for \(other.run.seconds)")
+      }
+    }
+  }
+
+  @Test("a demand that is overridden is that of later cells")
+  func overridden() {
+    let notebook = Notebook(id: NotebookID(0), node: NodeID(0), user: "ana", path: "a.ipynb")
+    let cell = Cell(
+      id: CellID(1), notebook: notebook.id, submitted: Instant(seconds: 1), demand: Demand(coresMost: 2))
+    let both = Allotment(node: NodeID(0), cores: CoreSet([0, 1]))
+    let events: [(Double, Event)] = [
+      (0, .notebookOpened(notebook)), (1, .cellQueued(cell)),
+      (1, .cellStarted(cell.id, notebook.id, both, Reason(.backfilled))),
+      (2, .demandOverridden(notebook.id, Demand(coresMost: 8, gpus: 1))), (5, .cellEnded(cell.id, notebook.id, .ok)),
+    ]
+    var recorded = RecordedSession()
+    for (index, event) in events.enumerated() {
+      recorded.take(Entry(sequence: Int64(index + 1), at: Instant(seconds: event.0), event: event.1))
+    }
+    #expect(
+      recorded.finish(name: "s", note: "").trace.notebooks[0].cells == [
+        TraceCell(think: Span(seconds: 1), run: Span(seconds: 4), cores: 2)
+      ])
+  }
+
   @Test("what never ran is left out, and what had not ended is told")
   func leftOut() {
     let notebook = Notebook(id: NotebookID(0), node: NodeID(0), user: "ana", path: "a.ipynb")
