@@ -83,7 +83,7 @@ public enum WaitCause: UInt8, Hashable, Sendable, CaseIterable {
 /// Why a cell waits, for whom, and until when.
 public struct Wait: Hashable, Sendable {
   public var cause: WaitCause
-  /// How many cores or GPUs are missing (memory: mebibytes); 0 where the cause is no quantity.
+  /// How many cores or GPUs are missing (memory: mebibytes; room kept: seconds until the arrival expected); 0 where the cause is no quantity.
   public var lacking: Int32
   /// Who holds what is missing, most first, four at the most.
   public var holders: [NotebookID]
@@ -116,7 +116,17 @@ public struct Wait: Hashable, Sendable {
     case .operatorSuspended: "suspended by an operator"
     case .pin: "its pinned cores or GPUs are taken\(held)"
     case .drain: "what it needs is being drained"
-    case .anticipation: "room is kept for a cell about to arrive\(held)"
+    case .anticipation:
+      "room is kept for \(holders.first.map(name) ?? "a cell about to arrive"), expected \(Self.inTime(seconds: lacking))"
+    }
+  }
+
+  private static func inTime(seconds: Int32) -> String {
+    switch seconds {
+    case ..<1: "now"
+    case ..<120: "in \(seconds) s"
+    case ..<7200: "in \(seconds / 60) min"
+    default: "in \(seconds / 3600) h"
     }
   }
 }

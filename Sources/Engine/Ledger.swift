@@ -236,9 +236,11 @@ extension Wait {
   /// Whether an operator would want to hear of the change: another cause, other holders, another place, or a start
   /// expected at a noticeably other time (by more than 2 s and a quarter of what is left).
   func isNews(after last: Wait, at now: Instant) -> Bool {
-    guard cause == last.cause, lacking == last.lacking, holders == last.holders, place == last.place else {
+    guard cause == last.cause, cause == .anticipation || lacking == last.lacking, holders == last.holders, place == last.place else {
       return true
     }
+    // The seconds until an arrival fall by themselves.
+    if cause == .anticipation, abs(lacking - last.lacking) > max(2, last.lacking / 4) { return true }
     guard let expected, let before = last.expected else { return (expected == nil) != (last.expected == nil) }
     let shift = abs((expected.median - before.median).microseconds)
     let left = max((before.median - now).microseconds, 0)

@@ -27,12 +27,16 @@ public protocol Policy: Sendable {
   /// - Parameter id: the notebook that it is about, one of the state's; nil where it is about something else.
   mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState)
 
+  /// Whether it looks at what a notebook's next cell is likely to be, so that whoever foresees need not where it does not.
+  var foreseesNextCells: Bool { get }
+
   /// Called once after each input, when its events have been applied.
   mutating func decide(_ ledger: inout Ledger)
 }
 
 extension Policy {
   public static var options: [(name: String, summary: String)] { [] }
+  public var foreseesNextCells: Bool { false }
 }
 
 /// What stands behind a policy's name: `dynamic:ageing=0,no-preemption` gives `ageing` the value `0` and sets

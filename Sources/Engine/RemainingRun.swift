@@ -8,7 +8,7 @@ extension Quantiles {
   /// The distribution is taken to be linear between its quantiles, and above the last one to fall as far again with each
   /// halving of what is left of it. A run that has outlived all of it lives on as processes do, of which half of those
   /// that have run for t run for 2t (Harchol-Balter and Downey, ACM TOCS 15(3), 1997).
-  func left(after ran: Span, at share: Double) -> Span {
+  public func left(after ran: Span, at share: Double) -> Span {
     let known = [p05, p25, p50, p75, p95].map { Double($0.microseconds) }
     let lived = Double(ran.microseconds)
     guard lived < known[4] else {

@@ -52,6 +52,9 @@ public struct Scheduler: Sendable {
     _read { yield ledger.entries }
   }
 
+  /// Whether its policy looks at what a notebook's next cell is likely to be.
+  public var foreseesNextCells: Bool { policy.foreseesNextCells }
+
   /// When the engine wants a timer input; `never` where only the world can move it.
   public var wakeAt: Instant { ledger.wakeAt }
 

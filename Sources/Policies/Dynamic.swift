@@ -38,6 +38,10 @@ public struct Dynamic: Policy {
     (name: "share", summary: "the part of the node that aged cells may want before the bound rises: 0.5 without it"),
     (name: "no-stagger", summary: "order the cells of a very large notebook as those of any other"),
     (name: "eager-eviction", summary: "save idle notebooks' GPU memory to the host as soon as room is wanted"),
+    (
+      name: "rooms",
+      summary: "keep a place idle for a cell about to arrive, where that saves more than it costs and taking it is dear"
+    ),
     (name: "width", summary: "how much the GPUs that a cell needs count in its index: 0 (not at all) to 1"),
   ]
 
@@ -50,6 +54,7 @@ public struct Dynamic: Policy {
   let share: Double?
   let staggers: Bool
   let evictsEagerly: Bool
+  let keepsRooms: Bool
   let width: Double
 
   /// The instant of the present input; the state's is that of its last entry.
@@ -62,6 +67,10 @@ public struct Dynamic: Policy {
   var claims: ContiguousArray<Claim> = []
   var pending: [NotebookID] = []
   var deferred: [NotebookID] = []
+  /// Cells that fit and are kept waiting for others, by the present decision.
+  var keptBack: [KeptBack] = []
+  /// When running gangs of the node at hand are expected to give back what they hold; nil while nobody has asked.
+  var releases: [Release]?
 
   public init(options: PolicyOptions) throws(Refusal) {
     preempts = !options.has("no-preemption")
@@ -72,6 +81,7 @@ public struct Dynamic: Policy {
     let part = try options.number("share", in: 0...1, otherwise: 0.5)
     share = options.has("fixed") ? nil : part
     evictsEagerly = options.has("eager-eviction")
+    keepsRooms = options.has("rooms") && anticipates
     staggers = !options.has("no-stagger") && !options.has("no-ageing") && hours > 0
     width = try options.number("width", in: 0...1, otherwise: 0.1)
   }
@@ -108,6 +118,8 @@ public struct Dynamic: Policy {
     var runningOthers = Line()
     /// Startable cells that are not aged, by the instant from which their standstill counts.
     var ageing = Line()
+    /// Thinking notebooks by when their next cell is expected, where rooms are kept for them.
+    var arrivals = Line()
     var bound: Bound
     /// Cells, waiting or running, whose cores can change.
     var malleable = 0
@@ -115,6 +127,8 @@ public struct Dynamic: Policy {
     var gangCores: Int32 = 0
     var unforeseen = 0
   }
+
+  public var foreseesNextCells: Bool { keepsRooms }
 
   public mutating func prepare(for state: SchedulerState) {
     now = state.now
@@ -147,12 +161,12 @@ public struct Dynamic: Policy {
     guard let id else { return }
     switch kind {
     case .cellQueued, .cellAdopted:
-      leave(id, in: state)
-      standings[Int(id.number)] = Standing()
+      forget(id, in: state)
       reenter(id, in: state)
-    case .cellEnded, .notebookClosed, .kernelDied:
-      leave(id, in: state)
-      standings[Int(id.number)] = Standing()
+    case .cellEnded:
+      forget(id, in: state)
+      expectNext(of: id, in: state)
+    case .notebookClosed, .kernelDied: forget(id, in: state)
     case .cellSuspended, .cellResized, .priorityChanged, .held, .released, .resumeOrdered, .pinned, .unpinned:
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
@@ -162,8 +176,16 @@ public struct Dynamic: Policy {
     }
   }
 
+  /// Takes a notebook out of everything, with all that was known of its cell.
+  private mutating func forget(_ id: NotebookID, in state: SchedulerState) {
+    leave(id, in: state)
+    standings[Int(id.number)] = Standing()
+    if keepsRooms { nodes[Int(state.notebooks[Int(id.number)].node.number)].arrivals.remove(id) }
+  }
+
   public mutating func decide(_ ledger: inout Ledger) {
     now = ledger.now
+    if keepsRooms { keptBack.removeAll(keepingCapacity: true) }
     for node in nodes.indices {
       let id = NodeID(Int32(node))
       if ledger.state.pinnedCount > 0 { startPinned(on: id, in: &ledger) }
@@ -184,7 +206,7 @@ public struct Dynamic: Policy {
         ledger.wake(at: at)
       }
     }
-    ledger.explainWaits { state in
+    ledger.explainWaits(keptBack: keptBack) { state in
       let pinned = state.queue.filter {
         state.isStartable($0) && state.notebooks[Int($0.number)].isPinned
       }

@@ -27,12 +27,14 @@ extension Dynamic {
     if nodes[index].malleable > 0 { free.cores = coresForGangs(on: node, in: ledger.state) }
     var cursor: NotebookID? = head
     var attempts = 0
+    releases = nil
     while let id = cursor {
       let need = gangNeed(of: id, in: ledger.state)
       let rank = standings[Int(id.number)].rank
-      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger) {
-        deferred.append(id)
-        nodes[index].gangs.remove(id)
+      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger)
+        || isKeptBack(id, need, free, on: node, in: &ledger)
+      {
+        putOff(id, on: index)
         cursor = nodes[index].gangs.next(after: rank)
         continue
       }
@@ -45,9 +47,15 @@ extension Dynamic {
       guard preempts, attempts < Self.attemptsMost, mayPreempt(rank, on: index) else { break }
       cursor = nodes[index].gangs.next(after: rank)
     }
-    fillUp(on: node, &free, in: ledger.state)
+    fillUp(on: node, &free, in: &ledger)
     for id in deferred { refresh(id, in: ledger.state) }
     deferred.removeAll(keepingCapacity: true)
+  }
+
+  /// Leaves a gang out of the present decision.
+  private mutating func putOff(_ id: NotebookID, on index: Int) {
+    deferred.append(id)
+    nodes[index].gangs.remove(id)
   }
 
   private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
@@ -67,25 +75,35 @@ extension Dynamic {
   }
 
   /// Whoever fits starts, in order. Without preemption, only where it does not delay the first that waits.
-  private mutating func fillUp(on node: NodeID, _ free: inout Need, in state: SchedulerState) {
+  private mutating func fillUp(on node: NodeID, _ free: inout Need, in ledger: inout Ledger) {
     let index = Int(node.number)
-    guard preempts else { return fillUpBesideHead(on: node, &free, in: state) }
+    guard preempts else { return fillUpBesideHead(on: node, &free, in: &ledger) }
     while let id = nodes[index].gangs.first(fitting: free) {
-      take(id, gangNeed(of: id, in: state), &free, on: node)
+      let need = gangNeed(of: id, in: ledger.state)
+      if isKeptBack(id, need, free, on: node, in: &ledger) {
+        putOff(id, on: index)
+      } else {
+        take(id, need, &free, on: node)
+      }
     }
   }
 
-  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Need, in state: SchedulerState) {
+  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Need, in ledger: inout Ledger) {
     let index = Int(node.number)
     guard let head = nodes[index].gangs.first else { return }
     var after = standings[Int(head.number)].rank
     guard nodes[index].gangs.first(fitting: free, after: after) != nil else { return }
-    var shadow = Shadow(of: gangNeed(of: head, in: state), on: node, in: state, room: free, at: now)
+    var shadow = Shadow(of: gangNeed(of: head, in: ledger.state), on: node, in: ledger.state, room: free, at: now)
     while let id = nodes[index].gangs.first(fitting: free, after: after) {
       after = standings[Int(id.number)].rank
-      let need = gangNeed(of: id, in: state)
-      let endsInTime = state.notebooks[Int(id.number)].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
+      let need = gangNeed(of: id, in: ledger.state)
+      let endsInTime =
+        ledger.state.notebooks[Int(id.number)].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
       guard endsInTime || need.fits(in: shadow.left) else { continue }
+      if isKeptBack(id, need, free, on: node, in: &ledger) {
+        putOff(id, on: index)
+        continue
+      }
       take(id, need, &free, on: node)
       if !endsInTime {
         shadow.left.cores -= need.cores
@@ -153,7 +171,7 @@ extension Dynamic {
   }
 
   /// What a running gang would leave to others if it were suspended.
-  private func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
+  func whatItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> Need {
     let index = Int(id.number)
     let place = Int(node.number)
     let gpus = Int32(state.notebooks[index].allotment.gpus.subtracting(state.nodes[place].drainedGPUs).count)

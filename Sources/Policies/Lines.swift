@@ -85,8 +85,12 @@ extension SchedulerState {
 extension Ledger {
   /// Explains the waits of a policy that starts cells in the order of `line`, where anybody wants to know.
   ///
-  /// - Parameter isWhole: whether the rule gives a cell all the cores that it can use, or none.
-  mutating func explainWaits(isWhole: Bool = false, inOrder line: (SchedulerState) -> [NotebookID]) {
+  /// - Parameters:
+  ///   - isWhole: whether the rule gives a cell all the cores that it can use, or none.
+  ///   - keptBack: the cells that could start and wait for others about to arrive.
+  mutating func explainWaits(
+    isWhole: Bool = false, keptBack: [KeptBack] = [], inOrder line: (SchedulerState) -> [NotebookID]
+  ) {
     guard explainsWaits else { return }
     let waiting = line(state) + state.queue.filter { !state.isStartable($0) }
     let outlook = Outlook(of: state, startingInOrder: waiting, at: now)
@@ -94,7 +98,12 @@ extension Ledger {
     for (index, id) in waiting.enumerated() {
       let wanted = isWhole ? state.wholeNeed(of: id).cores : nil
       var wait = state.shortage(of: id, in: state.room(for: id), place: Int32(index + 1), coresWanted: wanted)
-      if wait.cause == .turn, let ahead { wait.holders = [ahead] }
+      if wait.cause == .turn, let kept = keptBack.first(where: { $0.id == id }) {
+        let seconds = Int32(clamping: Int64((kept.expected - now).seconds.rounded(.up)))
+        wait = Wait(cause: .anticipation, lacking: seconds, holders: [kept.other], place: wait.place)
+      } else if wait.cause == .turn, let ahead {
+        wait.holders = [ahead]
+      }
       wait.expected = outlook.starts[index]
       explain(id, wait)
       if state.isStartable(id) { ahead = ahead ?? id }

@@ -11,12 +11,15 @@ public protocol ForecastSource: Sendable {
   mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant)
   /// A notebook has been closed after its last cell.
   mutating func closed(number: Int)
+  /// The policy looks at next cells: from now on forecasts say what they know of them.
+  mutating func foreseeNextCells()
   /// Whether it wants to be told of ends.
   var learns: Bool { get }
 }
 
 extension ForecastSource {
   public mutating func closed(number: Int) {}
+  public mutating func foreseeNextCells() {}
   public var learns: Bool { true }
 }
 
@@ -31,10 +34,13 @@ public struct OracleForecast: ForecastSource {
 
   /// By notebook number; what remains falls with each cell asked for.
   private var known: [Known?]
+  private var foreseesNext = false
 
   public var learns: Bool { false }
 
   public init(notebooks: Int) { known = Array(repeating: nil, count: notebooks) }
+
+  public mutating func foreseeNextCells() { foreseesNext = true }
 
   public mutating func forecast(of index: Int, in notebook: TraceNotebook, number: Int, at now: Instant)
     -> CellForecast?
@@ -50,12 +56,14 @@ public struct OracleForecast: ForecastSource {
     guard let facts = known[number] else { return nil }
     let cell = notebook.cells[index]
     known[number]?.remaining = facts.remaining - cell.run
-    // Only who weighs evictions asks for the think time.
-    let next = cell.gpuMemory > .zero && index + 1 < notebook.cells.count ? notebook.cells[index + 1].think : nil
+    // Only who weighs evictions or keeps rooms asks for the think time.
+    let asks = foreseesNext || cell.gpuMemory > .zero
+    let next = asks && index + 1 < notebook.cells.count ? notebook.cells[index + 1] : nil
     let further = next.map {
       FurtherForecast(
-        need: ForeseenNeed(), notebookLeft: Quantiles(certain: facts.remaining), think: Quantiles(certain: $0),
-        nextRun: nil, nextNeed: ForeseenNeed())
+        need: ForeseenNeed(), notebookLeft: Quantiles(certain: facts.remaining), think: Quantiles(certain: $0.think),
+        nextRun: foreseesNext ? Quantiles(certain: $0.run) : nil,
+        nextNeed: foreseesNext ? ForeseenNeed($0) : ForeseenNeed())
     }
     return CellForecast(
       run: Quantiles(certain: cell.run), basis: .oracle, notebookRemaining: facts.remaining, notebookTotal: facts.total,
@@ -64,6 +72,21 @@ public struct OracleForecast: ForecastSource {
   }
 
   public mutating func learn(from index: Int, in notebook: TraceNotebook, number: Int, ran: Span, at now: Instant) {}
+}
+
+extension ForeseenNeed {
+  /// What a cell of a trace needs, for certain.
+  fileprivate init(_ cell: TraceCell) {
+    self.init(
+      millicores: Amounts(certain: Int64(cell.cores) * 1000), gpus: Amounts(certain: Int64(cell.gpus)),
+      memory: Amounts(certain: cell.memory.count), gpuMemory: Amounts(certain: cell.gpuMemory.count))
+  }
+}
+
+extension Amounts {
+  fileprivate init(certain amount: Int64) {
+    self.init(p05: amount, p25: amount, p50: amount, p75: amount, p95: amount)
+  }
 }
 
 /// Foresees nothing.

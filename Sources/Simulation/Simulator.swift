@@ -122,6 +122,7 @@ public struct Simulator: Sendable {
     self.settings = settings
     self.forecast = forecast
     scheduler = try Scheduler(policy: settings.policy, from: catalogue, settings: settings.engine)
+    if scheduler.foreseesNextCells { self.forecast.foreseeNextCells() }
     scheduler.reserveCapacity(notebooks: trace.notebooks.count)
     learns = forecast.learns
     keepsBetweenCells = settings.policy.hasPrefix("reservation")

@@ -10,7 +10,9 @@ import Traces
 @Suite("GPU memory in simulated sessions")
 struct GPUMemorySimulationTests {
   static let policies =
-    PolicyCatalogue.standard.names + ["dynamic:no-preemption", "dynamic:no-malleability", "dynamic:eager-eviction"]
+    PolicyCatalogue.standard.names + [
+      "dynamic:no-preemption", "dynamic:no-malleability", "dynamic:eager-eviction", "dynamic:rooms",
+    ]
 
   /// Four GPUs of 8 GiB; saving one takes `swapSeconds`.
   static func node(swapSeconds: Double) -> Node {

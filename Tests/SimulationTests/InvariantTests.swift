@@ -12,7 +12,7 @@ struct InvariantTests {
   static let policies =
     PolicyCatalogue.standard.names + [
       "dynamic:no-preemption", "dynamic:no-malleability", "dynamic:no-anticipation", "dynamic:no-ageing",
-      "dynamic:ageing=0.02,share=0.2",
+      "dynamic:ageing=0.02,share=0.2", "dynamic:rooms,no-preemption", "dynamic:rooms,no-preemption,no-malleability",
     ]
   static let node = Node(
     id: NodeID(0), name: "n", cores: CoreSet(0..<16), gpus: (0..<4).map { GPU(uuid: "g\($0)") })
@@ -142,7 +142,7 @@ struct InvariantTests {
 
   @Test("the same inputs give the same digest, in every process")
   func pinnedDigest() throws {
-    let digests = try ["fcfs", "dynamic", "os"].map { policy in
+    let digests = try ["fcfs", "dynamic", "os", "dynamic:no-preemption"].map { policy in
       var simulator = try Self.simulator(policy, seed: 42)
       simulator.run()
       return simulator.digest.hexadecimal
