@@ -71,6 +71,13 @@ public struct Notebook: Hashable, Sendable {
     self.codeHash = codeHash
     self.key = key
   }
+
+  /// The hash of a cell's code (FNV-1a, 64 bits): the same in every process, unlike Swift's own.
+  public static func hash(of code: String) -> UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in code.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return hash
+  }
 }
 
 /// A distribution by five of its quantiles.

@@ -57,7 +57,7 @@ extension Gate {
     request.problems = problems.prefix(Self.problemsMost).map(\.description)
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
-      cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: fnv1a(content.code),
+      cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: CellSource.hash(of: content.code),
       demand: demand)
     perform(queue.arrive(.cell(cell), at: now), at: now)
   }
@@ -213,11 +213,4 @@ extension Gate {
     backlogTold = queue.backlog
     link.send(.backlog(count: backlogTold), at: now)
   }
-}
-
-/// A 64-bit hash of a text (FNV-1a): the same in every process, unlike Swift's own.
-func fnv1a(_ text: String) -> UInt64 {
-  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-  for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  return hash
 }

@@ -5,8 +5,9 @@ import Traces
 /// Foresees from what has happened in the session so far, and from nothing else.
 ///
 /// Of the trace it reads what the engine is told at a submission (the demand), what it could have measured at an end
-/// (how much work the cell was, what it used), and never what comes later. A trace has no code, so a cell is known by
-/// its place in its notebook, and a notebook by its name without the mark of a repetition.
+/// (how much work the cell was, what it used), and never what comes later. A cell is known by its
+/// code and its name where the trace has them, else by its place in its notebook; a notebook by its name without the mark
+/// of a repetition.
 public struct LearnedForecast: ForecastSource {
   public private(set) var forecaster: Forecaster
 
@@ -23,12 +24,13 @@ public struct LearnedForecast: ForecastSource {
   {
     let id = Self.id(number)
     if index == 0 {
-      let path = notebook.name.split(separator: "#", maxSplits: 1).first.map(String.init) ?? notebook.name
-      forecaster.open(Notebook(id: id, node: NodeID(0), user: notebook.user, path: path, kernel: "trace"))
+      forecaster.open(
+        Notebook(id: id, node: NodeID(0), user: notebook.user, path: notebook.document, kernel: "trace"))
     }
     let demand = notebook.cells[index].demand
-    let forecast = forecaster.forecast(CellSource(), demand, in: id)
-    forecaster.submit(CellSource(), demand, in: id, at: now)
+    let source = notebook.source(of: index)
+    let forecast = forecaster.forecast(source, demand, in: id)
+    forecaster.submit(source, demand, in: id, at: now)
     return forecast
   }
 

@@ -279,13 +279,15 @@ extension Simulator {
     let cell = cells[Int(players[index].first) + number]
     let instant = Instant(microseconds: now)
     let foreseen = forecast.forecast(of: number, in: trace.notebooks[index], number: index, at: instant)
+    var source = trace.notebooks[index].source(of: number)
+    source.key = UInt64(number + 1)
     players[index].submitted = instant
     players[index].started = .never
     players[index].left = cell.run.microseconds
     scheduler.handleSubmission(
-      of: players[index].id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen, at: instant)
+      of: players[index].id, cell.demand, source, foreseen, at: instant)
     let id = players[index].id
-    obey(.observation(.cellSubmitted(id, cell.demand, CellSource(key: UInt64(number + 1)), foreseen)))
+    obey(.observation(.cellSubmitted(id, cell.demand, source, foreseen)))
     // Where it started, its end has taken this submission's place.
     if !players[index].isRunning { agenda.remove(player) }
   }

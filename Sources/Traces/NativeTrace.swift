@@ -36,14 +36,14 @@ public enum NativeTrace {
       out.append(contentsOf: "\"cells\": [".utf8)
       for (index, cell) in notebook.cells.enumerated() {
         if index > 0 { out.append(contentsOf: ", ".utf8) }
-        out.append(contentsOf: written(cell).utf8)
+        out.append(contentsOf: written(cell, notebook.source(of: index)).utf8)
       }
       out.append(contentsOf: "]}\n".utf8)
     }
     return out
   }
 
-  private static func written(_ cell: TraceCell) -> String {
+  private static func written(_ cell: TraceCell, _ source: CellSource) -> String {
     var text = "{\"think\": \(seconds(cell.think.microseconds)), \"run\": \(seconds(cell.run.microseconds))"
     if cell.cores != 1 { text += ", \"cores\": \(cell.cores)" }
     if cell.parallelThousandths != 1000 { text += ", \"parallel\": \(Double(cell.parallelThousandths) / 1000)" }
@@ -51,6 +51,8 @@ public enum NativeTrace {
     if cell.memory != .zero { text += ", \"memory\": \(cell.memory.count)" }
     if cell.gpuMemory != .zero { text += ", \"gpuMemory\": \(cell.gpuMemory.count)" }
     if cell.outcome != .ok { text += ", \"outcome\": \"\(cell.outcome.word)\"" }
+    if source.codeHash != 0 { text += ", \"code\": \"\(String(source.codeHash, radix: 16))\"" }
+    if let name = source.jupyterCell { text += ", \"cell\": \(quoted(name))" }
     return text + "}"
   }
 
@@ -63,6 +65,12 @@ public enum NativeTrace {
     while fraction.count > 1, fraction.last == "0" { fraction.removeLast() }
     return "\(sign)\(magnitude / 1_000_000).\(fraction)"
   }
+
+  /// No cell's name is longer, in characters.
+  static let cellNameMost = 64
+
+  /// A cell's name as a trace may hold it: on one line, and not too long; nil where nothing is left of it.
+  static func cellName(_ text: String) -> String? { text.isEmpty ? nil : text.printable(at: cellNameMost) }
 
   /// The text as a JSON string.
   public static func quoted(_ text: String) -> String {
@@ -162,7 +170,9 @@ private struct NativeReader {
       case "priority": notebook.priority = Int32(try whole(&scanner, key, -100...100))
       case "cells":
         hasCells = true
-        notebook.cells = try cells(&scanner)
+        notebook.cells = []
+        notebook.sources = []
+        try cells(&scanner, of: &notebook)
       default: throw unknown(key, "notebook, user, arrival, priority and cells")
       }
     }
@@ -172,20 +182,19 @@ private struct NativeReader {
     return notebook
   }
 
-  private func cells(_ scanner: inout JSONScanner) throws(TraceError) -> [TraceCell] {
+  private func cells(_ scanner: inout JSONScanner, of notebook: inout TraceNotebook) throws(TraceError) {
     let mend = "Write the cells like [{\"think\": 0, \"run\": 12.5, \"cores\": 4}]."
     guard scanner.take(UInt8(ascii: "[")) else { throw fail("cells", "is not a list", mend) }
-    var cells: [TraceCell] = []
-    if scanner.take(UInt8(ascii: "]")) { return cells }
+    if scanner.take(UInt8(ascii: "]")) { return }
     repeat {
-      cells.append(try cell(&scanner, number: cells.count + 1))
+      try cell(&scanner, number: notebook.cells.count + 1, of: &notebook)
     } while scanner.take(UInt8(ascii: ","))
     guard scanner.take(UInt8(ascii: "]")) else { throw fail("cells", "has no closing ']'", mend) }
-    return cells
   }
 
-  private func cell(_ scanner: inout JSONScanner, number: Int) throws(TraceError) -> TraceCell {
+  private func cell(_ scanner: inout JSONScanner, number: Int, of notebook: inout TraceNotebook) throws(TraceError) {
     var cell = TraceCell(think: .zero, run: Span(microseconds: -1))
+    var source = CellSource()
     let mend = "Write a cell like {\"think\": 0, \"run\": 12.5, \"cores\": 4, \"gpus\": 1}."
     try scanner.object(fault: { fail("cells[\(number)]", $0.because, mend) }) { (scanner, key) throws(TraceError) in
       let field = "cells[\(number)].\(key)"
@@ -208,11 +217,29 @@ private struct NativeReader {
             "There are \(CellOutcome.allCases.map(\.word).joined(separator: ", ")).")
         }
         cell.outcome = outcome
-      default: throw unknown(field, "think, run, cores, parallel, gpus, memory, gpuMemory and outcome")
+      case "code":
+        let digits = try text(&scanner, field)
+        guard digits.utf8.count <= 16, digits.utf8.first != UInt8(ascii: "+"), let hash = UInt64(digits, radix: 16),
+          hash != 0
+        else {
+          throw fail(
+            field, "is '\(digits.printable(at: 20))'",
+            "Write a hash as 1 to 16 hexadecimal digits; leave it out where the code is not known.")
+        }
+        source.codeHash = hash
+      case "cell":
+        let name = try text(&scanner, field)
+        guard let known = NativeTrace.cellName(name), known == name else {
+          throw fail(
+            field, "is '\(name.printable(at: 20))'",
+            "Name a cell in 1 to \(NativeTrace.cellNameMost) characters without line breaks.")
+        }
+        source.jupyterCell = name
+      default: throw unknown(field, "think, run, cores, parallel, gpus, memory, gpuMemory, outcome, code and cell")
       }
     }
     guard cell.run >= .zero else { throw fail("cells[\(number)].run", "is missing", mend) }
-    return cell
+    notebook.append(cell, source)
   }
 
   private func unknown(_ key: String, _ known: String) -> TraceError {

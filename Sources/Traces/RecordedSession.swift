@@ -23,7 +23,8 @@ public struct RecordedSession {
     var opened: Instant
     var previousEnd: Instant?
     var arrival: Instant?
-    var cells: [TraceCell] = []
+    /// Its cells, and which code they are.
+    var cells: [(cell: TraceCell, source: CellSource)] = []
   }
 
   private var state = SchedulerState()
@@ -134,12 +135,15 @@ public struct RecordedSession {
     let think = max((one.cell.submitted - before).microseconds, 0)
     if lane.arrival == nil { lane.arrival = min(lane.opened, one.cell.submitted) }
     let demand = one.cell.demand
-    lane.cells.append(
-      TraceCell(
-        think: Span(microseconds: think), run: Span(microseconds: Int64(one.runMicroseconds.rounded())),
-        cores: demand.coresMost,
-        parallelThousandths: one.cell.forecast?.parallelThousandths ?? 1000, gpus: demand.gpus,
-        memory: demand.memory > .zero ? demand.memory : one.peakMemory, gpuMemory: demand.gpuMemory, outcome: outcome))
+    let cell = TraceCell(
+      think: Span(microseconds: think), run: Span(microseconds: Int64(one.runMicroseconds.rounded())),
+      cores: demand.coresMost,
+      parallelThousandths: one.cell.forecast?.parallelThousandths ?? 1000, gpus: demand.gpus,
+      memory: demand.memory > .zero ? demand.memory : one.peakMemory, gpuMemory: demand.gpuMemory, outcome: outcome)
+    // The gate's own number of the cell is another one each time it runs: it says nothing about the next session.
+    let source = CellSource(
+      jupyterCell: one.cell.source.jupyterCell.flatMap(NativeTrace.cellName), codeHash: one.cell.source.codeHash)
+    lane.cells.append((cell, source))
     lane.previousEnd = clock
     lanes[id] = lane
   }
@@ -158,10 +162,11 @@ public struct RecordedSession {
         leftOut.add("notebooks without a cell that ran")
         continue
       }
-      trace.notebooks.append(
-        TraceNotebook(
-          name: lane.notebook.path.isEmpty ? "notebook-\(id.number)" : lane.notebook.path, user: lane.notebook.user,
-          arrival: arrival, priority: min(max(lane.notebook.priority, -100), 100), cells: lane.cells))
+      var notebook = TraceNotebook(
+        name: lane.notebook.path.isEmpty ? "notebook-\(id.number)" : lane.notebook.path, user: lane.notebook.user,
+        arrival: arrival, priority: min(max(lane.notebook.priority, -100), 100), cells: [])
+      for (cell, source) in lane.cells { notebook.append(cell, source) }
+      trace.notebooks.append(notebook)
     }
     trace.nameApart()
     var notes = ["\(entries) entries; run times are estimates of the time alone, from what each cell held"]

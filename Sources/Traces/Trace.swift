@@ -48,13 +48,44 @@ public struct TraceNotebook: Hashable, Sendable {
   /// From -100 to 100; higher goes first.
   public var priority: Int32
   public var cells: [TraceCell]
+  /// Which code each cell is, in the cells' order; empty, or shorter than the cells, where it is not known.
+  ///
+  /// It stands beside the cells and not in them, so that a million cells stay numbers that are copied as they are.
+  public var sources: [CellSource]
 
-  public init(name: String, user: String, arrival: Instant = .zero, priority: Int32 = 0, cells: [TraceCell]) {
+  public init(
+    name: String, user: String, arrival: Instant = .zero, priority: Int32 = 0, cells: [TraceCell],
+    sources: [CellSource] = []
+  ) {
     self.name = name
     self.user = user
     self.arrival = arrival
     self.priority = priority
     self.cells = cells
+    self.sources = sources
+  }
+
+  /// Which code a cell is; with neither a name nor a hash where it is not known.
+  public func source(of index: Int) -> CellSource { sources.indices.contains(index) ? sources[index] : CellSource() }
+
+  /// Adds a cell, and which code it is where that is known.
+  mutating func append(_ cell: TraceCell, _ source: CellSource) {
+    if source.jupyterCell != nil || source.codeHash != 0 {
+      while sources.count < cells.count { sources.append(CellSource()) }
+      sources.append(source)
+    }
+    cells.append(cell)
+  }
+
+  /// What it is a session of: its name without the marks (`#2`) that tell sessions and repetitions of one document apart.
+  public var document: String {
+    var name = name[...]
+    while let mark = name.lastIndex(of: "#"), mark > name.startIndex {
+      let number = name[name.index(after: mark)...]
+      guard !number.isEmpty, number.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { break }
+      name = name[..<mark]
+    }
+    return String(name)
   }
 
   /// The run times of its cells added up: how long they take alone on the node.

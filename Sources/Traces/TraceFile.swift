@@ -11,8 +11,9 @@ public enum TraceFile {
   /// Reads a trace that is told by its first line: native, the AdobeTrace's CSV, or a table of timings; each may be
   /// compressed with gzip.
   ///
+  /// - Parameter times: what is believed of a table of timings that has both.
   /// - Throws: `TraceError` where the file cannot be opened or is none of these.
-  public static func read(_ path: String) throws(TraceError) -> Trace {
+  public static func read(_ path: String, times: TimingTable.Times = .columns) throws(TraceError) -> Trace {
     let file = path.split(separator: "/").last.map(String.init) ?? path
     let name = file.firstIndex(of: ".").map { String(file[..<$0]) } ?? file
     var reader = try LineReader(path)
@@ -21,7 +22,7 @@ public enum TraceFile {
       beginning = first.trimmed.isEmpty ? nil : first.trimmed
       if first.begins(with: "job_id,") { return try AdobeTrace.read(path, name: name).trace }
       if first.first != UInt8(ascii: "{"), TimingTable.isHeader(first) {
-        return try TimingTable.read(path, name: name).trace
+        return try TimingTable.read(path, name: name, times: times).trace
       }
     }
     // What does not even begin like one is not read whole.
@@ -34,7 +35,7 @@ public enum TraceFile {
   /// The bytes of a file, unpacked where it is compressed.
   ///
   /// - Throws: `TraceError` in the operating system's words, for a damaged archive, and for one that is too large.
-  public static func contents(of path: String, bytesMost: Int = bytesMost) throws(TraceError) -> [UInt8] {
+  static func contents(of path: String, bytesMost: Int = bytesMost) throws(TraceError) -> [UInt8] {
     let stream = try ByteStream(path)
     var bytes: [UInt8] = []
     while try stream.next({ bytes.append(contentsOf: $0) }) {

@@ -158,6 +158,27 @@ struct StartCalibratorTests {
     let coverage = Double(told.within) / Double(told.promised)
     #expect((0.75...0.85).contains(coverage), "\(coverage)")
   }
+
+  @Test("hold much of it from the first start on, where waits are spread over decades", arguments: UInt64(1)...10)
+  func early(seed: UInt64) {
+    var calibrator = StartCalibrator()
+    var within = 0
+    var state = seed
+    for number in 1...60 {
+      let now = Instant(seconds: Double(number) * 1e6)
+      let raw = ExpectedStart(
+        early: now + Span(seconds: 50), median: now + Span(seconds: 100), late: now + Span(seconds: 200))
+      let range = calibrator.told(
+        raw, cell: CellID(Int64(number)), of: NotebookID(0), submitted: now, at: now)
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      // From 1 s to 3,000 s, evenly by the number of digits.
+      let powers: [Double] = [1, 3, 10, 30, 100, 300, 1000, 3000]
+      let started = now + Span(seconds: powers[Int(state >> 40) % powers.count])
+      calibrator.started(CellID(Int64(number)), of: NotebookID(0), at: started)
+      if range.early <= started, started <= range.late { within += 1 }
+    }
+    #expect((42...58).contains(within), "seed \(seed): \(within) of 60")
+  }
 }
 
 extension CellForecast {

@@ -86,6 +86,47 @@ struct LearnedForecastTests {
     for policy in ["fcfs", "fairshare", "os"] { #expect(learned < (try antt(NoForecast(), policy)) / 2) }
   }
 
+  /// Notebooks that run the same few codes in an order of their own; each code has a run time.
+  static func shuffled(named: Bool) -> Trace {
+    let runs = [1.0, 30, 900, 20_000]
+    var state: UInt64 = 9
+    var trace = Trace(name: "codes", notebooks: [])
+    for number in 0..<40 {
+      var notebook = TraceNotebook(
+        name: "n\(number)", user: "u", arrival: Instant(seconds: Double(number) * 1e6), cells: [])
+      for _ in 0..<8 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let code = Int(state >> 33) % runs.count
+        notebook.cells.append(TraceCell(think: Span(seconds: 10), run: Span(seconds: runs[code])))
+        if named { notebook.sources.append(CellSource(codeHash: UInt64(code + 1))) }
+      }
+      trace.notebooks.append(notebook)
+    }
+    return trace
+  }
+
+  @Test("know a cell again by its code, wherever it stands", arguments: [true, false])
+  func byCode(named: Bool) throws {
+    let entries = try Self.entries(Self.shuffled(named: named), "fcfs")
+    var misses = 0.0
+    var outcomes = 0
+    var started: [CellID: Instant] = [:]
+    var foreseen: [CellID: Double] = [:]
+    for entry in entries.dropFirst(entries.count / 2) {
+      if case .cellQueued(let cell) = entry.event { foreseen[cell.id] = cell.forecast?.run.p50.seconds }
+      if case .cellStarted(let cell, _, _, _) = entry.event { started[cell] = entry.at }
+      guard case .cellEnded(let cell, _, _) = entry.event, let from = started[cell], let median = foreseen[cell] else {
+        continue
+      }
+      let ratio = median / (entry.at - from).seconds
+      misses += max(ratio, 1 / ratio) > 1.5 ? 1 : 0
+      outcomes += 1
+    }
+    #expect(outcomes > 100)
+    let missed = misses / Double(outcomes)
+    if named { #expect(missed < 0.05, "\(missed)") } else { #expect(missed > 0.4, "\(missed)") }
+  }
+
   @Test("give the same session for the same trace")
   func deterministic() throws {
     let trace = Self.workload(5)

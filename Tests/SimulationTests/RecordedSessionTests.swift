@@ -11,7 +11,12 @@ struct RecordedSessionTests {
   @Test(
     "think times, run times and demands come back", arguments: ["fcfs", "dynamic", "os", "reservation"], UInt64(1)...3)
   func roundTrip(policy: String, seed: UInt64) throws {
-    let trace = MixedWorkload(kind: .mixed, notebooks: 24, cores: 16, gpus: 4, load: 1.2, seed: seed).trace()
+    var trace = MixedWorkload(kind: .mixed, notebooks: 24, cores: 16, gpus: 4, load: 1.2, seed: seed).trace()
+    for index in trace.notebooks.indices where index % 2 == 0 {
+      trace.notebooks[index].sources = trace.notebooks[index].cells.indices.map {
+        CellSource(jupyterCell: "c\($0)", codeHash: UInt64($0 % 3 + 1))
+      }
+    }
     var settings = Simulator.Settings(policy: policy, contention: .none)
     settings.keepsEntries = true
     var simulator = try Simulator(
@@ -29,6 +34,7 @@ struct RecordedSessionTests {
     var estimated = 0.0
     for (a, b) in zip(again.notebooks, trace.notebooks) {
       #expect(a.cells.count == b.cells.count)
+      #expect(a.sources == b.sources)
       for (one, other) in zip(a.cells, b.cells) {
         #expect(abs((one.think - other.think).microseconds) <= 5, "\(policy), seed \(seed)")
         #expect(one.cores == other.cores && one.gpus == other.gpus && one.outcome == .ok)
@@ -87,7 +93,8 @@ struct RecordedSessionTests {
   func leftOut() {
     let notebook = Notebook(id: NotebookID(0), node: NodeID(0), user: "ana", path: "a.ipynb")
     func cell(_ number: Int64, _ at: Double) -> Cell {
-      Cell(id: CellID(number), notebook: notebook.id, submitted: Instant(seconds: at), demand: Demand(coresMost: 2))
+      Cell(id: CellID(number), notebook: notebook.id, submitted: Instant(seconds: at), demand: Demand(coresMost: 2),
+        source: CellSource(jupyterCell: "cell", codeHash: 3, key: UInt64(number)))
     }
     let both = Allotment(node: NodeID(0), cores: CoreSet([0, 1]))
     let one = Allotment(node: NodeID(0), cores: CoreSet([0]))
@@ -110,6 +117,7 @@ struct RecordedSessionTests {
       imported.trace.notebooks[0].cells == [
         TraceCell(think: Span(seconds: 2), run: Span(seconds: 4), cores: 2, outcome: .error)
       ])
+    #expect(imported.trace.notebooks[0].sources == [CellSource(jupyterCell: "cell", codeHash: 3)])
     #expect(imported.leftOut.count(of: "cells that never ran (aborted)") == 1)
     #expect(imported.leftOut.count(of: "cells that had not ended") == 1)
   }

@@ -60,6 +60,25 @@ struct ArkoudaEraTests {
     #expect(error?.description.contains(expected) == true, "\(error?.description ?? "")")
   }
 
+  @Test("knows a cell that comes again by its commands")
+  func commands() throws {
+    func line(_ second: Int, _ text: String) -> String {
+      "2026-01-12 08:00:\(second) [ServerDaemon] run Line 1 INFO [Chapel ] \(text)"
+    }
+    var lines: [String] = []
+    for (second, commands) in [(10, ["array", "argsort"]), (20, ["array"]), (30, ["array", "argsort"])] {
+      for command in commands {
+        lines += [
+          line(second, ">>> \(command) [\"id_\(second)\"]"), line(second, "repMsg: {\"msg\":\"\",\"user\":\"ann\"}"),
+          line(second, "<<< \(command) took 0.001 sec"),
+        ]
+      }
+    }
+    let notebook = try imported(lines.joined(separator: "\n")).trace.notebooks[0]
+    let codes = notebook.cells.indices.map { notebook.source(of: $0).codeHash }
+    #expect(codes.count == 3 && codes[0] == codes[2] && codes[0] != codes[1] && !codes.contains(0))
+  }
+
   @Test("marks a killed server, goes on after its restart, and counts other output")
   func killed() throws {
     let text = """

@@ -11,6 +11,7 @@ struct HostileTests {
     ("any", { try TraceFile.read($0) }), ("adobe", { try AdobeTrace.read($0).trace }),
     ("arkouda", { try ArkoudaLog.read([$0]).trace }), ("ipynb", { try TimedNotebooks.read([$0]).trace }),
     ("swf", { try StandardWorkload.read($0).trace }), ("timings", { try TimingTable.read($0).trace }),
+    ("stamps", { try TimingTable.read($0, times: .stamps).trace }),
   ]
 
   private static let seeds: [String] = [
@@ -20,6 +21,7 @@ struct HostileTests {
     ArkoudaWriter(seed: 3, cellsEach: 3).log(.december2019), TimedNotebookTests.all,
     "; c\n1 0 3 10 4 -1 -1 4 -1 -1 1 7 1 1 1 1 -1 -1\n2 30 0 5 1 -1 9 1 -1 -1 0 7 1 1 1 1 1 17\n",
     "notebook,duration_s,think_s_before\na,1,\na,2,5.5\n",
+    "notebook,cell_index,start,end\na,1,2026-01-12T08:58:02.5Z,2026-01-12T08:58:03Z\na,2,2026-01-12T09:58:02Z,2099-01-12T09:58:02Z\n",
   ]
 
   /// Every reader either gives a trace that can be written and read again, or says what is wrong.

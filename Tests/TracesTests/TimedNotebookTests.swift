@@ -86,6 +86,29 @@ struct TimedNotebookTests {
     #expect(found.trace.notebooks.map(\.name) == ["a.ipynb", "a.ipynb#2"])
   }
 
+  @Test("says which code a cell is by its id and a hash, never by its text")
+  func identity() throws {
+    func cell(_ id: String, _ source: String, _ second: Int) -> String {
+      let times = "{\"start_time\": \"2024-01-06T12:00:0\(second)\", \"end_time\": \"2024-01-06T12:00:0\(second)\"}"
+      return "{\"cell_type\": \"code\", \"id\": \(id), \"metadata\": {\"papermill\": \(times)}, \"source\": \(source)}"
+    }
+    let folder = try Scratch()
+    let long = "\"\(String(repeating: "z", count: 200))\""
+    let path = try folder.write(
+      Self.notebook(
+        cell("\"one\"", "[\"secret(\", \"1)\"]", 1), cell("\"t\\nwo\"", "\"secret(1)\"", 2), cell("3", "\"\"", 3),
+        cell(long, "5", 4)), "a.ipynb")
+    let notebook = try TimedNotebooks.read([path]).trace.notebooks[0]
+    let hash = CellSource.hash(of: "secret(1)")
+    #expect(notebook.source(of: 0) == CellSource(jupyterCell: "one", codeHash: hash))
+    #expect(notebook.source(of: 1) == CellSource(jupyterCell: "t?wo", codeHash: hash))
+    #expect(notebook.source(of: 2) == CellSource())
+    #expect(notebook.source(of: 3).jupyterCell?.count == 64 && notebook.source(of: 3).codeHash == 0)
+    let written = NativeTrace.write(Trace(name: "t", notebooks: [notebook]))
+    #expect(!String(decoding: written, as: UTF8.self).contains("secret"))
+    #expect(try NativeTrace.read(written, file: "t").notebooks[0] == notebook)
+  }
+
   @Test("refuses what was named and is no notebook, with its first line")
   func refuses() throws {
     let folder = try Scratch()

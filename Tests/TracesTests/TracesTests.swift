@@ -7,7 +7,7 @@ import Testing
 struct NativeTraceTests {
   static let good = """
     {"celltop-trace": 1, "name": "two", "note": "a \\"small\\" one"}
-    {"notebook": "n1", "user": "ana", "arrival": 0.5, "priority": 2, "cells": [{"think": 0, "run": 12.5, "cores": 4, "parallel": 0.95, "gpus": 1, "memory": 8, "gpuMemory": 16}, {"think": 1e1, "run": 0.000001}]}
+    {"notebook": "n1", "user": "ana", "arrival": 0.5, "priority": 2, "cells": [{"think": 0, "run": 12.5, "cores": 4, "parallel": 0.95, "gpus": 1, "memory": 8, "gpuMemory": 16}, {"think": 1e1, "run": 0.000001, "code": "00fF", "cell": "a \\"1\\""}]}
 
     {"notebook": "n2", "cells": []}
     """
@@ -27,6 +27,9 @@ struct NativeTraceTests {
           gpuMemory: Bytes(16)))
     #expect(trace.notebooks[0].cells[1].think == Span(seconds: 10))
     #expect(trace.notebooks[0].cells[1].run == Span(microseconds: 1))
+    #expect(trace.notebooks[0].source(of: 0) == CellSource())
+    #expect(trace.notebooks[0].source(of: 1) == CellSource(jupyterCell: "a \"1\"", codeHash: 255))
+    #expect(trace.notebooks[0].source(of: 2) == CellSource() && trace.notebooks[1].sources.isEmpty)
     #expect(trace.notebooks[1].user == "n2", "a notebook without a user is its own user")
   }
 
@@ -35,6 +38,25 @@ struct NativeTraceTests {
     let trace = try NativeTrace.read(Array(Self.good.utf8), file: "t.jsonl")
     let again = try NativeTrace.read(NativeTrace.write(trace), file: "t.jsonl")
     #expect(again == trace)
+  }
+
+  @Test("writes which code a cell is only where it is known")
+  func sources() {
+    func written(_ source: CellSource) -> String {
+      var notebook = TraceNotebook(name: "n", user: "u", cells: [])
+      notebook.append(TraceCell(think: .zero, run: .zero), source)
+      return String(decoding: NativeTrace.write(Trace(name: "t", notebooks: [notebook])), as: UTF8.self)
+    }
+    #expect(!written(CellSource(key: 7)).contains("code") && !written(CellSource(key: 7)).contains("\"cell\""))
+    #expect(written(CellSource(codeHash: .max)).contains("\"code\": \"ffffffffffffffff\"}"))
+    #expect(written(CellSource(jupyterCell: "c")).contains("0.0, \"cell\": \"c\"}"))
+  }
+
+  @Test(
+    "tells a document by its notebooks' names",
+    arguments: [("a", "a"), ("a#2", "a"), ("a#2#13", "a"), ("c#.ipynb", "c#.ipynb"), ("#2", "#2"), ("a#", "a#")])
+  func documents(name: String, document: String) {
+    #expect(TraceNotebook(name: name, user: "u", cells: []).document == document)
   }
 
   @Test(
@@ -67,6 +89,21 @@ struct NativeTraceTests {
       ("H{\"notebook\": \"a\", \"cells\": []} x", "t:2: goes on after the closing '}'"),
       ("H{\"notebook\": \"a", "t:2: 'notebook' is a text without its closing"),
       ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1e99}]}", "more than a hundred years"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": \"0\"}]}", "'cells[1].code' is '0'. Write a hash"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": \"\"}]}", "'cells[1].code' is ''"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": \"+1\"}]}", "'cells[1].code' is '+1'"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": \"x\"}]}", "'cells[1].code' is 'x'"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": 255}]}", "'cells[1].code'"),
+      (
+        "H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"code\": \"10000000000000000\"}]}",
+        "'cells[1].code' is '10000000000000000'"
+      ),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"cell\": \"\"}]}", "'cells[1].cell' is ''. Name a cell"),
+      ("H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"cell\": \"a\\nb\"}]}", "'cells[1].cell' is 'a?b'"),
+      (
+        "H{\"notebook\": \"a\", \"cells\": [{\"run\": 1, \"cell\": \"\(String(repeating: "y", count: 65))\"}]}",
+        "'cells[1].cell' is 'yyyyyyyyyyyyyyyyyyy…'"
+      ),
     ])
   func refusals(text: String, expected: String) {
     let whole = text.hasPrefix("H") ? "{\"celltop-trace\": 1}\n" + text.dropFirst() : text

@@ -112,6 +112,31 @@ struct TimingTableTests {
     #expect(found.trace.notebooks[0].cells.map(\.think.seconds) == [1, 2, 3])
   }
 
+  @Test("reads stamps in any order, lays overlaps end to end, and names cells by their index")
+  func stamps() throws {
+    let text = """
+      notebook,cell_index,start,end,duration_s,think_s_before
+      b,1,2026-06-14T10:00:05Z,2026-06-14T10:00:06Z,1,
+      a,9,2026-06-14T10:00:02.500Z,2026-06-14T10:00:04Z,9,9
+      a,2,2026-06-14T10:00:00Z,2026-06-14T10:00:03Z,9,
+      a,2,2026-06-14T10:01:00Z,2026-06-14T10:01:01Z,9,9
+      a,,2026-06-14T12:01:00Z,2026-06-14T12:01:01Z,9,9
+      a,1,yesterday,2026-06-14T12:01:01Z,9,9
+      """
+    let folder = try Scratch()
+    let path = try folder.write(text, "t.csv")
+    let found = try TimingTable.read(path, times: .stamps)
+    #expect(found.trace.notebooks.map(\.name) == ["a", "a#2", "b"])
+    #expect(found.trace.notebooks.map(\.arrival) == [0, 7260, 5].map { Instant(seconds: $0) })
+    #expect(found.trace.notebooks[0].cells.map(\.run.seconds) == [3, 1.5, 1])
+    #expect(found.trace.notebooks[0].cells.map(\.think.seconds) == [0, 0, 55.5])
+    #expect((0...2).map { found.trace.notebooks[0].source(of: $0).jupyterCell } == ["2", "9", "2"])
+    #expect(found.trace.notebooks[1].sources.isEmpty)
+    #expect(found.leftOut.count(of: "rows without a stamp for their start and their end") == 1)
+    #expect(try TraceFile.read(path, times: .stamps).notebooks == found.trace.notebooks)
+    #expect(try TimingTable.read(path).trace.notebooks[1].cells.map(\.run.seconds) == [9, 9, 9, 9, 9])
+  }
+
   @Test("refuses a table without think times")
   func refuses() {
     #expect(throws: TraceError.self) { try read("a,b\n1,2\n") }

@@ -70,7 +70,8 @@ public enum ArkoudaLog {
       trace.notebooks.append(
         TraceNotebook(
           name: "\(user)-\(counts[user] ?? 0)", user: user,
-          arrival: Instant(microseconds: session.start - zero), cells: session.cells))
+          arrival: Instant(microseconds: session.start - zero), cells: session.cells,
+          sources: session.sources))
     }
     // A user may be named like another one's session: names must differ.
     trace.nameApart()

@@ -10,6 +10,8 @@ struct ArkoudaSessions {
     /// Microseconds on the log's clock.
     var start: Int64
     var cells: [TraceCell]
+    /// Which commands each cell was.
+    var sources: [CellSource] = []
   }
 
   private struct Draft {
@@ -18,6 +20,8 @@ struct ArkoudaSessions {
     var took: Int64
     var failed = false
     var lost = false
+    /// The commands of its requests, in order, without what they were given: objects are named anew each time.
+    var commands = Digest()
   }
 
   private struct Lane {
@@ -52,6 +56,7 @@ struct ArkoudaSessions {
     if var draft = lane.draft {
       draft.end = max(draft.end, request.end)
       draft.took += request.took ?? 0
+      draft.commands.put(request.command)
       if request.failed { draft.failed = true }
       if request.lost { draft.lost = true }
       lane.draft = draft
@@ -80,6 +85,7 @@ struct ArkoudaSessions {
       TraceCell(
         think: Span(microseconds: think), run: Span(microseconds: run),
         outcome: draft.lost ? .lost : draft.failed ? .error : .ok))
+    lane.session?.sources.append(CellSource(codeHash: draft.commands.value))
     lane.previousEnd = draft.start + run
     cells += 1
   }

@@ -21,6 +21,8 @@ struct CellTimes: Hashable {
 /// A cell as far as it is read: everything is optional and of any type, because the file is anybody's.
 struct SavedCell: Decodable {
   var type: String?
+  /// Since nbformat 4.5.
+  var id: String?
   var metadata: SavedMetadata?
   var executionCount: Int?
   var source: SavedText?
@@ -28,7 +30,7 @@ struct SavedCell: Decodable {
 
   enum CodingKeys: String, CodingKey {
     case type = "cell_type"
-    case metadata
+    case id, metadata
     case executionCount = "execution_count"
     // Before nbformat 4.
     case promptNumber = "prompt_number"
@@ -38,6 +40,7 @@ struct SavedCell: Decodable {
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     type = try? container.decode(String.self, forKey: .type)
+    id = try? container.decode(String.self, forKey: .id)
     metadata = try? container.decode(SavedMetadata.self, forKey: .metadata)
     executionCount =
       (try? container.decode(Int.self, forKey: .executionCount))
@@ -46,6 +49,13 @@ struct SavedCell: Decodable {
       (try? container.decode(SavedText.self, forKey: .source))
       ?? (try? container.decode(SavedText.self, forKey: .input))
     outputs = try? container.decode([Lenient<SavedOutput>].self, forKey: .outputs)
+  }
+
+  /// Which code it is, by its id and by a hash of its text, as the gate of a live kernel makes it.
+  var identity: CellSource {
+    let text = source?.text ?? ""
+    return CellSource(
+      jupyterCell: id.flatMap(NativeTrace.cellName), codeHash: text.isEmpty ? 0 : CellSource.hash(of: text))
   }
 
   /// How it ended, by its outputs and by what its runner noted.

@@ -74,6 +74,7 @@ public enum TimedNotebooks {
     var count: Int?
     var outcome: CellOutcome
     var demand: Demand
+    var source: CellSource
   }
 
   private struct SavedNotebook: Decodable {
@@ -115,7 +116,8 @@ public enum TimedNotebooks {
           demand = comment.over(demand)
         }
         cells.append(
-          TimedCell(times: times, count: cell.executionCount, outcome: cell.outcome, demand: demand))
+          TimedCell(times: times, count: cell.executionCount, outcome: cell.outcome, demand: demand,
+            source: cell.identity))
       }
       if cells.isEmpty { leftOut.add("notebooks without a timed cell", at: path) } else { cut(cells, title: title) }
     }
@@ -152,11 +154,12 @@ public enum TimedNotebooks {
         }
         // Where stamps overlap, the later cell is what is left of it after the earlier one.
         let start = max(times.start, previousEnd)
-        sessions[sessions.count - 1].notebook.cells.append(
+        sessions[sessions.count - 1].notebook.append(
           TraceCell(
             think: Span(microseconds: isNew ? 0 : start - previousEnd),
             run: Span(microseconds: max(times.end - start, 0)), cores: cell.demand.coresMost, gpus: cell.demand.gpus,
-            memory: cell.demand.memory, gpuMemory: cell.demand.gpuMemory, outcome: cell.outcome))
+            memory: cell.demand.memory, gpuMemory: cell.demand.gpuMemory, outcome: cell.outcome),
+          cell.source)
         previousEnd = max(times.end, isNew ? times.end : previousEnd)
         previous = cell
       }

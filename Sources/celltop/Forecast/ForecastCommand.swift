@@ -43,13 +43,7 @@ struct ForecastCommand: ParsableCommand {
     }
 
     private func trial(of file: String) throws(TraceError) -> Trial {
-      let bytes = try TraceFile.contents(of: file)
-      let first = bytes.prefix(4096).prefix { $0 != 0x0A }
-      if TimingsTable.isHeader(String(decoding: first, as: UTF8.self)) {
-        let table = try TimingsTable(bytes, file: file)
-        return Trial(notebooks: table.notebooks, cells: table.cells, taught: taught)
-      }
-      return Trial(of: try TraceFile.read(file), taught: taught)
+      Trial(of: try TraceFile.read(file, times: .stamps), taught: taught)
     }
 
     private func rows(of trial: Trial, _ file: String) -> [String] {
