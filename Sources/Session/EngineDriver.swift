@@ -70,8 +70,12 @@ struct EngineDriver {
     return entries.compactMap(Effect.init(of:))
   }
 
-  /// What a reader of the history can begin from. The board is behind by what is about to be committed.
-  private func frames() -> [PackedFrame] { [PackedFrame(state), PackedFrame(board.take())] }
+  /// What a reader of the history can begin from, as of the last entry taken, which the board that is shown is behind of.
+  private func frames() -> [PackedFrame] {
+    var shown = board.take()
+    for entry in pending { shown.apply(entry) }
+    return [PackedFrame(state), PackedFrame(shown)]
+  }
 
   /// Writes what is left and closes the recording.
   func end() {

@@ -32,7 +32,7 @@ struct PastForecaster {
     } catch { trouble = "\(error)" }
     var budget = Self.entriesMost
     for session in sessions.prefix(while: { session in
-      budget -= session.entries
+      budget -= session.id == from.session ? max(session.entries - from.sequence, 0) : session.entries
       return session.id >= from.session && budget >= 0
     }).reversed() {
       forecaster.beginSession()
