@@ -233,7 +233,9 @@ extension Wait {
   /// Whether an operator would want to hear of the change: another cause, other holders, another place, or a start
   /// expected at a noticeably other time (by more than 2 s and a quarter of what is left).
   func isNews(after last: Wait, at now: Instant) -> Bool {
-    guard cause == last.cause, cause == .anticipation || lacking == last.lacking, holders == last.holders, place == last.place else {
+    guard cause == last.cause, cause == .anticipation || lacking == last.lacking, holders == last.holders,
+      place == last.place
+    else {
       return true
     }
     // The seconds until an arrival fall by themselves.
