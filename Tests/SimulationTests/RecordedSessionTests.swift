@@ -54,7 +54,8 @@ struct RecordedSessionTests {
   func leftOut() {
     let notebook = Notebook(id: NotebookID(0), node: NodeID(0), user: "ana", path: "a.ipynb")
     func cell(_ number: Int64, _ at: Double) -> Cell {
-      Cell(id: CellID(number), notebook: notebook.id, submitted: Instant(seconds: at), demand: Demand(coresMost: 2),
+      Cell(
+        id: CellID(number), notebook: notebook.id, submitted: Instant(seconds: at), demand: Demand(coresMost: 2),
         source: CellSource(jupyterCell: "cell", codeHash: 3, key: UInt64(number)))
     }
     let both = Allotment(node: NodeID(0), cores: CoreSet([0, 1]))

@@ -116,7 +116,8 @@ public enum TimedNotebooks {
           demand = comment.over(demand)
         }
         cells.append(
-          TimedCell(times: times, count: cell.executionCount, outcome: cell.outcome, demand: demand,
+          TimedCell(
+            times: times, count: cell.executionCount, outcome: cell.outcome, demand: demand,
             source: cell.identity))
       }
       if cells.isEmpty { leftOut.add("notebooks without a timed cell", at: path) } else { cut(cells, title: title) }
