@@ -5,8 +5,8 @@ import Domain
 /// An outlook knows nothing of cells that are yet to come and go first, of policies that take back what they gave, or of cells
 /// that another one slows down. Whatever it misses shows in the starts: how many times as long as foreseen each cell waited. The
 /// wait until each end of a range is multiplied by a quantile of those ratios, over the last `memory` starts and `prior`, which spreads
-/// a range wide until starts have spoken. The share that the quantile is read at begins at the promised one and rises by
-/// `rate × p` where a cell waited longer and falls by `rate × (1 − p)` where it did not, p being the promised share of starts
+/// a range wide until starts have spoken; and by a nudge, which begins at 1 and grows by `rate × p` of itself where a cell waited
+/// longer and falls by `rate × (1 − p)` where it did not, p being the promised share of starts
 /// before it, so that in the long run that share comes true under any policy. **Sources**: conformal prediction and its adaptive
 /// form, Gibbs and Candès, "Adaptive conformal inference under distribution shift", NeurIPS 2021; Angelopoulos, Candès and
 /// Tibshirani, "Conformal PID control for time series prediction", NeurIPS 2023.
@@ -15,8 +15,8 @@ public struct StartCalibrator: Sendable, Hashable {
   public static let promised = [0.1, 0.5, 0.9]
   /// How many starts are remembered.
   static let memory = 256
-  /// How far the share that a quantile is read at moves with a start.
-  static let rate = 0.02
+  /// How far a nudge moves with a start.
+  static let rate = 0.04
   /// Ratios as if they had been seen before the first start; they count as much as as many starts.
   static let prior = [1.0 / 16, 1.0 / 4, 1.0 / 2, 1, 1, 2, 4, 16]
   static let factorsRange = 1e-3...1e3
@@ -24,7 +24,7 @@ public struct StartCalibrator: Sendable, Hashable {
   /// By what the waits until the three are multiplied.
   public private(set) var factors: [Double]
   private var ends = [RatioWindow](repeating: RatioWindow(prior: Self.prior), count: Self.promised.count)
-  private var shares = Self.promised
+  private var nudges = [Double](repeating: 1, count: Self.promised.count)
   /// What waiting cells were told at their submission, by notebook.
   private var promises: [NotebookID: Promise] = [:]
 
@@ -36,11 +36,7 @@ public struct StartCalibrator: Sendable, Hashable {
     var at: Instant
   }
 
-  public init() { factors = zip(ends, shares).map { Self.factor($0, $1) } }
-
-  private static func factor(_ window: RatioWindow, _ share: Double) -> Double {
-    min(max(window.quantile(share), factorsRange.lowerBound), factorsRange.upperBound)
-  }
+  public init() { factors = zip(ends, Self.promised).map { $0.quantile($1) } }
 
   /// The range as it is told. The first one that a cell is told is held against its start.
   mutating func told(_ raw: ExpectedStart, cell: CellID, of id: NotebookID, submitted: Instant, at now: Instant)
@@ -61,9 +57,11 @@ public struct StartCalibrator: Sendable, Hashable {
     guard let promise = promises.removeValue(forKey: id), promise.cell == cell else { return }
     for index in ends.indices {
       let isBefore = now <= promise.told[index] ? 1.0 : 0
-      shares[index] = min(max(shares[index] + Self.rate * (Self.promised[index] - isBefore), 0), 1)
+      let nudge = nudges[index] * (1 + Self.rate * (Self.promised[index] - isBefore))
+      nudges[index] = min(max(nudge, Self.factorsRange.lowerBound), Self.factorsRange.upperBound)
       ends[index].add((now - promise.at).seconds / promise.foreseen[index])
-      factors[index] = Self.factor(ends[index], shares[index])
+      let factor = ends[index].quantile(Self.promised[index]) * nudges[index]
+      factors[index] = min(max(factor, Self.factorsRange.lowerBound), Self.factorsRange.upperBound)
     }
   }
 }
