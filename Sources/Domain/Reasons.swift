@@ -82,6 +82,9 @@ public enum WaitCause: UInt8, Hashable, Sendable, CaseIterable {
 
 /// Why a cell waits, for whom, and until when.
 public struct Wait: Hashable, Sendable {
+  /// From when on a wait for the first start is a moment to jump to.
+  public static let long = Span(seconds: 60)
+
   public var cause: WaitCause
   /// How many cores or GPUs are missing (memory: mebibytes; room kept: seconds until the arrival expected); 0 where the cause is no quantity.
   public var lacking: Int32

@@ -1,4 +1,5 @@
 import Domain
+import Glibc
 import Projections
 
 /// The tables that a session is exported as.
@@ -40,34 +41,16 @@ public struct ExportedSession: Sendable {
 
   /// An instant as wall time: `2026-03-13T14:02:11.250000Z`.
   func wall(_ instant: Instant) -> String {
-    let (seconds, rest) = (beganMicroseconds + instant.microseconds).dividedFloor(by: 1_000_000)
-    let (days, time) = seconds.dividedFloor(by: 86_400)
-    let date = civil(days)
-    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-    let fraction = String(rest)
-    return "\(date.year)-\(two(date.month))-\(two(date.day))T\(two(time / 3600)):\(two(time / 60 % 60)):"
-      + "\(two(time % 60)).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)Z"
+    let microseconds = beganMicroseconds + instant.microseconds
+    let rest = microseconds % 1_000_000
+    var seconds = time_t((microseconds - rest) / 1_000_000 - (rest < 0 ? 1 : 0))
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    let fraction = String(rest < 0 ? rest + 1_000_000 : rest)
+    return "\(Int(parts.tm_year) + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):"
+      + "\(two(parts.tm_min)):\(two(parts.tm_sec)).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)Z"
   }
-}
-
-extension Int64 {
-  fileprivate func dividedFloor(by divisor: Int64) -> (Int64, Int64) {
-    let (quotient, rest) = quotientAndRemainder(dividingBy: divisor)
-    return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
-  }
-}
-
-/// The Gregorian date of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms",
-/// `civil_from_days`).
-private func civil(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-  let z = days + 719_468
-  let era = (z >= 0 ? z : z - 146_096) / 146_097
-  let dayOfEra = z - era * 146_097
-  let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-  let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-  let place = (5 * dayOfYear + 2) / 153
-  let month = place < 10 ? place + 3 : place - 9
-  return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * place + 2) / 5 + 1)
 }
 
 /// Follows a session's entries and gives the rows of its tables as they come to be complete.

@@ -3,12 +3,6 @@ import Engine
 
 // GPU memory that stays between cells, and what it costs to take it away.
 extension Dynamic {
-  /// How long a cell that starts now waits for memory to be saved and restored.
-  func delay(of id: NotebookID, in state: SchedulerState) -> Span {
-    guard state.notebooks[Int(id.number)].cell.demand.gpuMemory > .zero else { return .zero }
-    return state.notebooks[Int(id.number)].residency?.delay ?? .zero
-  }
-
   /// Microseconds that it takes to restore what was evicted of a waiting cell's notebook.
   func restoring(_ id: NotebookID, in state: SchedulerState) -> Double {
     let index = Int(id.number)

@@ -288,7 +288,7 @@ extension Dynamic {
   /// Books that a cell has been started.
   private mutating func entered(_ id: NotebookID, in state: SchedulerState) {
     leaveWaiting(id, in: state)
-    standings[Int(id.number)].since = now + delay(of: id, in: state)
+    standings[Int(id.number)].since = now + state.memoryDelay(of: id)
     standings[Int(id.number)].rate = rate(of: id, in: state)
     enterRunning(id, in: state)
   }

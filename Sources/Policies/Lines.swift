@@ -29,6 +29,23 @@ struct Lines: Sendable {
     }
   }
 
+  /// Sorts the waiting cells of a state anew.
+  mutating func prepare(for state: SchedulerState, _ rank: (SchedulerState, Int) -> Rank) {
+    removeAll(nodes: state.nodes.count)
+    for id in state.waiting { refresh(id, in: state, rank) }
+  }
+
+  /// Follows one event: what changes the capacity sorts all anew, and any other the cell that it is about.
+  mutating func note(
+    _ kind: EventKind, of id: NotebookID?, in state: SchedulerState, _ rank: (SchedulerState, Int) -> Rank
+  ) {
+    if kind.changesCapacity {
+      prepare(for: state, rank)
+    } else if let id {
+      refresh(id, in: state, rank)
+    }
+  }
+
   mutating func remove(_ id: NotebookID, from node: NodeID) { lines[Int(node.number)].remove(id) }
 }
 

@@ -16,17 +16,10 @@ public struct ShortestFirst: Policy {
 
   public init(options: PolicyOptions) throws(Refusal) {}
 
-  public mutating func prepare(for state: SchedulerState) {
-    lines.removeAll(nodes: state.nodes.count)
-    for id in state.waiting { lines.refresh(id, in: state, Self.rank) }
-  }
+  public mutating func prepare(for state: SchedulerState) { lines.prepare(for: state, Self.rank) }
 
   public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
-    if kind.changesCapacity {
-      prepare(for: state)
-    } else if let id {
-      lines.refresh(id, in: state, Self.rank)
-    }
+    lines.note(kind, of: id, in: state, Self.rank)
   }
 
   public mutating func decide(_ ledger: inout Ledger) {

@@ -76,7 +76,7 @@ public struct Board: Sendable, Hashable {
       faults += 1
       mark(.fault, nil, entry)
     case .cellStarted(_, let id, _, _):
-      if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Marker.longWait { mark(.wait, id, entry) }
+      if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Wait.long { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
       .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
@@ -131,9 +131,6 @@ public struct Marker: Sendable, Hashable {
     /// A fault of ours.
     case fault
   }
-
-  /// From when on a wait is one to jump to.
-  public static let longWait = Span(seconds: 60)
 
   public var at: Instant
   public var sequence: Int64

@@ -18,6 +18,20 @@ public struct Contention: Sendable, Hashable {
   public static let measured = Contention(oversubscriptionLoss: 1.45)
   /// Ideal sharing: nothing is lost.
   public static let none = Contention(oversubscriptionLoss: 0)
+
+  /// How fast a cell runs on a shared allotment, 1 being as fast as on cores and GPUs of its own.
+  ///
+  /// - Parameters:
+  ///   - cores: the most that the cell can use, which is how many threads it has.
+  ///   - load: of its node, with the cell itself.
+  package func rate(
+    of speedup: Speedup, cores: Int32, gpus: Int32, on allotment: Allotment, under load: SharedLoad
+  ) -> Double {
+    let got = load.cores(of: allotment, threads: cores)
+    var rate = speedup.rate(on: got.cores, of: cores)
+    if cores > 1 { rate /= 1 + oversubscriptionLoss * min(max(got.load - 1, 0), 1) }
+    return min(rate, load.share(of: allotment, gpus: gpus))
+  }
 }
 
 /// GPU memory on shared allotments: what nobody schedules stays where it is until its notebook closes, and can run out.

@@ -473,12 +473,9 @@ extension Simulator {
     for (player, allotment) in sharers {
       let index = Int(player)
       let cell = cells[Int(players[index].first + players[index].cell)]
-      let got = load.cores(of: allotment, threads: cell.cores)
-      var rate = Speedup(parallelThousandths: cell.parallelThousandths).rate(on: got.cores, of: cell.cores)
-      if cell.cores > 1 {
-        rate /= 1 + settings.contention.oversubscriptionLoss * min(max(got.load - 1, 0), 1)
-      }
-      rate = min(rate, load.share(of: allotment, gpus: cell.gpus))
+      var rate = settings.contention.rate(
+        of: Speedup(parallelThousandths: cell.parallelThousandths), cores: cell.cores, gpus: cell.gpus, on: allotment,
+        under: load)
       if rate > 1 - 1e-12 { rate = 1 }
       if players[index].fails {
         players[index].left = 0

@@ -138,11 +138,9 @@ struct Pace: Sendable {
       let index = Int(id.number)
       guard let allotment = runners[index].allotment else { continue }
       let runner = runners[index]
-      let load = loads[Int(allotment.node.number)]
-      let got = load.cores(of: allotment, threads: runner.coresMost)
-      var rate = runner.speedup.rate(on: got.cores, of: runner.coresMost)
-      if runner.coresMost > 1 { rate /= 1 + contention.oversubscriptionLoss * min(max(got.load - 1, 0), 1) }
-      rate = min(rate, load.share(of: allotment, gpus: runner.gpus))
+      var rate = contention.rate(
+        of: runner.speedup, cores: runner.coresMost, gpus: runner.gpus, on: allotment,
+        under: loads[Int(allotment.node.number)])
       rate *= runner.speedup.over(cores: Double(runner.coresMost))
       guard rate != runner.rate else { continue }
       settle(index, at: now)

@@ -59,24 +59,32 @@ struct OptimalityTests {
     }
   }
 
-  /// Six rigid jobs on ten cores, worked out by hand: strict order, so job 3 waits though it would fit.
-  @Test("strict fcfs on rigid jobs")
-  func rigid() throws {
-    let jobs: [(at: Double, cores: Int32, run: Double, starts: Double)] = [
-      (0, 6, 10, 0), (1, 6, 5, 10), (2, 2, 3, 10), (3, 10, 2, 15), (4, 1, 1, 17),
-    ]
-    var settings = Simulator.Settings(policy: "fcfs")
+  /// A rigid job, and when it is to start.
+  private typealias Job = (at: Double, cores: Int32, run: Double, starts: Double)
+
+  /// Plays jobs on ten cores.
+  private static func run(_ jobs: [Job], _ policy: String) throws -> Run {
+    var settings = Simulator.Settings(policy: policy)
     settings.keepsHistory = true
     let trace = Trace(
-      name: "rigid",
+      name: "rigid jobs",
       notebooks: jobs.enumerated().map { number, job in
         TraceNotebook(
           name: "n\(number)", user: "u", arrival: Instant(seconds: job.at),
           cells: [TraceCell(think: .zero, run: Span(seconds: job.run), cores: job.cores)])
       })
-    let run = try Run(
+    return try Run(
       trace, on: Node(id: NodeID(0), name: "n", cores: CoreSet(0..<10)), settings: settings,
       forecast: OracleForecast(notebooks: jobs.count), catalogue: .standard)
+  }
+
+  /// Six rigid jobs on ten cores, worked out by hand: strict order, so job 3 waits though it would fit.
+  @Test("strict fcfs on rigid jobs")
+  func rigid() throws {
+    let jobs: [Job] = [
+      (0, 6, 10, 0), (1, 6, 5, 10), (2, 2, 3, 10), (3, 10, 2, 15), (4, 1, 1, 17),
+    ]
+    let run = try Self.run(jobs, "fcfs")
     for cell in run.history { #expect(cell.started.seconds == jobs[Int(cell.notebook)].starts) }
     #expect(run.history.count == jobs.count)
   }
@@ -86,21 +94,10 @@ struct OptimalityTests {
   /// 20 s on one core is what is left: it overtakes.
   @Test("EASY backfill's start times")
   func easy() throws {
-    let jobs: [(at: Double, cores: Int32, run: Double, starts: Double)] = [
+    let jobs: [Job] = [
       (0, 6, 10, 0), (1, 9, 5, 10), (2, 2, 3, 2), (3, 2, 8, 15), (4, 1, 20, 4),
     ]
-    var settings = Simulator.Settings(policy: "backfill")
-    settings.keepsHistory = true
-    let trace = Trace(
-      name: "easy",
-      notebooks: jobs.enumerated().map { number, job in
-        TraceNotebook(
-          name: "n\(number)", user: "u", arrival: Instant(seconds: job.at),
-          cells: [TraceCell(think: .zero, run: Span(seconds: job.run), cores: job.cores)])
-      })
-    let run = try Run(
-      trace, on: Node(id: NodeID(0), name: "n", cores: CoreSet(0..<10)), settings: settings,
-      forecast: OracleForecast(notebooks: jobs.count), catalogue: .standard)
+    let run = try Self.run(jobs, "backfill")
     for cell in run.history {
       #expect(cell.started.seconds == jobs[Int(cell.notebook)].starts, "job \(cell.notebook + 1)")
     }

@@ -4,9 +4,6 @@ import Domain
 ///
 /// Rows wait here until `written` is called: a transaction that failed is tried again with all of them.
 struct Projector {
-  /// A first start that comes so long after the submission is a marker.
-  static let longWait = Span(seconds: 60)
-
   struct NotebookRow {
     var notebook: Notebook
     var priority: Int32
@@ -192,7 +189,7 @@ struct Projector {
 
   private mutating func start(_ index: Int, _ entry: Entry) {
     notebooks[index].cell.started = entry.at
-    if entry.at - notebooks[index].cell.cell.submitted >= Self.longWait { mark(.wait, entry) }
+    if entry.at - notebooks[index].cell.cell.submitted >= Wait.long { mark(.wait, entry) }
   }
 
   private mutating func end(_ index: Int, _ outcome: CellOutcome, _ entry: Entry) {
