@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import outcomes
 import report
 from arms import ARMS, Arm, Engine
-from environments import BUILD, ROOT, Environment, Unavailable, say, source
+from environments import BUILD, ROOT, Absent, Environment, Unavailable, say, source
 from parts import PARTS
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -74,7 +74,7 @@ class Run:
             result = self.measure(part)
         except Unavailable as reason:
             say(f"{part.name}: not run: {reason}")
-            return {"part": part.name, "stamp": "", "missing": str(reason)}
+            return {"part": part.name, "stamp": "", "missing": str(reason), "absent": isinstance(reason, Absent)}
         result |= {"part": part.name, "stamp": stamp, "when": time.strftime("%Y-%m-%d %H:%M")}
         # A run that the command's own end cut short is no result.
         if not result["cut"]:
@@ -84,7 +84,7 @@ class Run:
     def measure(self, part):
         for program in part.needs:
             if not shutil.which(program):
-                raise Unavailable(f"there is no {program} on PATH ('.ci/setup --tests' installs it on Debian)")
+                raise Absent(f"there is no {program} on PATH ('.ci/setup --tests' installs it on Debian)")
         environment = self.environment(part.environment)
         homes = {name: self.environment(home) if home else environment for name, home in part.kernels}
         folder = source(part.source, environment) if part.source else HERE / "checks"
@@ -235,6 +235,8 @@ def main():
     print(report.table(results))
     if not options.small and not options.part:
         report.write(ROOT / "Docs" / "CONFORMANCE.md", results, run)
+    if options.small:  # what a machine has not got was said, and is no failure of its tests
+        results = [(part, result) for part, result in results if not (result or {}).get("absent")]
     return report.status(results)
 
 

@@ -14,7 +14,7 @@ import termios
 import threading
 import time
 
-from environments import Unavailable
+from environments import Absent, Unavailable
 
 ARMS = ("direct", "gated")
 
@@ -129,6 +129,10 @@ class Arm:
         target = self.folder / "jupyter" / "kernels" / kernel
         target.parent.mkdir(parents=True, exist_ok=True)
         (prefix / "share/jupyter/kernels" / f"{kernel}-celltop").rename(target)
+        # The name on the screen is the original's too: it goes into saved notebooks.
+        spec = json.loads((target / "kernel.json").read_text())
+        spec["display_name"] = json.loads((original / "kernel.json").read_text())["display_name"]
+        (target / "kernel.json").write_text(json.dumps(spec))
 
     def environ(self, environment):
         """The variables of the suite's process."""
@@ -149,9 +153,9 @@ class Arm:
 def find(kernel, environment):
     """The folder of a kernelspec: of the environment, else of the system.
 
-    Raises: Unavailable."""
+    Raises: Absent."""
     for prefix in (environment.folder, pathlib.Path("/usr/local"), pathlib.Path("/usr")):
         folder = prefix / "share" / "jupyter" / "kernels" / kernel
         if (folder / "kernel.json").exists():
             return folder
-    raise Unavailable(f"the kernelspec {kernel} is neither in {environment.folder} nor on the system")
+    raise Absent(f"the kernelspec {kernel} is neither in {environment.folder} nor on the system")

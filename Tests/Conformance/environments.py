@@ -34,7 +34,11 @@ def base():
                 return candidate
         except OSError:
             continue
-    raise Unavailable(f"no Python {'.'.join(map(str, LEAST))} or later with venv: name one in CELLTOP_PYTHON_BASE")
+    raise Absent(f"no Python {'.'.join(map(str, LEAST))} or later with venv: name one in CELLTOP_PYTHON_BASE")
+
+
+class Absent(Unavailable):
+    """A program, a kernel or a package that this machine has not got: the part is skipped."""
 
 
 class Environment:
@@ -70,7 +74,7 @@ class Environment:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900)
         if done.returncode != 0:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-            raise Unavailable(f"{self.name}: {' '.join(command[1:4])} failed: {' / '.join(last)}")
+            raise Absent(f"{self.name}: {' '.join(command[1:4])} failed: {' / '.join(last)}")
 
     def versions(self):
         """The installed version of each package, by its name in lower case."""
@@ -97,7 +101,8 @@ def source(pin, environment):
     if not archives:
         raise Unavailable(f"pip fetched no {name}-{version}.tar.gz")
     with tarfile.open(archives[0]) as archive:
-        archive.extractall(place, filter="data")
+        # Python before 3.11.4 has no filters.
+        archive.extractall(place, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     if not folder.is_dir():
         raise Unavailable(f"{archives[0]} holds no folder {folder.name}")
     return folder

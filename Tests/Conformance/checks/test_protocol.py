@@ -25,7 +25,8 @@ KNOWN = {
         "code_stderr": "message('test')", "completion_samples": [{"text": "zi", "matches": {"zip"}}],
         "complete_code_samples": ["1", "print('hello, world')", "f <- function(x) {\n x * 2\n}"],
         "incomplete_code_samples": ["print('hello", "f <- function(x) {"], "invalid_code_samples": ["a b"],
-        "code_generate_error": "stop('test')", "code_execute_result": [{"code": "6*7", "result": "42", "mime": "text/plain"}],
+        # It shows a cell's value as display_data, so there is no execute_result to look for.
+        "code_generate_error": "stop('test')",
         "code_display_data": [{"code": "IRdisplay::display_html('<b>test</b>')", "mime": "text/html"}],
         "code_inspect_sample": "zip", "code_clear_output": "IRdisplay::clear_output()",
     },
