@@ -41,7 +41,7 @@ public struct Effect: Hashable, Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
-      .usageSampled, .invariantBroken, .memoryEvicted:
+      .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       return nil
     }
   }

@@ -3,6 +3,12 @@ import Engine
 import Foundation
 import GateLink
 
+/// A gate's name for itself, which only its user may bear.
+private struct GateName: Hashable {
+  var gate: String
+  var user: String
+}
+
 /// Speaks with the gates: their messages become inputs, the engine's effects become messages.
 ///
 /// Knows which connection speaks for which notebook. Used from the engine's thread.
@@ -20,6 +26,10 @@ struct GateDesk {
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
+  private var pings = PingRound()
+  /// Whose name for itself means which notebook; of those that are open.
+  private var notebooks: [GateName: NotebookID] = [:]
+  private var gates: [NotebookID: GateName] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
   init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling()) {
@@ -78,10 +88,9 @@ struct GateDesk {
     }
     let name = hello.gate.printable(at: 64)
     let id: NotebookID
-    if let known = driver.state.descriptions.first(where: {
-      $0.gate == name && $0.user == connection.peerUser && driver.state[$0.id].state != .gone
-    }) {
-      id = known.id
+    let gate = GateName(gate: name, user: connection.peerUser)
+    if let known = notebooks[gate], driver.state[known].state != .gone {
+      id = known
       orphans.removeAll { $0.notebook == id }
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
@@ -90,8 +99,10 @@ struct GateDesk {
         kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
+      notebooks[gate] = id
+      gates[id] = gate
     }
-    connections[id] = connection
+    if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
     connection.hearsStanding = hello.hearsStanding == true
     if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
@@ -174,6 +185,7 @@ struct GateDesk {
   mutating func lost(_ connection: GateConnection, _ driver: inout EngineDriver, at now: Instant) {
     guard let id = connection.notebook, connections[id] === connection else { return }
     connections[id] = nil
+    pings.leave(id)
     orphans.append((id, connection.peerPid, now + Self.graceSpan))
     settleOrphans(&driver, at: now)
   }
@@ -184,6 +196,7 @@ struct GateDesk {
     orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
     for orphan in gone {
       kernels[orphan.notebook] = nil
+      if let gate = gates.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
     }
   }
@@ -194,11 +207,17 @@ struct GateDesk {
     return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
   }
 
-  /// Tells every gate that the engine lives. A gate that was told so once and hears nothing for five seconds goes on
-  /// without it, so that a console stopped by ^Z holds no cell for ever.
-  func ping() { for connection in connections.values { connection.send(.ping) } }
+  /// When the next gates are to be told that the engine lives; `never` while there are none.
+  var nextPing: Instant { connections.isEmpty ? .never : pings.next }
 
-  var hasGates: Bool { !connections.isEmpty }
+  /// Tells some gates, each in its turn, that the engine lives. A gate that was told so once and hears nothing for five
+  /// seconds goes on without it, so that a console stopped by ^Z holds no cell for ever.
+  mutating func ping(at now: Instant) {
+    guard nextPing <= now else { return }
+    for id in pings.turn(at: now) { connections[id]?.send(line: Self.pingLine) }
+  }
+
+  private static let pingLine = LineCodec.line(EngineMessage.ping)
 
   /// Whether a notebook waits for its gate to come back.
   var hasOrphans: Bool { !orphans.isEmpty }
