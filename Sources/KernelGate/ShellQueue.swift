@@ -62,6 +62,11 @@ struct ShellQueue<Payload> {
     case ended(key: UInt64, CellOutcome)
   }
 
+  struct WaitingHead {
+    var cell: Cell
+    var since: Instant
+  }
+
   private struct Head {
     var cell: Cell
     var key: UInt64
@@ -249,7 +254,8 @@ struct ShellQueue<Payload> {
   }
 
   var headKey: UInt64? { head?.key }
-  var headCell: (cell: Cell, since: Instant)? { head.map { ($0.cell, $0.since) } }
+  /// The head, and since when it has waited.
+  var waitingHead: WaitingHead? { head.map { WaitingHead(cell: $0.cell, since: $0.since) } }
   /// Whether nothing waits or runs.
   var isEmpty: Bool { entries.isEmpty && head == nil && running == nil }
   var headPayload: Payload? { head?.cell.payload }

@@ -203,3 +203,47 @@ struct ShellQueuesTests {
     }
   }
 }
+
+@Suite("The gate's own requests")
+struct OwnRequestsTests {
+  @Test("are kept from clients until reply and idle have come, in either order, and forgotten then")
+  func course() {
+    var own = OwnRequests()
+    own.sent("a")
+    own.sent("b", isRead: false)
+    let others = [own.published(for: "x", isIdle: true), own.replied(to: "x")]
+    #expect(others == [false, false])
+    let busy = own.published(for: "a", isIdle: false)
+    let replied = own.replied(to: "a")
+    let idle = own.published(for: "a", isIdle: true)
+    #expect(busy && replied && idle)
+    let late = own.published(for: "a", isIdle: true)
+    #expect(!late && !own.isEmpty)
+    let unread = own.published(for: "b", isIdle: true)
+    #expect(unread && own.isEmpty)
+    for number in 0..<100 { own.sent("\(number)") }
+    let first = own.replied(to: "0")
+    let last = own.replied(to: "99")
+    #expect(!first && last, "a kernel that answers nothing costs nothing")
+  }
+}
+
+@Suite("Output in a flood")
+struct OutputPaceTests {
+  @Test("gathers while there is a flood, and lets a cell's few messages pass")
+  func pace() {
+    var pace = OutputPace()
+    func at(_ milliseconds: Int64) -> Instant { Instant(microseconds: milliseconds * 1000) }
+    for turn in Int64(1)...50 {
+      pace.came(3, at: at(turn * 6))
+      #expect(!pace.rests(at: at(turn * 6)))
+    }
+    for _ in 0..<23 { pace.came(1, at: at(1000)) }
+    #expect(!pace.rests(at: at(1000)))
+    pace.came(1, at: at(1000))
+    #expect(pace.rests(at: at(1000)) && pace.hasRested)
+    #expect(!pace.rests(at: at(1001)) && pace.hasRested, "what came meanwhile is to be looked for")
+    pace.came(0, at: at(1001))
+    #expect(!pace.hasRested)
+  }
+}
