@@ -23,6 +23,8 @@ public final class LiveSession: @unchecked Sendable {
     public var note = ""
     /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
     public var evictsGPUMemory = false
+    /// Whom the gates tell what a held cell waits for.
+    public var telling = Telling()
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -85,7 +87,8 @@ public final class LiveSession: @unchecked Sendable {
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
       board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
+      telling: configuration.telling)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
