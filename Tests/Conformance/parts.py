@@ -8,7 +8,7 @@ class Part:
     """One suite with one environment.
 
     `kernels` maps the kernelspecs that are gated to the environments they lie in; `source` is the pinned source distribution
-    whose tests run, None for the folder `checks`; `small` are the tests of the part that `make test` runs."""
+    whose tests run, None for the folder `checks`; `small` are the tests of the part that `make test` runs; `needs` are programs."""
 
     name: str
     title: str
@@ -20,6 +20,8 @@ class Part:
     variables: tuple = ()
     needs: tuple = ()
     engine: bool = True
+    # Whether kernelspecs that the tests make themselves are started behind the gate too.
+    every: bool = False
     seconds: int = 600
     small: tuple = ()
 
@@ -78,7 +80,7 @@ PARTS = (
     Part("jupyter_client", "jupyter_client's own tests", source="jupyter_client==8.10.0",
          files=_ipykernel("client", "kernelmanager", "manager", "multikernelmanager", "provisioning", "restarter",
                           "connect", "kernelapp", "runapp", "transport_security"),
-         options=("-p", "no:asyncio") + QUIET, seconds=900,
+         options=("-p", "no:asyncio") + QUIET, seconds=900, every=True,
          small=("tests/test_manager.py", "tests/test_client.py")),
     Part("no-engine", "ipykernel 7's messages, kernel, async, without an engine", source="ipykernel==7.4.0",
          files=_ipykernel("message_spec", "kernel", "async"), options=ASYNCIO + QUIET, engine=False),
