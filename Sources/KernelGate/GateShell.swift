@@ -34,7 +34,9 @@ extension Gate {
     case .kernelInfoRequest, .completeRequest, .inspectRequest, .isCompleteRequest, .historyRequest, .commInfoRequest,
       .connectRequest:
       perform(queue.arrive(.reading(request), in: header.subshell, at: now), at: now)
-    case .commOpen, .commMessage, .commClose, .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
+    case .commOpen, .commMessage, .commClose:
+      perform(queue.arrive(.comm(request), in: header.subshell, at: now), at: now)
+    case .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
       .status, .iopubWelcome, .other:
       perform(queue.arrive(.ordered(request), in: header.subshell, at: now), at: now)
     }

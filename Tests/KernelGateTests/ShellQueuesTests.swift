@@ -29,8 +29,8 @@ private struct Desk {
   mutating func cell(_ name: String, in shell: String? = nil) -> [String] {
     words(queues.arrive(.cell(.init(messageID: name, payload: name)), in: shell, at: now))
   }
-  mutating func ordered(_ name: String, in shell: String? = nil) -> [String] {
-    words(queues.arrive(.ordered(name), in: shell, at: now))
+  mutating func comm(_ name: String, in shell: String? = nil) -> [String] {
+    words(queues.arrive(.comm(name), in: shell, at: now))
   }
   mutating func grant(_ key: UInt64) -> [String]? { queues.grant(key, at: now).map { words($0) } }
   mutating func refuse(_ key: UInt64) -> [String]? { queues.refuse(key, why: "no", at: now).map { words($0) } }
@@ -101,8 +101,8 @@ struct ShellQueuesTests {
   func comms() {
     var desk = Desk()
     _ = desk.cell("m")
-    #expect(desk.ordered("c", in: "one") == ["forward c"])
-    #expect(desk.ordered("d") == [], "the main shell's own stand behind its cell")
+    #expect(desk.comm("c", in: "one") == ["forward c"])
+    #expect(desk.comm("d") == [], "the main shell's own stand behind its cell")
   }
 
   @Test("an error aborts its own shell alone")
