@@ -103,3 +103,5 @@ int celltop_status_signal(int status) { return WTERMSIG(status); }
 int celltop_status_exit(int status) { return WEXITSTATUS(status); }
 
 void celltop_return_memory(void) { malloc_trim(0); }
+
+void celltop_share_one_heap(void) { mallopt(M_ARENA_MAX, 1); }

@@ -22,26 +22,38 @@ struct AuthorNotice {
   /// The least time between two texts.
   static let textsApart = Span(microseconds: 1_000_000)
 
-  private var standing: (key: UInt64, what: Standing, heard: Instant)?
-  private var shown: (messageID: String, text: String, at: Instant)?
+  private struct Heard {
+    var key: UInt64
+    var what: Standing
+    var at: Instant
+  }
+
+  private struct Shown {
+    var messageID: String
+    var text: String
+    var at: Instant
+  }
+
+  private var standing: Heard?
+  private var shown: Shown?
 
   /// The engine said where the cell with this key stands.
-  mutating func heard(_ what: Standing, of key: UInt64, at now: Instant) { standing = (key, what, now) }
+  mutating func heard(_ what: Standing, of key: UInt64, at now: Instant) {
+    standing = Heard(key: key, what: what, at: now)
+  }
 
   /// What is to be shown now; nil for nothing new.
   ///
   /// - Parameter after: how long a cell is held before its author is told.
   mutating func tick(_ held: Held, after: Span, at now: Instant) -> Act? {
     guard now >= wake(held, after: after), let standing, standing.key == held.key else { return nil }
-    let text = Self.text(standing.what, later: now - standing.heard)
+    let text = Self.text(standing.what, later: now - standing.at)
     guard let before = shown, before.messageID == held.messageID else {
-      shown = (held.messageID, text, now)
+      shown = Shown(messageID: held.messageID, text: text, at: now)
       return .show(text)
     }
-    shown?.at = now
-    guard text != before.text else { return nil }
-    shown?.text = text
-    return .update(text)
+    shown = Shown(messageID: held.messageID, text: text, at: now)
+    return text == before.text ? nil : .update(text)
   }
 
   /// When `tick` has something to do next.
@@ -49,8 +61,8 @@ struct AuthorNotice {
     guard let standing, standing.key == held.key else { return .never }
     guard let shown, shown.messageID == held.messageID else { return held.since + after }
     let next = shown.at + Self.textsApart
-    if standing.heard > shown.at { return next }
-    return max(next, Self.change(standing.what, since: standing.heard, after: shown.at))
+    if standing.at > shown.at { return next }
+    return max(next, Self.change(standing.what, since: standing.at, after: shown.at))
   }
 
   /// The cell with this `msg_id` waits no more.

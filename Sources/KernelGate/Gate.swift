@@ -42,7 +42,7 @@ final class Gate {
   let allCores: CoreSet
   let context: ZeroMQContext
   let front: FrontSockets
-  var output: ZeroMQSocket
+  var output: ZeroMQSocket { didSet { watch.forget() } }
   let link: EngineLink
   let signals: Int32
   let keeper: (pid: Int32, socket: Int32)
@@ -51,7 +51,7 @@ final class Gate {
   let parent: Int32
   let name: String
 
-  var peers: [[UInt8]: Peer] = [:]
+  var peers: [[UInt8]: Peer] = [:] { didSet { watch.forget() } }
   /// The gate itself as a client, made when it first needs to be one.
   var ownPeer: Peer?
   var queue = ShellQueues<Request>()
@@ -66,8 +66,7 @@ final class Gate {
   /// Whether the kernel greets subscribers (JEP 65), and who waits to be greeted.
   var kernelWelcomes = false
   var unwelcomed: [[UInt8]] = []
-  /// Requests of the gate's own whose answers no client may see, the latest last.
-  var ownRequests: [String] = []
+  var ownRequests = OwnRequests()
   /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell's number in the main
   /// shell.
   var probe: (request: String, number: UInt64)?
@@ -214,26 +213,20 @@ final class Gate {
 
   /// Sleeps until something comes or something is due.
   private func wait() {
-    var sockets = [front.control, front.shell, front.stdin, front.heartbeat, front.iopub, output]
-    for peer in peers.values { sockets += [peer.shell, peer.control, peer.stdin] }
-    // With more at hand there is no sleep, but signals and the engine must not wait behind a flood of output.
-    let isPending = sockets.contains(where: \.mayHoldMore)
-    var items = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-    for descriptor in [signals, keeper.socket, parentLives ? parent : -1] {
-      // poll(2) passes over negative descriptors.
-      items.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+    watch.list {
+      [front.control, front.shell, front.stdin, front.heartbeat, front.iopub, output]
+        + peers.values.flatMap { [$0.shell, $0.control, $0.stdin] }
     }
-    let linkEvents = Int16(POLLIN) | (link.wantsToWrite ? Int16(POLLOUT) : 0)
-    items.append(pollfd(fd: link.descriptor, events: linkEvents, revents: 0))
+    watch.watch(.signals, signals)
+    watch.watch(.keeper, keeper.socket)
+    watch.watch(.parent, parentLives ? parent : -1)
+    watch.watch(.link, link.descriptor, isWriting: link.wantsToWrite)
     let now = Self.now()
-    let wake = min(nextWake(), evictionWake(at: now))
+    let rests = pace.rests(at: now)
+    let wake = min(nextWake(), evictionWake(at: now), rests ? pace.restsUntil : .never)
     let left = wake == .never ? -1 : max(0, ((wake - now).microseconds + 999) / 1000)
-    guard poll(&items, nfds_t(items.count), isPending ? 0 : Int32(min(left, 60_000))) >= 0 else { return }
-    for (index, socket) in sockets.enumerated() where items[index].revents != 0 { socket.mayHoldMore = true }
-    signalsWait = items[sockets.count].revents != 0
-    keeperWaits = items[sockets.count + 1].revents != 0
-    if items[sockets.count + 2].revents != 0 { parentDied = true }
-    linkWaits = items[sockets.count + 3].revents != 0
+    watch.sleep(milliseconds: Int32(min(left, 60_000)), resting: rests ? output : nil)
+    if watch.woke(.parent) { parentDied = true }
   }
 
   private func nextWake() -> Instant {
@@ -245,11 +238,11 @@ final class Gate {
   }
 
   var parentLives = true
-  /// What the last wait found; true before the first.
-  private(set) var signalsWait = true
-  private(set) var keeperWaits = true
   private(set) var parentDied = false
-  private(set) var linkWaits = true
+  var watch = Watch()
+  /// What was published last, taken from socket to socket.
+  let incoming = Multipart()
+  var pace = OutputPace()
 
   /// The client with this identity in front; made at its first message.
   func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? { peer(Array(identity), at: now) }

@@ -10,7 +10,7 @@ extension Gate {
   var tree: ProcessTree { ProcessTree(root: keeper.pid, includesRoot: false) }
 
   func receiveFromEngine(at now: Instant) {
-    guard linkWaits, link.isConnected else { return }
+    guard watch.woke(.link), link.isConnected else { return }
     link.flush(at: now)
     for message in link.receive(at: now) {
       switch message {
@@ -159,12 +159,6 @@ extension Gate {
     perform(queue.grant(key, at: now) ?? [], at: now)
   }
 
-  /// Keeps the answers to a request of the gate's own from clients; the latest few are enough.
-  func note(ownRequest id: String) {
-    ownRequests.append(id)
-    if ownRequests.count > 8 { ownRequests.removeFirst() }
-  }
-
   /// Tells the kernel's thread pools the number of its cores, when that has changed, on the connection that the cell
   /// will take.
   func tellPools(by peer: Peer, in subshell: String?) {
@@ -195,7 +189,7 @@ extension Gate {
 
   private func tell(_ code: String, by peer: Peer, in subshell: String?) {
     let own = stamp()
-    note(ownRequest: own.id)
+    ownRequests.sent(own.id)
     send(Composer(session: name, signer: signer).silentExecute(code: code, in: subshell, stamp: own), by: peer)
   }
 }

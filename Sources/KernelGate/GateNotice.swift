@@ -4,14 +4,20 @@ import JupyterWire
 /// What the author of a held cell sees of its wait: an output of the cell that is taken away when the wait is over.
 extension Gate {
   /// The cell whose author is told; nil where none is held, or nobody wants to know.
-  private var toldCell: (cell: ShellQueue<Request>.Cell, held: AuthorNotice.Held)? {
-    guard let key = queue.headKey, let (cell, since) = queue.head else { return nil }
-    let request = cell.payload
+  private var toldCell: ToldCell? {
+    guard let key = queue.headKey, let head = queue.head else { return nil }
+    let request = head.cell.payload
     guard
       telling.tells(
         cell: request.tells, isNamed: request.namesCell || session != nil, allowsInput: request.allowsInput)
     else { return nil }
-    return (cell, AuthorNotice.Held(key: key, messageID: cell.messageID, since: since))
+    let held = AuthorNotice.Held(key: key, messageID: head.cell.messageID, since: head.since)
+    return ToldCell(cell: head.cell, held: held)
+  }
+
+  private struct ToldCell {
+    var cell: ShellQueue<Request>.Cell
+    var held: AuthorNotice.Held
   }
 
   var noticeWake: Instant {
@@ -20,11 +26,12 @@ extension Gate {
 
   /// Shows where the held cell stands, when that is due.
   func tellAuthor(at now: Instant) {
-    guard let (cell, held) = toldCell, let act = notice.tick(held, after: Span(seconds: telling.afterSeconds), at: now)
+    guard let told = toldCell,
+      let act = notice.tick(told.held, after: Span(seconds: telling.afterSeconds), at: now)
     else { return }
     switch act {
-    case .show(let text): display(text, again: false, in: cell)
-    case .update(let text): display(text, again: true, in: cell)
+    case .show(let text): display(text, again: false, in: told.cell)
+    case .update(let text): display(text, again: true, in: told.cell)
     }
   }
 

@@ -5,14 +5,20 @@ import JupyterWire
 /// What the kernel publishes, on its way to the clients; heartbeats and subscriptions.
 extension Gate {
   /// Forwards what the kernel published; true where there was any.
-  @discardableResult func receiveOutput(at now: Instant) -> Bool {
-    let message = Multipart()
-    for turn in 0..<Self.burst {
-      guard message.receive(from: output) else { return turn > 0 }
-      memory.forwarded(message.byteCount, at: now)
-      if isForClients(message, at: now) { message.send(to: front.iopub) }
+  ///
+  /// - Parameter atOnce: whether a flood is not left to gather.
+  @discardableResult func receiveOutput(at now: Instant, atOnce: Bool = false) -> Bool {
+    guard atOnce || !pace.rests(at: now) else { return false }
+    if pace.hasRested { output.mayHoldMore = true }
+    var count = 0
+    while count < Self.burst, incoming.receive(from: output) {
+      count += 1
+      memory.forwarded(incoming.byteCount, at: now)
+      if isForClients(incoming, at: now) { incoming.send(to: front.iopub) }
     }
-    return true
+    pace.came(count, at: now)
+    if pace.rests(at: now) { output.mayHoldMore = false }
+    return count > 0
   }
 
   /// Takes note of what concerns the queue; false for what no client may see.
@@ -29,12 +35,12 @@ extension Gate {
     guard type == .status || !ownRequests.isEmpty || queue.isHalfComplete,
       let request = Header.id(of: message[layout.parent])
     else { return true }
-    if ownRequests.contains(request) { return false }
+    let state = type == .status ? ExecutionState(message[layout.content]) : .other
+    if !ownRequests.isEmpty, ownRequests.published(for: request, isIdle: state == .idle) { return false }
     guard type == .status else {
       queue.showedSign(of: request, at: now)
       return true
     }
-    let state = ExecutionState(message[layout.content])
     let (acts, suppress) = queue.published(state, for: request, at: now)
     guard !acts.isEmpty else { return !suppress }
     // The idle goes out before the next cell's busy.
@@ -54,6 +60,7 @@ extension Gate {
 
   /// Takes new subscriptions, and greets the subscribers as the kernel would, once it is known to greet.
   func greetSubscribers() {
+    guard front.iopub.mayHoldMore || !unwelcomed.isEmpty else { return }
     let message = Multipart()
     while message.receive(from: front.iopub) {
       guard message[0].first == 1 else { continue }
@@ -68,6 +75,7 @@ extension Gate {
   }
 
   func echoHeartbeats() {
+    guard front.heartbeat.mayHoldMore else { return }
     let message = Multipart()
     while message.receive(from: front.heartbeat) { message.send(to: front.heartbeat) }
   }

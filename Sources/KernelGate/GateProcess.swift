@@ -18,7 +18,7 @@ extension Gate {
   static let lastOutputQuiet = Span(microseconds: 20_000)
 
   func receiveSignals(at now: Instant) {
-    while signalsWait, case let number = celltop_next_signal(signals), number > 0 {
+    while watch.woke(.signals), case let number = celltop_next_signal(signals), number > 0 {
       if number == SIGINT {
         interruptKernel(at: now)
         perform(queue.interrupted(at: now), at: now)
@@ -81,7 +81,7 @@ extension Gate {
           ownPeer = try? Peer(context, identity: Array("celltop-\(name)".utf8), kernel: kernel, now: now)
         }
         let own = stamp()
-        note(ownRequest: own.id)
+        ownRequests.sent(own.id, isRead: false)
         ownPeer?.control.send(Composer(session: name, signer: signer).interrupt(stamp: own))
       }
     }
@@ -89,7 +89,7 @@ extension Gate {
 
   /// Control passes at once; an interrupt or a shutdown first wakes a suspended kernel.
   func receiveControl(at now: Instant) {
-    while true {
+    while front.control.mayHoldMore {
       let message = Multipart()
       guard message.receive(from: front.control) else { return }
       guard message.count > 1 else { continue }
@@ -107,7 +107,7 @@ extension Gate {
   }
 
   func receiveFromKeeper(at now: Instant) {
-    guard keeperWaits else { return }
+    guard watch.woke(.keeper) else { return }
     var wait = [pollfd(fd: keeper.socket, events: Int16(POLLIN), revents: 0)]
     while exitStatus == nil, poll(&wait, 1, 0) > 0 {
       guard let message = KeeperMessage.read(from: keeper.socket) else {
@@ -127,7 +127,7 @@ extension Gate {
       }
     }
     guard exitStatus != nil else { return }
-    if let (cell, _) = queue.head { clearNotice(of: cell) }
+    if let head = queue.head { clearNotice(of: head.cell) }
     perform(queue.kernelDied(), at: now)
     link.send(.kernel(state: .dead, pid: kernelPid), at: now)
   }
@@ -159,7 +159,7 @@ extension Gate {
     while Self.now() - quietSince < Self.lastOutputQuiet {
       output.mayHoldMore = true
       for peer in peers.values { (peer.control.mayHoldMore, peer.shell.mayHoldMore) = (true, true) }
-      let published = receiveOutput(at: Self.now())
+      let published = receiveOutput(at: Self.now(), atOnce: true)
       let replied = receiveReplies(at: Self.now())
       if published || replied {
         quietSince = Self.now()

@@ -10,7 +10,7 @@ extension Gate {
   static let problemsMost = 5
 
   func receiveShell(at now: Instant) {
-    for _ in 0..<Self.burst {
+    for _ in 0..<Self.burst where front.shell.mayHoldMore {
       let message = Multipart()
       guard message.receive(from: front.shell) else { return }
       guard message.count > 1 else { continue }
@@ -34,7 +34,9 @@ extension Gate {
     case .kernelInfoRequest, .completeRequest, .inspectRequest, .isCompleteRequest, .historyRequest, .commInfoRequest,
       .connectRequest:
       perform(queue.arrive(.reading(request), in: header.subshell, at: now), at: now)
-    case .commOpen, .commMessage, .commClose, .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
+    case .commOpen, .commMessage, .commClose:
+      perform(queue.arrive(.comm(request), in: header.subshell, at: now), at: now)
+    case .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
       .status, .iopubWelcome, .other:
       perform(queue.arrive(.ordered(request), in: header.subshell, at: now), at: now)
     }
@@ -69,7 +71,7 @@ extension Gate {
   /// Forwards what the kernel answers and asks; true where there was anything.
   @discardableResult func receiveReplies(at now: Instant) -> Bool {
     var any = false
-    let message = Multipart()
+    let message = incoming
     for peer in peers.values {
       if forwardReplies(of: peer, at: now) { any = true }
       for (back, into) in [(peer.control, front.control), (peer.stdin, front.stdin)] {
@@ -83,6 +85,7 @@ extension Gate {
   }
 
   private func forwardReplies(of peer: Peer, at now: Instant) -> Bool {
+    guard peer.shell.mayHoldMore else { return false }
     let message = Multipart()
     var any = false
     while message.receive(from: peer.shell) {
@@ -99,12 +102,13 @@ extension Gate {
         continue
       }
       let request = Header.id(of: message[layout.parent]) ?? ""
+      let isOwn = !ownRequests.isEmpty && ownRequests.replied(to: request)
       if let asked = probe, asked.request == request {
         probe = nil
         perform(queue.answered(probeBehind: asked.number, at: now), at: now)
         continue
       }
-      guard !ownRequests.contains(request) else { continue }
+      guard !isOwn else { continue }
       if type == .kernelInfoReply {
         language = language ?? KernelInfoReply(message[layout.content]).language
         message.send(to: front.shell, prefix: peer.identity)
@@ -121,6 +125,7 @@ extension Gate {
   }
 
   func receiveStdin(at now: Instant) {
+    guard front.stdin.mayHoldMore else { return }
     let message = Multipart()
     while message.receive(from: front.stdin) {
       guard message.count > 1, let peer = peer(message[0], at: now) else { continue }
@@ -173,7 +178,7 @@ extension Gate {
   private func sendProbe(behind cell: ShellQueue<Request>.Cell, at now: Instant) {
     guard let number = queue.mainRunning, let peer = peer(cell.payload.client, at: now) else { return }
     let own = stamp()
-    note(ownRequest: own.id)
+    ownRequests.sent(own.id)
     probe = (own.id, number)
     let composer = Composer(session: name, signer: signer)
     send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own), by: peer)

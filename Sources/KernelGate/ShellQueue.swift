@@ -15,8 +15,9 @@ import JupyterWire
 /// - An interrupt while a cell runs is the kernel's to answer; while none runs, it aborts what waits. A cell that the
 ///   kernel has shown no sign of may be one that it threw away, or one that it has not come to: the gate asks something
 ///   behind it, and only when that is answered first is the interrupted cell given up.
-/// - Order is first-in-first-out for `strictOrder`; then requests that only read pass what waits, and so do
-///   comm messages while nothing runs, which keep their order among themselves.
+/// - Order is first-in-first-out for `strictOrder`; then requests that only read pass what waits, and so do comm messages,
+///   which keep their order among themselves: a running cell may await one (ipykernel attends to them from 7.4 on while a cell
+///   awaits, whatever stands before them). Silent requests pass a held cell, but not one that stands behind a running one.
 struct ShellQueue<Payload> {
   /// How long a hold keeps strict order.
   static var strictOrder: Span { Span(microseconds: 200_000) }
@@ -37,9 +38,10 @@ struct ShellQueue<Payload> {
 
   enum Arrival {
     case cell(Cell)
-    /// Keeps its place among its like, and behind cells unless those wait long: comm messages, silent requests, types
-    /// that nobody knows.
+    /// Keeps its place among its like, and behind cells unless those wait long: silent requests, types that nobody knows.
     case ordered(Payload)
+    /// Keeps its place among its like, and may pass waiting cells after `strictOrder`.
+    case comm(Payload)
     /// Only reads: may pass waiting cells after `strictOrder`.
     case reading(Payload)
   }
@@ -60,6 +62,11 @@ struct ShellQueue<Payload> {
     case probe(Cell)
     case withdrawn(key: UInt64, CellOutcome)
     case ended(key: UInt64, CellOutcome)
+  }
+
+  struct WaitingHead {
+    var cell: Cell
+    var since: Instant
   }
 
   private struct Head {
@@ -232,7 +239,7 @@ struct ShellQueue<Payload> {
       switch entry.arrival {
       case .cell: continue
       case .ordered: if let head { next = min(next, head.since + Self.strictOrder) }
-      case .reading: if let holdBegan { next = min(next, holdBegan + Self.strictOrder) }
+      case .reading, .comm: if let holdBegan { next = min(next, holdBegan + Self.strictOrder) }
       }
     }
     return next
@@ -249,7 +256,8 @@ struct ShellQueue<Payload> {
   }
 
   var headKey: UInt64? { head?.key }
-  var headCell: (cell: Cell, since: Instant)? { head.map { ($0.cell, $0.since) } }
+  /// The head, and since when it has waited.
+  var waitingHead: WaitingHead? { head.map { WaitingHead(cell: $0.cell, since: $0.since) } }
   /// Whether nothing waits or runs.
   var isEmpty: Bool { entries.isEmpty && head == nil && running == nil }
   var headPayload: Payload? { head?.cell.payload }
@@ -270,7 +278,7 @@ extension ShellQueue {
     var taken = 0
     loop: while taken < entries.count, head == nil {
       switch entries[taken].arrival {
-      case .ordered(let payload), .reading(let payload): acts.append(.forward(payload))
+      case .ordered(let payload), .reading(let payload), .comm(let payload): acts.append(.forward(payload))
       case .cell(let cell):
         guard running == nil else { break loop }
         lastKey += 1
@@ -288,15 +296,16 @@ extension ShellQueue {
 
   /// Lets pass what may, once strict order is over.
   private mutating func letPass(at now: Instant) -> [Act] {
-    let readingPasses = holdBegan.map { now - $0 >= Self.strictOrder } ?? false
+    let othersPass = holdBegan.map { now - $0 >= Self.strictOrder } ?? false
     let orderedPasses = head.map { now - $0.since >= Self.strictOrder } ?? false
-    guard readingPasses || orderedPasses, !entries.isEmpty else { return [] }
+    guard othersPass || orderedPasses, !entries.isEmpty else { return [] }
     var acts: [Act] = []
     entries.removeAll { entry in
       switch entry.arrival {
       case .ordered(let payload) where orderedPasses: acts.append(.forward(payload))
-      case .reading(let payload) where readingPasses: acts.append(.forward(payload))
-      case .cell, .ordered, .reading: return false
+      case .reading(let payload) where othersPass: acts.append(.forward(payload))
+      case .comm(let payload) where othersPass: acts.append(.forward(payload))
+      case .cell, .ordered, .reading, .comm: return false
       }
       return true
     }

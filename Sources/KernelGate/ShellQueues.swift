@@ -25,23 +25,6 @@ struct ShellQueues<Payload> {
     var queue = Queue()
   }
 
-  /// A cell that is announced, by its number in its own shell and by that which the engine knows.
-  private struct Announced {
-    var shell: String?
-    var number: UInt64
-    var key: UInt64
-  }
-
-  private struct Lead {
-    var shell: String?
-    var number: UInt64
-    var key: UInt64
-    var submission: Submission
-    var since: Instant
-    /// Set once it has ended and only riders run.
-    var outcome: CellOutcome?
-  }
-
   /// The main shell first; a subshell as long as something waits or runs in it.
   private var shells = [Shell()]
   private var announced: Announced?
@@ -126,14 +109,14 @@ struct ShellQueues<Payload> {
   }
 
   mutating func kernelDied() -> [Act] {
-    defer { self = ShellQueues(after: lastKey) }
     var acts: [Act] = []
     if let lead { acts.append(.ended(key: lead.key, lead.outcome ?? .lost)) }
     if let announced { acts.append(.withdrawn(key: announced.key, .lost)) }
+    shells = [Shell()]
+    (announced, lead) = (nil, nil)
+    behind = []
     return acts
   }
-
-  private init(after key: UInt64) { lastKey = key }
 
   mutating func tick(at now: Instant) -> [Act] {
     guard now >= wake else { return [] }
@@ -159,11 +142,16 @@ struct ShellQueues<Payload> {
 
   /// Cells that wait behind the announced or running ones.
   var backlog: Int { shells.reduce(behind.count) { $0 + $1.queue.backlog } }
-  var headKey: UInt64? { announced?.key }
+  @inline(never) var headKey: UInt64? { announced?.key }
   /// The announced cell's request, and since when it has waited at its shell's head.
-  var head: (cell: Queue.Cell, since: Instant)? { announced.flatMap { shell($0.shell)?.queue.headCell } }
+  var head: Queue.WaitingHead? {
+    guard let announced else { return nil }
+    return shell(announced.shell)?.queue.waitingHead
+  }
   /// The key of the cell that holds the grant.
-  var runningKey: UInt64? { lead?.key }
+  ///
+  /// Never inlined: the optimizer of Swift 6.3.1 crashes where it is (CopyPropagation, "found outside of lifetime use").
+  @inline(never) var runningKey: UInt64? { lead?.key }
   /// Which cell of the main shell runs, by its number in that shell.
   var mainRunning: UInt64? { shells[0].queue.runningKey }
   /// What waits at a head or runs, in any shell.
@@ -246,4 +234,21 @@ struct ShellQueues<Payload> {
     lead = nil
     return [.ended(key: known.key, told)]
   }
+}
+
+/// A cell that is announced, by its number in its own shell and by that which the engine knows.
+private struct Announced {
+  var shell: String?
+  var number: UInt64
+  var key: UInt64
+}
+
+private struct Lead {
+  var shell: String?
+  var number: UInt64
+  var key: UInt64
+  var submission: Submission
+  var since: Instant
+  /// Set once it has ended and only riders run.
+  var outcome: CellOutcome?
 }

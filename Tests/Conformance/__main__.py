@@ -40,7 +40,7 @@ class Run:
         self.results = BUILD / ("results-small" if options.small else "results")
         self.results.mkdir(parents=True, exist_ok=True)
         self.environments = {}
-        for program in (self.tool, self.gate):
+        for program in () if options.prepare else (self.tool, self.gate):
             if not os.access(program, os.X_OK):
                 raise Unavailable(f"there is no program {program}: build it, or name the tool with --tool")
 
@@ -48,6 +48,21 @@ class Run:
         if name not in self.environments:
             self.environments[name] = Environment(name).prepare()
         return self.environments[name]
+
+    def prepare(self, parts):
+        """Fetches what the parts need; 2 where something cannot be had."""
+        status = 0
+        for part in parts:
+            try:
+                environment = self.environment(part.environment)
+                for _, home in part.kernels:
+                    self.environment(home or part.environment)
+                if part.source:
+                    source(part.source, environment)
+            except Unavailable as reason:
+                say(f"{part.name}: {reason}")
+                status = 2
+        return status
 
     def stamp(self, part):
         """Changes with whatever could change the result."""
@@ -125,6 +140,8 @@ class Run:
         ]
         variables = arm.environ(environment) | dict(part.variables) | {
             "PYTHONPATH": str(HERE / "plugin"), "CONFORMANCE_RECORD": str(record)}
+        if part.every and arm.name == "gated":
+            variables["CONFORMANCE_GATE"] = str(self.gate)
         left = max(30.0, min(part.seconds, self.deadline + 120 - time.monotonic()))
         began = time.monotonic()
         with open(log, "wb") as out:
@@ -225,13 +242,7 @@ def main():
         parts = [part for part in PARTS if (not options.part or part.name in options.part)
                  and (not options.small or part.small)]
         if options.prepare:
-            for part in parts:
-                environment = run.environment(part.environment)
-                for _, home in part.kernels:
-                    run.environment(home or part.environment)
-                if part.source:
-                    source(part.source, environment)
-            return 0
+            return run.prepare(parts)
         results = [(part, run.part(part)) for part in parts]
     except Unavailable as reason:
         print(f"conformance: error: {reason}", file=sys.stderr)

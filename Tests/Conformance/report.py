@@ -102,9 +102,9 @@ def write(path, results, run):
         "# Conformance: what clients and suites see behind the gate", "",
         "Made by `make conformance`; do not edit. Every part runs twice, with the same interpreter and packages: **direct**, the",
         "kernel as installed, and **gated**, the same kernelspec wrapped by `celltop kernelspec install` under the same name",
-        "through `JUPYTER_PATH`, with an engine that grants its cells (the default policy). *Cells of kernels* is what that engine's",
-        "history says it started: the proof that the gate was in the way. A test whose outcome is not the same on both arms is run",
-        f"{outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
+        "through `JUPYTER_PATH`, with an engine that grants its cells (the default policy). *Cells of kernels* is what that",
+        "engine's history says it started: the proof that the gate was in the way. A test whose outcome is not the same on both",
+        f"arms is run {outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
         f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or 'unknown'}, {platform.system()} {platform.release()}, "
         f"{os.cpu_count()} cores. Passed / failed / skipped:", "",
         "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
@@ -113,12 +113,12 @@ def write(path, results, run):
     lines += ["", "## Tests that differed", ""]
     found = [(part, *line) for part, result in results for line in verdicts(result or {})]
     if found:
-        lines += ["Passed runs of all runs, the first one included. *flaky*: fails now and then on both arms; *once*: failed a single time",
-                  "gated and passed every repetition; *better*: fails direct and passes gated; *same*: the failure was direct and did",
-                  "not come again; *differs*: passes direct and fails gated.", "",
+        lines += ["Passed runs of all runs, the first one included. *flaky*: fails now and then on both arms; *once*: failed a",
+                  "single time gated and passed every repetition; *better*: fails direct and passes gated; *same*: the failure was",
+                  "direct and did not come again; *differs*: passes direct and fails gated.", "",
                   "| suite | test | direct | gated | verdict | message |", "|---|---|---|---|---|---|"]
-        for (part, result), name, direct, gated, verdict in (
-                ((part, dict(results)[part]), name, direct, gated, verdict) for part, name, direct, gated, verdict in found):
+        for part, name, direct, gated, verdict in found:
+            result = dict(results)[part]
             lines.append(f"| {part.name} | `{escaped(name)}` | {passes(direct)} | {passes(gated)} | {verdict} | "
                          f"{escaped(why(result, name))[:160]} |")
     else:

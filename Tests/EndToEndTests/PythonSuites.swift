@@ -7,7 +7,8 @@ struct PythonSuites {
   @Test(
     "the gate before real kernels, the node, and the player",
     arguments: [
-      "test_gate.py", "test_author.py", "test_subshells.py", "test_endings.py", "test_node.py", "test_player.py",
+      "test_gate.py", "test_author.py", "test_subshells.py", "test_endings.py", "test_transport.py", "test_node.py",
+      "test_player.py",
     ])
   func suite(file: String) async throws {
     let result = try await Checkout.run(

@@ -32,6 +32,7 @@ private struct Desk {
   }
   mutating func reading(_ name: String) -> [String] { words(queue.arrive(.reading(name), at: now)) }
   mutating func ordered(_ name: String) -> [String] { words(queue.arrive(.ordered(name), at: now)) }
+  mutating func comm(_ name: String) -> [String] { words(queue.arrive(.comm(name), at: now)) }
   mutating func grant(_ key: UInt64) -> [String]? {
     guard let acts = queue.grant(key, at: now) else { return nil }
     return words(acts)
@@ -195,35 +196,41 @@ struct ShellQueueTests {
   func passing() {
     var desk = Desk()
     _ = desk.cell("a")
-    #expect(desk.ordered("comm1") == [])
+    #expect(desk.comm("comm1") == [])
     #expect(desk.reading("info") == [])
-    #expect(desk.ordered("comm2") == [])
+    #expect(desk.comm("comm2") == [])
     #expect(desk.pass(199) == ["busy a"])
     #expect(desk.queue.wake == desk.now + Span(microseconds: 1000))
     #expect(desk.pass(1) == ["forward comm1", "forward info", "forward comm2"])
     #expect(desk.reading("later") == ["forward later"])
   }
 
-  @Test("keeps comm messages behind the cells that they were sent after while another runs; what reads passes")
+  @Test(
+    "keeps what is silent behind the cells that it was sent after while another runs; comm messages and what reads pass"
+  )
   func commOrder() {
     var desk = Desk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     #expect(desk.ordered("first") == ["forward first"], "nothing waits: the kernel keeps the order")
     _ = desk.cell("b")
-    #expect(desk.ordered("comm") == [])
+    #expect(desk.ordered("silent") == [])
+    #expect(desk.comm("comm1") == [], "a burst keeps its order")
     #expect(desk.reading("info") == [])
-    #expect(desk.pass(200) == ["forward info"])
+    #expect(desk.queue.wake == desk.now + ShellQueue<String>.strictOrder)
+    #expect(desk.pass(200) == ["forward comm1", "forward info"], "a running cell may await a comm message")
+    #expect(desk.comm("comm2") == ["forward comm2"])
     _ = desk.reply("a")
     #expect(desk.idle("a") == ["ended 1 ok", "announce 2"])
-    #expect(desk.grant(2) == ["start b as 2", "forward comm"])
+    #expect(desk.grant(2) == ["start b as 2", "forward silent"])
   }
 
   @Test("forwards at once while nothing waits")
   func open() {
     var desk = Desk()
     #expect(desk.reading("info") == ["forward info"])
-    #expect(desk.ordered("comm") == ["forward comm"])
+    #expect(desk.ordered("silent") == ["forward silent"])
+    #expect(desk.comm("comm") == ["forward comm"])
     #expect(desk.queue.wake == .never)
   }
 
@@ -335,7 +342,7 @@ struct ShellQueueTests {
       }
     }
     for step in 0..<200 {
-      switch next(8) {
+      switch next(9) {
       case 0, 1:
         accepted += 1
         count(desk.cell("c\(step)", stopOnError: next(2) == 0))
@@ -344,6 +351,7 @@ struct ShellQueueTests {
       case 4: if let running { count(desk.reply(running, [.ok, .aborted, .error(name: "E")][Int(next(3))])) }
       case 5: if let running { count(desk.idle(running)) }
       case 6: count(next(10) == 0 ? desk.interrupt() : [])
+      case 7: count(desk.comm("m"))
       case _: count(desk.pass(Int64(next(900))))
       }
       let waits = (desk.queue.headKey == nil ? 0 : 1) + desk.queue.backlog

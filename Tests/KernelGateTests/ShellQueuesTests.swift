@@ -29,8 +29,8 @@ private struct Desk {
   mutating func cell(_ name: String, in shell: String? = nil) -> [String] {
     words(queues.arrive(.cell(.init(messageID: name, payload: name)), in: shell, at: now))
   }
-  mutating func ordered(_ name: String, in shell: String? = nil) -> [String] {
-    words(queues.arrive(.ordered(name), in: shell, at: now))
+  mutating func comm(_ name: String, in shell: String? = nil) -> [String] {
+    words(queues.arrive(.comm(name), in: shell, at: now))
   }
   mutating func grant(_ key: UInt64) -> [String]? { queues.grant(key, at: now).map { words($0) } }
   mutating func refuse(_ key: UInt64) -> [String]? { queues.refuse(key, why: "no", at: now).map { words($0) } }
@@ -101,8 +101,8 @@ struct ShellQueuesTests {
   func comms() {
     var desk = Desk()
     _ = desk.cell("m")
-    #expect(desk.ordered("c", in: "one") == ["forward c"])
-    #expect(desk.ordered("d") == [], "the main shell's own stand behind its cell")
+    #expect(desk.comm("c", in: "one") == ["forward c"])
+    #expect(desk.comm("d") == [], "the main shell's own stand behind its cell")
   }
 
   @Test("an error aborts its own shell alone")
@@ -201,5 +201,49 @@ struct ShellQueuesTests {
       }
       #expect(waiting.reduce(0, +) == desk.queues.backlog + (desk.queues.headKey == nil ? 0 : 1))
     }
+  }
+}
+
+@Suite("The gate's own requests")
+struct OwnRequestsTests {
+  @Test("are kept from clients until reply and idle have come, in either order, and forgotten then")
+  func course() {
+    var own = OwnRequests()
+    own.sent("a")
+    own.sent("b", isRead: false)
+    let others = [own.published(for: "x", isIdle: true), own.replied(to: "x")]
+    #expect(others == [false, false])
+    let busy = own.published(for: "a", isIdle: false)
+    let replied = own.replied(to: "a")
+    let idle = own.published(for: "a", isIdle: true)
+    #expect(busy && replied && idle)
+    let late = own.published(for: "a", isIdle: true)
+    #expect(!late && !own.isEmpty)
+    let unread = own.published(for: "b", isIdle: true)
+    #expect(unread && own.isEmpty)
+    for number in 0..<100 { own.sent("\(number)") }
+    let first = own.replied(to: "0")
+    let last = own.replied(to: "99")
+    #expect(!first && last, "a kernel that answers nothing costs nothing")
+  }
+}
+
+@Suite("Output in a flood")
+struct OutputPaceTests {
+  @Test("gathers while there is a flood, and lets a cell's few messages pass")
+  func pace() {
+    var pace = OutputPace()
+    func at(_ milliseconds: Int64) -> Instant { Instant(microseconds: milliseconds * 1000) }
+    for turn in Int64(1)...50 {
+      pace.came(3, at: at(turn * 6))
+      #expect(!pace.rests(at: at(turn * 6)))
+    }
+    for _ in 0..<23 { pace.came(1, at: at(1000)) }
+    #expect(!pace.rests(at: at(1000)))
+    pace.came(1, at: at(1000))
+    #expect(pace.rests(at: at(1000)) && pace.hasRested)
+    #expect(!pace.rests(at: at(1001)) && pace.hasRested, "what came meanwhile is to be looked for")
+    pace.came(0, at: at(1001))
+    #expect(!pace.hasRested)
   }
 }

@@ -40,3 +40,5 @@ int celltop_status_signal(int status);
 int celltop_status_exit(int status);
 // malloc_trim(0): gives free heap memory back to the system.
 void celltop_return_memory(void);
+// mallopt(M_ARENA_MAX, 1): all threads share one heap, which shrinks again. Before there is a second thread.
+void celltop_share_one_heap(void);
