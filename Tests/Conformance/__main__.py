@@ -108,8 +108,10 @@ class Run:
         work.mkdir(parents=True)
         # A socket's path is short (unix(7)), and that of a checkout may not be.
         place = pathlib.Path("/tmp") / f"celltop-conformance-{os.getpid()}-{part.name}"
-        engine = Engine(self.tool, place).start() if part.engine else None
+        engine = Engine(self.tool, place) if part.engine else None
         try:
+            if engine:
+                engine.start()
             arms = {name: Arm(name, part, work, self.tool, homes, engine) for name in ARMS}
             found, seconds, cut = {}, {}, False
             wanted = part.small if self.options.small else part.files

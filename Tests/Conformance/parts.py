@@ -81,7 +81,7 @@ PARTS = (
          files=_ipykernel("client", "kernelmanager", "manager", "multikernelmanager", "provisioning", "restarter",
                           "connect", "kernelapp", "runapp", "transport_security"),
          options=("-p", "no:asyncio") + QUIET, seconds=900, every=True,
-         small=("tests/test_manager.py", "tests/test_client.py")),
+         small=("tests/test_manager.py",)),
     Part("no-engine", "ipykernel 7's messages, kernel, async, without an engine", source="ipykernel==7.4.0",
          files=_ipykernel("message_spec", "kernel", "async"), options=ASYNCIO + QUIET, engine=False),
     Part("no-engine-clients", "nbclient, papermill and jupyter console, without an engine", ("test_clients.py",),

@@ -11,6 +11,18 @@ SHOWN = ("ipykernel", "jupyter-client", "nbclient", "papermill", "jupyter-consol
          "ipywidgets", "jupyter-kernel-test", "bash-kernel", "xeus-python", "pyzmq", "selenium", "pytest")
 
 
+# Files that differ for a reason that is no defect of the gate: shown with it, not counted.
+KNOWN = {
+    "aborted-xpython.json": "xeus-python runs what stands behind a failed cell though the client asked it to stop on an error; "
+    "the gate aborts it, as the protocol has it",
+}
+
+
+def unexplained(result):
+    """The files that differ and should not."""
+    return {name: what for name, what in result.get("differences", {}).items() if name not in KNOWN}
+
+
 def verdicts(result):
     """The tests that differed in the first run, with what repetition says: [(name, direct, gated, verdict)]."""
     return [(name, arms["direct"], arms["gated"], outcomes.verdict(arms["direct"], arms["gated"]))
@@ -19,7 +31,7 @@ def verdicts(result):
 
 def broken(result):
     """How many tests pass direct and fail gated, files that differ among them."""
-    return sum(verdict == "differs" for *_, verdict in verdicts(result)) + len(result.get("differences", {}))
+    return sum(verdict == "differs" for *_, verdict in verdicts(result)) + len(unexplained(result))
 
 
 def status(results):
@@ -58,7 +70,8 @@ def table(results):
             if verdict != "better":
                 text.append(f"      {why(result, name)}")
         for name, what in (result or {}).get("differences", {}).items():
-            text.append(f"  {part.name}: the file {name} is not the same: {what}")
+            known = f" (known: {KNOWN[name]})" if name in KNOWN else ""
+            text.append(f"  {part.name}: the file {name} is not the same: {what}{known}")
     return "\n".join(text)
 
 
@@ -126,7 +139,8 @@ def write(path, results, run):
     files = [(part, name, what) for part, result in results for name, what in (result or {}).get("differences", {}).items()]
     lines += ["", "Saved notebooks and other files that both arms left are held against each other, apart from ids and times: "
               + ("all are equal." if not files else "these are not equal:"), ""]
-    lines += [f"- {part.name}: `{name}`: {escaped(what)}" for part, name, what in files]
+    lines += [f"- {part.name}: `{name}`: {escaped(what)}" + (f" Known: {KNOWN[name]}." if name in KNOWN else "")
+              for part, name, what in files]
     lines += ["", "## Tests that fail on both arms", ""]
     both = [(part, name, result["arms"]["direct"][name][1]) for part, result in results if result and "arms" in result
             for name, (outcome, _) in sorted(result["arms"]["gated"].items())
