@@ -64,6 +64,18 @@ import Testing
     for line in engine { try expectTrue(EngineMessage.self, line) }
   }
 
+  @Test("refuses lines that are nested too deep, at whatever depth they end")
+  func deep() throws {
+    for (count, sign) in (65...1100).flatMap({ [($0, "["), ($0, "{\"a\":")] }) {
+      let line = Array(String(repeating: sign, count: count).utf8)
+      #expect(throws: LinkError.malformed("it is nested deeper than 64")) {
+        try LineCodec.read(ClientMessage.self, from: line)
+      }
+    }
+    let quoted = #"{"command":{"key":1,"verb":{"policy":{"name":"\""# + String(repeating: "[", count: 600) + #""}}}}"#
+    #expect(throws: Never.self) { try LineCodec.read(ClientMessage.self, from: Array(quoted.utf8)) }
+  }
+
   @Test("a client passes over what it does not know, and a server does not")
   func unknown() throws {
     #expect(try LineCodec.read(ServerMessage.self, from: Array(#"{"weather":{"sun":true}}"#.utf8)) == .unknown)
