@@ -10,7 +10,7 @@ KEPT := conformance artifacts checkouts repositories workspace-state.json python
 # The Python of the demo's kernels and of the tests.
 export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
 
-.PHONY: help setup build run test conformance crash bench format lint clean
+.PHONY: help setup build run test conformance crash fuzz bench format lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ conformance: build ## run other people's suites, kernels and JupyterLab direct a
 
 crash: setup ## kill a recording 200 times at moments drawn by lot, and hold what it left against what it had told
 	CELLTOP_CRASHES=200 swift test --filter CrashTests
+
+fuzz: setup ## throw malformed, huge, cut, repeated and mixed input at the socket for FUZZ_SECONDS (default an hour)
+	CELLTOP_FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} swift test --filter SocketFuzzTests
 
 bench: build ## measure celltop against peers in the same run
 	@.ci/bench

@@ -119,7 +119,7 @@ let package = Package(
       [
         "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
         "Canvas",
-        "Console", "GateLink", "ServerLink",
+        "Console", "GateLink", "ServerLink", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

@@ -7,6 +7,30 @@ public enum LineCodec {
   /// The longest line that is read; a longer one ends the connection.
   public static let lineBytesMost = 65_536
 
+  /// The deepest nesting that is read; our own messages have a tenth of it.
+  static let depthMost = 64
+
+  /// The deepest nesting of objects and lists in a text of JSON; what stands within quotes does not count.
+  private static func depth(of bytes: [UInt8]) -> Int {
+    var (depth, deepest) = (0, 0)
+    var (isQuoted, isEscaped) = (false, false)
+    for byte in bytes {
+      if isEscaped {
+        isEscaped = false
+      } else if byte == UInt8(ascii: "\"") {
+        isQuoted.toggle()
+      } else if isQuoted {
+        isEscaped = byte == UInt8(ascii: "\\")
+      } else if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") {
+        depth += 1
+        deepest = max(deepest, depth)
+      } else if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") {
+        depth -= 1
+      }
+    }
+    return deepest
+  }
+
   /// One line with its newline.
   public static func line(_ message: some Encodable) -> [UInt8] {
     let encoder = JSONEncoder()
@@ -20,8 +44,11 @@ public enum LineCodec {
   public static func read<Message: Decodable>(_ type: Message.Type, from line: some Sequence<UInt8>) throws(LinkError)
     -> Message
   {
+    let bytes = Array(line)
+    // Foundation's decoder crashes where its own bound of 512 is passed at a text's end.
+    guard depth(of: bytes) <= depthMost else { throw .malformed("it is nested deeper than \(depthMost)") }
     do {
-      return try JSONDecoder().decode(type, from: Data(line))
+      return try JSONDecoder().decode(type, from: Data(bytes))
     } catch {
       throw .malformed("\(error)")
     }

@@ -11,6 +11,16 @@ public enum SocketPath {
     return "/tmp/celltop-\(uid)/engine.sock"
   }
 
+  /// Whether a server that listens at a place may be believed: in `/tmp` anybody may have made the folder.
+  ///
+  /// - Parameters:
+  ///   - server: the user of the process that listens.
+  ///   - uid: the own user.
+  public static func isTrusted(_ path: String, server: UInt32, uid: UInt32, environment: [String: String]) -> Bool {
+    // Only root can make a folder in /run; and who names a place knows why.
+    server == 0 || server == uid || path == systemWide || environment["CELLTOP_SOCKET"] == path
+  }
+
   /// Where an engine is looked for, in this order: `CELLTOP_SOCKET` alone where set; else the user's own place, then the
   /// one for all.
   public static func candidates(environment: [String: String], uid: UInt32) -> [String] {

@@ -24,7 +24,9 @@ final class EngineLink {
   /// More than this unsent means that nobody reads.
   private static let unsentBytesMost = 1 << 20
 
-  private let path: String
+  /// Where an engine is looked for, in order, and who is believed there.
+  private let paths: [String]
+  private let trusts: (String, UInt32) -> Bool
   private let failOpenAfter: Span
   private var state = State.away
   private var nextTry: Instant
@@ -37,8 +39,9 @@ final class EngineLink {
   private var buffer = [UInt8](repeating: 0, count: 16_384)
   private(set) var descriptor: Int32 = -1
 
-  init(path: String, failOpenAfter: Span, now: Instant) {
-    self.path = path
+  init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
+    self.paths = paths
+    self.trusts = trusts
     self.failOpenAfter = failOpenAfter
     (nextTry, awaySince, heard) = (now, now, now)
   }
@@ -72,13 +75,24 @@ final class EngineLink {
     guard now >= wake else { return }
     if isConnected { lose(at: now) }
     nextTry = now + Self.retryEvery
-    let made = celltop_connect_unix(path)
-    guard made >= 0 else { return }
+    guard let made = connect() else { return }
     descriptor = made
     state = .greeting(since: now)
     lines = LineBuffer()
     unsent = []
     send(.hello(hello()), at: now)
+  }
+
+  /// Connects to the first of the places at which somebody listens who is to be believed.
+  private func connect() -> Int32? {
+    for path in paths {
+      let made = celltop_connect_unix(path)
+      guard made >= 0 else { continue }
+      var (pid, uid): (Int32, UInt32) = (0, 0)
+      if celltop_peer_credentials(made, &pid, &uid) == 0, trusts(path, uid) { return made }
+      close(made)
+    }
+    return nil
   }
 
   func send(_ message: GateMessage, at now: Instant) {

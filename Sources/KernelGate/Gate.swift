@@ -115,7 +115,7 @@ final class Gate {
 
   init(
     options: GateOptions, client: ConnectionFile, start: KernelStart, keeper: (pid: Int32, socket: Int32),
-    signals: Int32, parent: Int32, socketPath: String, environment: [String: String]
+    signals: Int32, parent: Int32, environment: [String: String]
   ) throws(ZeroMQError) {
     self.options = options
     node = LinuxNode(group: start.group)
@@ -135,7 +135,10 @@ final class Gate {
     context = try ZeroMQContext()
     front = try FrontSockets(context, at: client)
     output = try BackSockets.output(context, kernel)
-    link = EngineLink(path: socketPath, failOpenAfter: options.failOpenAfter, now: Self.now())
+    link = EngineLink(
+      paths: SocketPath.candidates(environment: environment, uid: getuid()),
+      trusts: { SocketPath.isTrusted($0, server: $1, uid: getuid(), environment: environment) },
+      failOpenAfter: options.failOpenAfter, now: Self.now())
     session = Environment.session(environment, connectionFile: client.notebook)
   }
 

@@ -48,9 +48,8 @@ public enum GateProgram {
     let signals = celltop_signalfd(Gate.forwarded, Int32(Gate.forwarded.count))
     guard signals >= 0 else { fail("cannot receive signals: \(String(cString: strerror(errno)))") }
     let environment = Environment.current()
-    let socketPath = SocketPath.standard(environment: environment, uid: getuid())
     // A socket there means that somebody schedules here; whether he still lives is found out later.
-    let isScheduled = access(socketPath, W_OK) == 0
+    let isScheduled = SocketPath.candidates(environment: environment, uid: getuid()).contains { access($0, W_OK) == 0 }
     guard
       let start = KernelStart(
         client: client, clientPath: options.connectionFile,
@@ -93,8 +92,7 @@ public enum GateProgram {
   ) throws(ZeroMQError) -> (status: Int32, context: ZeroMQContext) {
     let gate = try Gate(
       options: options, client: client, start: start, keeper: keeper, signals: signals,
-      parent: parentDescriptor(environment), socketPath: SocketPath.standard(environment: environment, uid: getuid()),
-      environment: environment)
+      parent: parentDescriptor(environment), environment: environment)
     for problem in gate.tellingChoice.problems { write("celltop-gate: \(problem); it is passed over\n", to: 2) }
     return (gate.run(), gate.context)
   }

@@ -59,7 +59,9 @@ public struct NodeSettings: Equatable, Sendable {
       case "node": try readNode(reader.table(value, "node"), &reader)
       case "gpus": try readGPUs(reader.table(value, "gpus"), &reader)
       case "gate": try readGate(reader.table(value, "gate"), &reader)
-      default: throw reader.unknown(key, of: ["node", "gpus", "gate"])
+      // The server's: Session/ServerSettings.swift reads them.
+      case "access", "limits": break
+      default: throw reader.unknown(key, of: ["node", "gpus", "gate", "access", "limits"])
       }
     }
   }

@@ -27,13 +27,26 @@ public final class ServerConnection {
 
   /// Connects to the first of the places at which a server answers, and attaches.
   ///
-  /// - Parameter secondsMost: how long the server is given to answer.
+  /// - Parameters:
+  ///   - secondsMost: how long the server is given to answer.
+  ///   - trusts: whether whoever listens there is believed, because a person named the place.
   /// - Throws: `AttachError`.
-  public init(_ paths: [String], _ attach: Attach, secondsMost: Double = 5) throws(AttachError) {
+  public init(_ paths: [String], _ attach: Attach, secondsMost: Double = 5, trusts: Bool = false)
+    throws(AttachError)
+  {
     var found: (path: String, descriptor: Int32)?
     for path in paths where found == nil {
       let made = celltop_connect_unix(path)
-      if made >= 0 { found = (path, made) }
+      guard made >= 0 else { continue }
+      let environment = ProcessInfo.processInfo.environment
+      var (pid, uid): (pid_t, uid_t) = (0, 0)
+      guard celltop_peer_credentials(made, &pid, &uid) == 0,
+        SocketPath.isTrusted(path, server: uid, uid: getuid(), environment: environment) || trusts
+      else {
+        close(made)
+        throw .untrusted("at \(path) listens a process of another user (\(uid)), and that place is not theirs")
+      }
+      found = (path, made)
     }
     guard let found else { throw .nobody(paths: paths) }
     (path, descriptor) = found

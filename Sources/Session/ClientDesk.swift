@@ -113,7 +113,7 @@ struct ClientDesk {
   /// Tells the clients what has happened: answers to those who asked, entries to those who follow.
   mutating func tell(_ entries: [Entry], _ facts: (session: Int64, trouble: String?), at now: Instant) {
     for entry in entries { note(entry) }
-    nextSend = now + Self.gatherSpan
+    if !entries.isEmpty { nextSend = now + Self.gatherSpan }
     guard hasStreams else { return }
     sendTails(entries)
     sendSnapshots(facts, at: now)
@@ -200,6 +200,8 @@ struct ClientDesk {
   /// Gives a sign of life where it is time to, and lets go of clients that have given none.
   mutating func ping(trouble: String?, at now: Instant) {
     guard nextPing <= now, !clients.isEmpty else { return }
+    // Where this thread itself did not run, because the machine slept or it was stopped, nobody's silence means anything.
+    if now - nextPing > Self.pingPeriod { for client in clients { client.heard = now } }
     nextPing = now + Self.pingPeriod
     let sequence = board.look { $0.sequence }
     for client in clients {

@@ -3,12 +3,6 @@ import Engine
 import Foundation
 import GateLink
 
-/// A gate's name for itself, which only its user may bear.
-private struct GateName: Hashable {
-  var gate: String
-  var user: String
-}
-
 /// Speaks with the gates: their messages become inputs, the engine's effects become messages.
 ///
 /// Knows which connection speaks for which notebook. Used from the engine's thread.
@@ -30,9 +24,23 @@ struct GateDesk {
   /// Whose name for itself means which notebook; of those that are open.
   private var notebooks: [GateName: NotebookID] = [:]
   private var gates: [NotebookID: GateName] = [:]
+  private let notebooksPerUser: Int
+  /// Nil once everybody is back who was awaited.
+  private var recovery: Recovery?
+  private var recoversUntil = Instant.zero
+  /// What was ordered of notebooks before a crash, until their gates are back.
+  private var standingOrders: [GateName: Recovery.StandingOrders] = [:]
+  /// Cells that came while others were awaited, in the order of their coming.
+  private var deferred: [(notebook: NotebookID, submission: Submission)] = []
+  /// Where the numbers of commands of our own begin: far beyond anybody else's.
+  private var nextCommand: UInt64 = 1 << 62
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
-  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling()) {
+  init(
+    defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling(),
+    notebooksPerUser: Int = Limits().notebooksPerUser
+  ) {
+    self.notebooksPerUser = notebooksPerUser
     self.defaultDemand = defaultDemand
     self.telling = telling
     self.evictsGPUMemory = evictsGPUMemory
@@ -52,6 +60,7 @@ struct GateDesk {
     case .hello, .pong: break
     case .submitted(let submission): submit(submission, id, &driver, at: now)
     case .ended(let key, let outcome), .withdrawn(let key, let outcome):
+      deferred.removeAll { $0.notebook == id && $0.submission.key == key }
       let slot = driver.state[id]
       if slot.hasCell, slot.cell.source.key == key {
         driver.handle(.observation(.cellEnded(id, slot.cell.id, outcome)), at: now)
@@ -59,7 +68,7 @@ struct GateDesk {
     case .backlog(let count):
       driver.handle(.observation(.backlogChanged(id, Int32(clamping: count))), at: now)
     case .kernel(let state, let pid):
-      kernels[id] = state == .dead ? nil : pid
+      guard claim(state == .dead ? 0 : pid, id, connection) else { return }
       switch state {
       case .starting: break
       case .ready: driver.handle(.observation(.kernelReady(id)), at: now)
@@ -86,12 +95,20 @@ struct GateDesk {
       connection.refuse("a connection says hello once")
       return
     }
+    if case .fails(let why) = KernelClaim(kernel: hello.kernelPid, gate: connection.peer.pid, uid: connection.peer.uid)
+    {
+      connection.refuse(why)
+      return
+    }
     let name = hello.gate.printable(at: 64)
     let id: NotebookID
     let gate = GateName(gate: name, user: connection.peer.user)
     if let known = notebooks[gate], driver.state[known].state != .gone {
       id = known
       orphans.removeAll { $0.notebook == id }
+    } else if gates.values.count(where: { $0.user == gate.user }) >= notebooksPerUser {
+      connection.refuse("\(gate.user) has \(notebooksPerUser) notebooks open here, and a user can have no more")
+      return
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
       let notebook = Notebook(
@@ -101,11 +118,13 @@ struct GateDesk {
       guard driver.state.contains(id) else { return }
       notebooks[gate] = id
       gates[id] = gate
+      repeatStandingOrders(of: gate, id, &driver, at: now)
     }
+    recovery?.awaited?.remove(gate)
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
     connection.hearsStanding = hello.hearsStanding == true
-    if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
+    if hello.kernelPid > 0, !claim(hello.kernelPid, id, connection) { return }
     let makers = Set(driver.state[driver.state[id].node].node.gpus.map(\.maker))
     connection.send(
       .welcome(
@@ -166,9 +185,16 @@ struct GateDesk {
     }
   }
 
-  private func submit(_ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
+  private mutating func submit(
+    _ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
+  ) {
     let slot = driver.state[id]
     if slot.hasCell, slot.cell.source.key == submission.key { return }
+    guard recovery == nil else {
+      deferred.removeAll { $0.notebook == id }
+      deferred.append((id, submission))
+      return
+    }
     let (source, demand) = (source(of: submission), demand(of: submission))
     driver.handle(
       .observation(.cellSubmitted(id, demand, source, driver.forecast(source, demand, in: id))), at: now)
@@ -196,6 +222,7 @@ struct GateDesk {
     orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
     for orphan in gone {
       kernels[orphan.notebook] = nil
+      deferred.removeAll { $0.notebook == orphan.notebook }
       if let gate = gates.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
     }
@@ -269,5 +296,66 @@ struct GateDesk {
   private func tell(_ id: NotebookID, _ slot: NotebookSlot, _ wait: Wait, _ state: SchedulerState) {
     guard slot.state == .queued, let connection = connections[id], connection.hearsStanding else { return }
     connection.send(.standing(key: slot.cell.source.key, now: Standing(wait, at: state.now)))
+  }
+}
+
+// MARK: Processes that gates name, and gates that come back after a crash
+
+extension GateDesk {
+  /// Takes a kernel's process where what the gate says of it is true; a gate that says what is not is let go.
+  ///
+  /// - Parameter pid: 0 for none.
+  private mutating func claim(_ pid: Int32, _ id: NotebookID, _ connection: GateConnection) -> Bool {
+    guard pid > 0 else {
+      kernels[id] = nil
+      return true
+    }
+    switch KernelClaim(kernel: pid, gate: connection.peer.pid, uid: connection.peer.uid) {
+    case .holds: kernels[id] = pid
+    case .unknown: kernels[id] = nil
+    case .fails(let why):
+      connection.refuse(why)
+      return false
+    }
+    return true
+  }
+
+  /// Grants nothing from now on until the gates are back that held cores before a crash, or `Recovery.patience` is over; takes
+  /// up what had been ordered of the node.
+  mutating func recover(_ recovery: Recovery, _ driver: inout EngineDriver, at now: Instant) {
+    self.recovery = recovery
+    standingOrders = recovery.orders
+    recoversUntil = now + Recovery.patience
+    if let policy = recovery.policy, policy != driver.state.policyName { order(.setPolicy(policy), &driver, at: now) }
+    for place in recovery.drained { order(.drain(place.node, place.cores, place.gpus), &driver, at: now) }
+  }
+
+  /// When `settleRecovery` is to be called; `never` where nobody is awaited.
+  var recoveryDue: Instant { recovery == nil ? .never : recovery?.awaited?.isEmpty == true ? .zero : recoversUntil }
+
+  /// Lets the cells that came meanwhile stand in line once everybody is back, or it has been waited long enough.
+  mutating func settleRecovery(_ driver: inout EngineDriver, at now: Instant) {
+    guard recoveryDue <= now else { return }
+    recovery = nil
+    let waiting = deferred
+    deferred = []
+    for (id, submission) in waiting where connections[id] != nil && !driver.state[id].hasCell {
+      submit(submission, id, &driver, at: now)
+    }
+  }
+
+  private mutating func repeatStandingOrders(
+    of gate: GateName, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
+  ) {
+    guard let orders = standingOrders.removeValue(forKey: gate) else { return }
+    for verb in orders.verbs { order(verb(id), &driver, at: now) }
+  }
+
+  private mutating func order(_ verb: Verb, _ driver: inout EngineDriver, at now: Instant) {
+    nextCommand += 1
+    driver.handle(
+      .command(
+        Command(id: CommandID(nextCommand), author: "celltop", why: "as before the server was cut short", verb: verb)),
+      at: now)
   }
 }

@@ -5,9 +5,10 @@ import Foundation
 /// The engine's Unix socket, removed when it is closed.
 public final class Listener {
   public let path: String
-  private(set) var descriptor: Int32
-  /// Whether the engine before this one at the same place was cut short, so that its gates are on their way back.
-  public let followsCrash: Bool
+  private(set) var descriptor: Int32 = -1
+  /// What the engine before this one at the same place left in its lock file, where that was cut short, so that its gates
+  /// are on their way back: its session's number. Nil where it ended as it should, or there was none.
+  let trace: String?
   private let mode: UInt32
   /// Held for life: whoever has it is the one engine of this socket, so that a file without a holder may be replaced.
   private let lock: Int32
@@ -20,7 +21,11 @@ public final class Listener {
   public init(path: String, mode: UInt32 = 0o600) throws(SessionError) {
     self.path = path
     self.mode = mode
-    try PrivateFolder.make((path as NSString).deletingLastPathComponent)
+    let folder = (path as NSString).deletingLastPathComponent
+    let isNew = access(folder, F_OK) != 0
+    try PrivateFolder.make(folder)
+    // Who may connect must be able to reach the socket.
+    if isNew, mode & 0o006 != 0 { chmod(folder, 0o755) }
     lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard lock >= 0 else {
       throw SessionError("cannot make \(path).lock: \(String(cString: strerror(errno)))")
@@ -30,16 +35,15 @@ public final class Listener {
       throw SessionError(
         "another celltop's engine listens at \(path). Leave that one, or give this one its own with CELLTOP_SOCKET")
     }
-    // The file holds a byte as long as an engine runs: one that is found there was left by a crash.
-    var byte: UInt8 = 0
-    followsCrash = pread(lock, &byte, 1, 0) == 1
-    byte = UInt8(ascii: "r")
-    pwrite(lock, &byte, 1, 0)
+    // The file is not empty as long as an engine runs: what is found there was left by a crash.
+    var bytes = [UInt8](repeating: 0, count: 32)
+    let count = pread(lock, &bytes, bytes.count, 0)
+    trace = count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    leave(trace: "0")
     descriptor = Self.bind(path, mode)
     guard descriptor >= 0 else {
+      // What is open is closed by `deinit`.
       let why = String(cString: strerror(errno))
-      ftruncate(lock, 0)
-      close(lock)
       throw SessionError("cannot listen at \(path): \(why). Name another place with CELLTOP_SOCKET")
     }
     identity = FileIdentity(path)
@@ -57,6 +61,13 @@ public final class Listener {
     let descriptor = celltop_unix_listen(path)
     if descriptor >= 0, mode != 0o600 { chmod(path, mode) }
     return descriptor
+  }
+
+  /// Leaves word for an engine that comes after a crash of this one.
+  func leave(trace: String) {
+    let bytes = Array(trace.utf8)
+    ftruncate(lock, 0)
+    pwrite(lock, bytes, bytes.count, 0)
   }
 
   /// Listens anew where the socket's file is gone or another's; those who are connected notice nothing.

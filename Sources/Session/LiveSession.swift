@@ -64,6 +64,9 @@ public final class LiveSession: @unchecked Sendable {
   private let wake: Int32 = celltop_eventfd()
   /// Nil once the session has ended.
   private var reception: Reception?
+  /// The reception's; here only word is left in its lock file.
+  private var listener: Listener?
+  private var tracedNumber: Int64 = 0
   private var driver: EngineDriver
   private var desk: GateDesk
   private var sampler: UsageSampler
@@ -84,9 +87,11 @@ public final class LiveSession: @unchecked Sendable {
     let listener = try Listener(path: configuration.socketPath, mode: configuration.socketMode)
     readiness = try Readiness()
     readiness.watch(wake)
+    let recovery = listener.trace.map { Recovery(trace: $0, history: history) }
+    let notes = [configuration.note, recovery?.note ?? ""].filter { !$0.isEmpty }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
-      beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+      beganMicroseconds: clock.beganWallMicroseconds, note: notes.joined(separator: "; "))
     let writer = history.map { SessionWriter(path: $0, heading) }
     let session = writer?.session ?? 0
     let past = history.flatMap { try? HistoryStore(reading: $0) }.map {
@@ -98,10 +103,12 @@ public final class LiveSession: @unchecked Sendable {
       board: board)
     desk = GateDesk(
       defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
-      telling: configuration.telling)
+      telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
+    if let recovery { desk.recover(recovery, &driver, at: clock.now) }
     _ = driver.commit()
+    self.listener = listener
     tellTrouble()
     let identity = Reception.Identity(
       host: configuration.host, instance: String(UInt64.random(in: .min ... .max), radix: 16),
@@ -112,6 +119,7 @@ public final class LiveSession: @unchecked Sendable {
       doors: Reception.Doors(
         gate: { [weak self] in self?.take($0) }, command: { [weak self] in self?.submit($0) },
         stop: { [weak self] in self?.stopAsked($0) }))
+    reception?.publish([], session: driver.session, trouble: driver.trouble)
   }
 
   deinit { close(wake) }
@@ -177,6 +185,7 @@ extension LiveSession {
       for one in ready { serve(one.descriptor, at: now) }
       for (descriptor, due) in overheard where due <= now { serve(descriptor, at: now) }
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
+      desk.settleRecovery(&driver, at: now)
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
       if mail.isStopping {
@@ -184,6 +193,7 @@ extension LiveSession {
         driver.end()
         tellTrouble()
         connections = [:]
+        listener = nil
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         return
       }
@@ -211,6 +221,9 @@ extension LiveSession {
   private func tellTrouble() {
     let (trouble, number) = (driver.trouble, driver.session)
     mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
+    guard number != tracedNumber else { return }
+    tracedNumber = number
+    listener?.leave(trace: "\(number)")
   }
 
   /// How long nothing has to be done; -1 for as long as nothing happens.
@@ -218,7 +231,7 @@ extension LiveSession {
     let now = clock.now
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
-    next = min(next, desk.nextPing)
+    next = min(next, desk.nextPing, desk.recoveryDue)
     if let first = overheard.values.min() { next = min(next, first) }
     // What could not be written is tried again though nothing else happens.
     if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }

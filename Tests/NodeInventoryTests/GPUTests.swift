@@ -191,7 +191,7 @@ struct SettingsTests {
       ("[node]\ncores = 3", "node.cores is no text in quotes"),
       ("[node]\ncores = \"0-x\"", "'0-x' is neither a number nor a range"),
       ("[node]\ncores = \"\"", "names no core"), ("[node]\ncore = \"0\"", "there is no 'node.core'"),
-      ("node = 3", "node is no table"), ("[gpu]\n", "there is no 'gpu'; there are node, gpus, gate"),
+      ("node = 3", "node is no table"), ("[gpu]\n", "there is no 'gpu'; there are node, gpus, gate, access, limits"),
       ("[gate]\ntell = \"me\"", "gate.tell is 'me', neither people, everyone nor nobody"),
       ("[gate]\ntell_after = -1", "gate.tell_after is no number of seconds from 0 to 86400"),
       ("[gate]\ntell_after = \"2\"", "gate.tell_after is no number"), ("[gate]\nafter = 2", "there is no 'gate.after'"),

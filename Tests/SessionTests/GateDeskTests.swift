@@ -29,6 +29,9 @@ private final class DeskStage {
     return Instant(microseconds: clock)
   }
 
+  /// The clock jumps ahead, as it does for a machine that was suspended.
+  func jump(seconds: Int64) { clock += seconds * 1_000_000 }
+
   /// A connection; its number.
   func connect() throws -> Int {
     var pair: [Int32] = [0, 0]
@@ -77,6 +80,28 @@ private final class DeskStage {
 }
 
 @Suite struct GateDeskTests {
+  @Test("a machine that was suspended: a gate that comes back keeps its cell and its cores")
+  func suspendedMachine() throws {
+    let stage = try DeskStage()
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "a")
+    stage.say(.submitted(stage.submission(1)), gate)
+    stage.commit()
+    stage.jump(seconds: 8 * 3600)
+    // Both sides found the other one silent; the gate comes back at once.
+    stage.lose(gate)
+    let back = try stage.connect()
+    let running = RunningCell(
+      submission: stage.submission(1), ranSeconds: 8 * 3600, cores: CoreSet([0]), suspended: false)
+    stage.hello(back, gate: "a", running: running)
+    stage.commit()
+    #expect(try stage.arrived(back).isEmpty)
+    let state = stage.driver.state
+    #expect(state.notebooks.count == 1 && state.runningCount == 1 && state.ended == 0)
+    #expect(state[NotebookID(0)].ran(at: stage.now).seconds >= 8 * 3600, "the time asleep counts")
+    #expect(state.brokenInvariants().isEmpty)
+  }
+
   @Test("an interrupt never reaches the cell that followed in the same batch")
   func lateInterrupt() throws {
     let stage = try DeskStage()

@@ -171,6 +171,39 @@ extension ServerConnection {
   }
 }
 
+@Suite struct ClientDeskTests {
+  @Test("lets go of a client that is silent, and of none because the machine was suspended")
+  func silence() throws {
+    var desk = ClientDesk(limits: Limits(), board: BoardBox())
+    var pair: [Int32] = [0, 0]
+    try #require(celltop_socket_pair(&pair) == 0)
+    defer { close(pair[1]) }
+    celltop_set_nonblocking(pair[0])
+    let peer = try #require(PeerConnection(accepted: pair[0], seat: { _ in nil }))
+    let client = ClientConnection(
+      peer, Attach(client: "t", stream: .none), role: .author, veiledFor: nil, limits: Limits(), at: .zero)
+    let welcome = Welcome(
+      server: "t", instance: "i", session: 0, host: "h", user: "u", role: .author, isVeiled: false,
+      beganMicroseconds: 0,
+      at: 0)
+    desk.seat(client, welcome)
+    var now = Instant.zero
+    func pass(_ seconds: Double) {
+      now = now + Span(seconds: seconds)
+      desk.ping(trouble: nil, at: now)
+    }
+    for _ in 0..<10 { pass(2) }
+    pass(8 * 3600)
+    #expect(!client.isBroken, "an hour asleep is nobody's silence")
+    for _ in 0..<29 { pass(2) }
+    #expect(!client.isBroken)
+    for _ in 0..<3 { pass(2) }
+    #expect(client.isBroken, "a minute awake is")
+    desk.dropBroken()
+    #expect(desk.clients.isEmpty && desk.wakeAt(isGathering: false) == .never)
+  }
+}
+
 @Suite struct AccessTests {
   @Test("knows who may do what by the user at the other end")
   func roles() {

@@ -61,6 +61,8 @@ final class LiveRun {
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
     configuration.telling = settings.telling
+    let server = try Tool.serverSettings(environment: environment)
+    (configuration.access, configuration.limits) = (server.access, server.limits)
     configuration.socketMode = isShared ? 0o666 : 0o600
     configuration.needsConsole = needsConsole
     configuration.server = "celltop \(Celltop.version)"

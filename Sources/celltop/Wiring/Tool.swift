@@ -6,6 +6,7 @@ import Domain
 import Foundation
 import History
 import NodeInventory
+import Session
 import Terminal
 
 /// What the commands share: errors, progress, folders, sizes.
@@ -56,14 +57,27 @@ enum Tool {
   ///
   /// - Throws: `SettingsError`, or `ToolError` where `CELLTOP_CONFIG` names a file that cannot be read.
   static func settings(environment: [String: String]) throws -> NodeSettings {
+    guard let (text, path) = try configuration(environment: environment) else { return NodeSettings() }
+    return try NodeSettings(parsing: text, path: path)
+  }
+
+  /// What the configuration file says of the server; the defaults where there is none.
+  ///
+  /// - Throws: `SessionError`, or `ToolError` as above.
+  static func serverSettings(environment: [String: String]) throws -> ServerSettings {
+    guard let (text, path) = try configuration(environment: environment) else { return ServerSettings() }
+    return try ServerSettings(parsing: text, path: path)
+  }
+
+  private static func configuration(environment: [String: String]) throws -> (text: String, path: String)? {
     let path = NodeSettings.standardPath(environment: environment)
     guard let bytes = FileManager.default.contents(atPath: path) else {
       if FileManager.default.fileExists(atPath: path) || environment["CELLTOP_CONFIG"]?.isEmpty == false {
         throw ToolError("cannot read the configuration \(path.printable(at: 200))")
       }
-      return NodeSettings()
+      return nil
     }
-    return try NodeSettings(parsing: String(decoding: bytes, as: UTF8.self), path: path)
+    return (String(decoding: bytes, as: UTF8.self), path)
   }
 
   /// `120x40` as a size.

@@ -1,0 +1,417 @@
+"""`celltop serve` as other programs find it: a client in another language, roles of other users, restarts, descriptors."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from client import Client, Refused  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parents[3]
+TOOL = os.path.abspath(os.environ.get("CELLTOP_TOOL", ROOT / ".build/debug/celltop"))
+PATIENCE = 30.0
+
+
+def until(condition, seconds=PATIENCE, what="the condition"):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+class Server:
+    """A server of its own in a folder of its own."""
+
+    def __init__(self, folder, *arguments, config=None, shared=False, before=None):
+        self.folder = folder
+        folder.mkdir(mode=0o755, exist_ok=True)
+        self.socket = str(folder / "engine.sock")
+        self.arguments = [TOOL, "serve", "--socket", self.socket, *arguments]
+        self.environment = {
+            **os.environ, "HOME": str(folder), "CELLTOP_HISTORY": str(folder / "history.sqlite"),
+            "XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state"), "CELLTOP_CGROUPS": "off",
+        }
+        self.environment.pop("CELLTOP_CONFIG", None)
+        self.environment.pop("CELLTOP_SOCKET", None)
+        if config:
+            (folder / "config" / "celltop").mkdir(parents=True, exist_ok=True)
+            (folder / "config" / "celltop" / "config.toml").write_text(config)
+        self.before = before
+        self.start()
+
+    def start(self):
+        self.log = open(self.folder / "log.txt", "ab")
+        self.process = subprocess.Popen(
+            self.arguments, env=self.environment, stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=self.before)
+        until(self.answers, what="the server's answer")
+
+    def answers(self):
+        assert self.process.poll() is None, (self.folder / "log.txt").read_text()
+        try:
+            probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            probe.connect(self.socket)
+            probe.close()
+            return True
+        except OSError:
+            return False
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def server(tmp_path):
+    made = Server(tmp_path / "server")
+    yield made
+    made.stop()
+
+
+class Gate:
+    """A gate without a kernel, as the page describes one."""
+
+    def __init__(self, path, name, running=None):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(path)
+        self.file = self.socket.makefile("rb")
+        hello = {
+            "version": 1, "pid": os.getpid(), "kernelPid": 0, "gate": name, "path": f"/x/{name}.ipynb",
+            "connection": "k.json", "backlog": 0, "isReady": True,
+        }
+        if running:
+            hello["running"] = running
+        self.send({"hello": {"_0": hello}})
+
+    def send(self, message):
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def submit(self, key):
+        self.send({"submitted": {"_0": {"key": key, "codeHash": key, "waitedSeconds": 0}}})
+
+    def hear(self, name):
+        for line in self.file:
+            message = json.loads(line)
+            if name in message:
+                return message[name]
+        raise ConnectionError("hung up")
+
+    def close(self):
+        # Both: the file keeps the descriptor open.
+        self.file.close()
+        self.socket.close()
+
+
+def test_a_client_from_the_page_alone(server):
+    client = Client(server.socket, stream="entries")
+    assert client.welcome["role"] == "operator" and client.welcome["version"] == 1
+    gate = Gate(server.socket, "churn")
+    gate.submit(1)
+    gate.hear("grant")
+    client.follow(lambda c: any(e["event"] == "cellStarted" for e in c.entries))
+    assert client.snapshots == ["attached"]
+    answer = client.command({"priority": {"notebook": 0, "value": 5}}, key=41, why="noon")
+    assert answer["accepted"] and answer["sequence"] > 0
+    assert client.command({"priority": {"notebook": 0, "value": 9}}, key=41) == answer
+    report = client.status()
+    assert report["notebooks"][0]["priority"] == 5 and report["notebooks"][0]["state"] == "running"
+    refused = client.command({"suspend": {"notebook": 0, "cell": 99}})
+    assert not refused["accepted"] and refused["cause"] == "stale"
+    client.command({"interrupt": {"notebook": 0, "cell": 1}})
+    assert gate.hear("interrupt")["key"] == 1
+    # The history has it all, under the name of the socket's user.
+    client.follow(lambda c: any(e["event"] == "commandAccepted" for e in c.entries))
+    with pytest.raises(Refused, match="speaks version 1 of the clients' protocol"):
+        Client(server.socket, versions=[7])
+
+
+def test_an_operator_ends_it_and_says_why(server):
+    client, watching = Client(server.socket), Client(server.socket, stream="entries")
+    client.send({"stop": {}})
+    with pytest.raises(ConnectionError):
+        while True:
+            name, what = watching.receive()
+            if name == "ending":
+                assert "ended it" in what["why"]
+    assert server.process.wait(PATIENCE) == 0
+    assert not os.path.exists(server.socket)
+
+
+def test_one_server_a_socket(server):
+    second = subprocess.run(server.arguments, env=server.environment, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1 and "another celltop's engine listens at" in second.stderr
+
+
+def test_killed_and_started_again(server):
+    gate = Gate(server.socket, "churn")
+    gate.submit(1)
+    cores = gate.hear("grant")["cores"]
+    client = Client(server.socket)
+    client.command({"priority": {"notebook": 0, "value": 7}})
+    instance = client.welcome["instance"]
+    session = until(lambda: Client(server.socket).welcome["session"], what="a recorded session")
+    server.kill()
+    gate.close()
+    server.start()
+    back = Gate(server.socket, "churn", running={
+        "submission": {"key": 1, "codeHash": 1, "waitedSeconds": 0}, "ranSeconds": 2.0, "cores": cores, "suspended": False})
+    back.hear("welcome")
+    client = Client(server.socket)
+    assert client.welcome["instance"] != instance
+    report = until(lambda: client.status() if client.status()["running"] == 1 else None, what="the adoption")
+    assert report["notebooks"][0]["cores"] == cores and report["notebooks"][0]["priority"] == 7
+    late = client.command({"hold": {"notebook": 0}}, instance=instance)
+    assert late["cause"] == "stale"
+    shown = subprocess.run([TOOL, "history", "list"], env=server.environment, capture_output=True, text=True, timeout=60)
+    assert f"continues session {session}" in shown.stdout, shown.stdout
+
+
+def test_descriptors_run_out(tmp_path):
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    server = Server(tmp_path / "server", before=few)
+    try:
+        gate = Gate(server.socket, "churn")
+        gate.hear("welcome")
+        crowd = []
+        for _ in range(100):
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            one.setblocking(False)
+            try:
+                one.connect(server.socket)
+            except OSError:
+                pass
+            crowd.append(one)
+
+        def told():
+            for one in crowd:
+                try:
+                    if b"no descriptor left" in one.recv(4096):
+                        return True
+                except OSError:
+                    pass
+            return False
+
+        until(told, what="that somebody is told")
+        gate.submit(1)
+        gate.hear("grant")
+        for one in crowd:
+            one.close()
+        until(lambda: Client(server.socket).status()["running"] == 1, what="a new client")
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="skipped: needs root, to be other users")
+class TestOtherUsers:
+    """One server for all, and what other users may do with it."""
+
+    @pytest.fixture
+    def shared(self, tmp_path):
+        tmp_path.chmod(0o755)
+        for folder in tmp_path.parents:
+            if folder == pathlib.Path("/tmp"):
+                break
+            folder.chmod(folder.stat().st_mode | 0o055)
+        made = Server(tmp_path / "server", config='[access]\nobservers = ["games"]\neveryone = "author"\n')
+        os.chmod(made.socket, 0o666)
+        yield made
+        made.stop()
+
+    def as_user(self, name, body, *arguments):
+        """Runs a Python text as a user; what it prints is JSON."""
+        import pwd
+
+        entry = pwd.getpwnam(name)
+        # The interpreter and this folder need not be theirs to read: the text brings the client along.
+        text = pathlib.Path(__file__).with_name("client.py").read_text() + "\n" + body
+        result = subprocess.run(
+            ["/usr/bin/python3", "-", *arguments], input=text, capture_output=True, text=True, timeout=60,
+            user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], cwd="/")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    @pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="skipped: no /usr/bin/python3 for other users")
+    def test_roles(self, shared):
+        gate = Gate(shared.socket, "secret")
+        gate.submit(1)
+        gate.hear("grant")
+        body = """
+import sys
+c = Client(sys.argv[1])
+print(json.dumps({"welcome": c.welcome, "report": c.status(), "hold": c.command({"hold": {"notebook": 0}}),
+                  "drain": c.command({"drain": {"node": 0, "cores": "0"}})}))
+"""
+        author = self.as_user("nobody", body, shared.socket)
+        assert author["welcome"]["role"] == "author" and author["welcome"]["isVeiled"] and author["welcome"]["user"] == "nobody"
+        assert "history" not in author["welcome"]
+        assert author["report"]["notebooks"][0]["path"] == "notebook-0"
+        assert author["hold"]["text"] == "it is root's notebook: you may order your own about"
+        assert author["drain"]["text"].endswith("only an operator may say so")
+        observer = self.as_user("games", body, shared.socket)
+        assert observer["welcome"]["role"] == "observer"
+        assert observer["hold"]["text"] == "you are an observer here: you may look, and order nothing"
+
+    @pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="skipped: no /usr/bin/python3 for other users")
+    def test_nobody_speaks_for_another_users_kernel(self, shared):
+        body = """
+import os, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM); s.connect(sys.argv[1])
+hello = {"version": 1, "pid": os.getpid(), "kernelPid": int(sys.argv[2]), "gate": "x", "connection": "k", "backlog": 0}
+s.sendall(json.dumps({"hello": {"_0": hello}}).encode() + b"\\n")
+print(s.makefile().readline())
+"""
+        answer = self.as_user("nobody", body, shared.socket, str(os.getpid()))
+        assert answer["unwelcome"]["why"] == f"process {os.getpid()} is not a kernel of the gate's user"
+        assert Client(shared.socket).status()["notebooks"] == []
+
+
+class Terminal:
+    """A console on a terminal of its own, under tmux."""
+
+    def __init__(self, folder, name, *arguments):
+        self.name = f"celltop-server-{os.getpid()}-{name}"
+        folder.mkdir(exist_ok=True)
+        run = folder / "run"
+        run.mkdir(mode=0o700, exist_ok=True)
+        self.socket = str(run / "celltop" / "engine.sock")
+        environment = {
+            "HOME": str(folder), "XDG_RUNTIME_DIR": str(run), "XDG_DATA_HOME": str(folder / "data"),
+            "XDG_STATE_HOME": str(folder / "state"), "XDG_CONFIG_HOME": str(folder / "config"), "LC_ALL": "C.UTF-8",
+            "TERM": "tmux-256color", "CELLTOP_CGROUPS": "off",
+        }
+        exports = " ".join(f"{k}={v}" for k, v in environment.items())
+        command = f"env -u CELLTOP_SOCKET -u CELLTOP_HISTORY -u CELLTOP_CONFIG {exports} {TOOL} {' '.join(arguments)}"
+        self.tmux(
+            "set-option", "-g", "default-terminal", "tmux-256color", ";", "new-session", "-d", "-x", "120", "-y", "40",
+            f"{command}; echo RC=$?; exec cat")
+
+    def tmux(self, *arguments):
+        result = subprocess.run(
+            ["tmux", "-L", self.name, "-f", "/dev/null", *arguments], capture_output=True, text=True, timeout=30)
+        return result.stdout
+
+    def shows(self, text):
+        try:
+            until(lambda: text in self.tmux("capture-pane", "-p"), what=text)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not on the screen:\n{self.tmux('capture-pane', '-p')}") from None
+
+    def type(self, *keys):
+        for key in keys:
+            self.tmux("send-keys", key)
+
+    def pids(self, word):
+        """The processes of this terminal's folder whose command line has a word."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                line = (entry / "cmdline").read_bytes().split(b"\0")
+                around = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            runs = f"XDG_RUNTIME_DIR={os.path.dirname(os.path.dirname(self.socket))}".encode()
+            if line[0].endswith(b"celltop") and (word.encode() in line) and runs in around.split(b"\0"):
+                found.append(int(entry.name))
+        return found
+
+    def end(self):
+        self.tmux("kill-server")
+
+
+def listens(path):
+    try:
+        Client(path).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_consoles_attach_detach_and_end(tmp_path):
+    first = Terminal(tmp_path, "first", "live")
+    second = None
+    try:
+        first.shows("LIVE")
+        second = Terminal(tmp_path, "second", "live")
+        second.shows("LIVE")
+        gate = Gate(first.socket, "churn")
+        gate.submit(1)
+        gate.hear("grant")
+        for screen in (first, second):
+            screen.shows("churn")
+        second.type("h")
+        second.shows("churn held")
+        second.type("z")
+        second.shows("undone: churn held")
+        second.type("w")
+        second.shows("churn")
+        second.type("Enter")
+        # A console that attached leaves without a word, and changes nothing.
+        second.type("q")
+        second.shows("RC=0")
+        assert listens(first.socket)
+        # The one that started the server is asked, and lets it go on.
+        first.type("q")
+        first.shows("leave?")
+        first.type("d")
+        first.shows("RC=0")
+        time.sleep(0.5)
+        assert listens(first.socket) and Client(first.socket).status()["running"] == 1
+        third = Terminal(tmp_path, "third", "live", "--read-only")
+        try:
+            third.shows("ro:")
+            third.type("h")
+            third.shows("this console is read-only")
+            # The server is killed: the screen says so, and that it is back once it is.
+            for pid in third.pids("serve"):
+                os.kill(pid, signal.SIGKILL)
+            third.shows("SERVER AWAY")
+            fourth = Terminal(tmp_path, "fourth", "live")
+            try:
+                fourth.shows("LIVE")
+                until(lambda: "SERVER AWAY" not in third.tmux("capture-pane", "-p"), what="that it is back")
+                third.type("q")
+                third.shows("RC=0")
+                fourth.type("q")
+                fourth.shows("leave?")
+                fourth.type("y")
+                fourth.shows("RC=0")
+                until(lambda: not listens(first.socket), what="the server's end")
+            finally:
+                fourth.end()
+        finally:
+            third.end()
+    finally:
+        first.end()
+        if second:
+            second.end()
+
+
+def test_a_killed_console_takes_the_server_that_was_started_for_it_along(tmp_path):
+    console = Terminal(tmp_path, "killed", "live")
+    try:
+        console.shows("LIVE")
+        assert listens(console.socket)
+        for pid in console.pids("live"):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not listens(console.socket), what="the server's end")
+        assert not console.pids("serve")
+    finally:
+        console.end()

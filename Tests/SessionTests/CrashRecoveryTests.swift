@@ -1,0 +1,146 @@
+import CLinux
+import Domain
+import Foundation
+import GRDB
+import GateLink
+import NodeControl
+import Projections
+import Testing
+
+@testable import History
+@testable import Session
+
+/// The lock file as a server leaves it that was killed, and a session that follows.
+@Suite struct CrashRecoveryTests {
+  private final class Place {
+    let folder = "/tmp/celltop-test-" + UUID().uuidString.prefix(8)
+    var socket: String { folder + "/engine.sock" }
+    var history: String { folder + "/history.sqlite" }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    func session(cores: Int = 2) throws -> LiveSession {
+      let node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores))
+      let live = try LiveSession(
+        LiveSession.Configuration(node: node, socketPath: socket, host: "twin", user: "ana"),
+        on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)), history: history)
+      live.start()
+      return live
+    }
+
+    /// What a killed server leaves: the history without an end, and a lock file that is not empty.
+    func crash(_ live: LiveSession) throws {
+      let number = live.number
+      live.stop()
+      try HistoryStore(path: history).database.write { db in
+        try db.execute(sql: "UPDATE session SET ended_us = NULL, digest = NULL WHERE id = ?", arguments: [number])
+      }
+      try "\(number)".write(toFile: socket + ".lock", atomically: false, encoding: .utf8)
+    }
+  }
+
+  private func eventually(_ live: LiveSession, _ condition: (Board) -> Bool) -> Bool {
+    let deadline = celltop_boottime_us() + 5_000_000
+    while celltop_boottime_us() < deadline {
+      if condition(live.board.take()) { return true }
+      poll(nil, 0, 5)
+    }
+    return false
+  }
+
+  private func isGrant(_ message: EngineMessage) -> Bool { if case .grant = message { true } else { false } }
+
+  @Test("grants nothing until the gate is back whose cell still runs: no core is given twice")
+  func noCoreTwice() throws {
+    let place = Place()
+    let first = try place.session(cores: 1)
+    let gate = try FakeGate(place.socket, name: "runs", document: "/x/runs.ipynb")
+    gate.send(.kernel(state: .ready, pid: 0))
+    gate.submit(1)
+    #expect(gate.await(isGrant) != nil)
+    first.submit(Command(id: CommandID(1), author: "olga", verb: .setPriority(NotebookID(0), 7)))
+    first.submit(Command(id: CommandID(2), author: "olga", verb: .setPolicy("backfill")))
+    #expect(eventually(first) { $0.policy == "backfill" && $0.notebooks.first?.priority == 7 })
+    try place.crash(first)
+
+    let second = try place.session(cores: 1)
+    defer { second.stop() }
+    let waiting = try FakeGate(place.socket, name: "waits", document: "/x/waits.ipynb")
+    waiting.send(.kernel(state: .ready, pid: 0))
+    waiting.submit(1)
+    #expect(eventually(second) { $0.notebooks.count == 1 })
+    // The gate whose cell runs comes back later than the one that waits.
+    let back = try FakeGate(raw: place.socket)
+    let running = RunningCell(
+      submission: Submission(key: 1, cell: nil, codeHash: 1, demand: nil), ranSeconds: 3, cores: CoreSet([0]),
+      suspended: false)
+    back.send(
+      .hello(
+        Hello(
+          pid: getpid(), kernelPid: 0, gate: "runs", path: "/x/runs.ipynb", language: nil, connection: "k",
+          running: running)))
+    #expect(eventually(second) { $0.notebooks.count == 2 && $0.notebooks[1].state == .running })
+    #expect(eventually(second) { $0.notebooks[0].state == .queued }, "now it stands in line")
+    #expect(waiting.inbox.contains(where: isGrant) == false)
+    let board = second.board.take()
+    #expect(board.notebooks[1].priority == 7 && board.policy == "backfill", "what was ordered still holds")
+    back.send(.ended(key: 1, outcome: .ok))
+    #expect(waiting.await(isGrant) != nil)
+    #expect(second.board.take().faults == 0)
+    let note = try HistoryStore(reading: place.history).session(second.number).note
+    #expect(note == "continues session \(second.number - 1), which was cut short")
+  }
+
+  @Test("waits no longer than its patience for a gate that does not come back")
+  func patience() throws {
+    let place = Place()
+    let first = try place.session(cores: 1)
+    let gate = try FakeGate(place.socket, name: "runs", document: "/x/runs.ipynb")
+    gate.send(.kernel(state: .ready, pid: 0))
+    gate.submit(1)
+    #expect(gate.await(isGrant) != nil)
+    try place.crash(first)
+    let second = try place.session(cores: 1)
+    defer { second.stop() }
+    let began = celltop_boottime_us()
+    let waiting = try FakeGate(place.socket, name: "waits", document: "/x/waits.ipynb")
+    waiting.send(.kernel(state: .ready, pid: 0))
+    waiting.submit(1)
+    #expect(waiting.await(isGrant) != nil)
+    let waited = celltop_boottime_us() - began
+    #expect(waited > 1_000_000 && waited < 4_000_000)
+  }
+
+  @Test("waits for nobody after an engine that ended as it should")
+  func cleanEnd() throws {
+    let place = Place()
+    try place.session().stop()
+    let second = try place.session()
+    defer { second.stop() }
+    let gate = try FakeGate(place.socket, name: "a", document: "/x/a.ipynb")
+    gate.submit(1)
+    let began = celltop_boottime_us()
+    #expect(gate.await(isGrant) != nil)
+    #expect(celltop_boottime_us() - began < 1_000_000)
+    #expect(try HistoryStore(reading: place.history).session(second.number).note == "")
+  }
+
+  @Test("listens anew where its socket was taken away; those who are connected notice nothing")
+  func socketRemoved() throws {
+    let place = Place()
+    let live = try place.session(cores: 1)
+    defer { live.stop() }
+    let gate = try FakeGate(place.socket, name: "a", document: "/x/a.ipynb")
+    #expect(gate.await { if case .welcome = $0 { true } else { false } } != nil)
+    unlink(place.socket)
+    let deadline = celltop_boottime_us() + 8_000_000
+    var second: FakeGate?
+    while second == nil, celltop_boottime_us() < deadline {
+      second = try? FakeGate(place.socket, name: "b", document: "/x/b.ipynb")
+      poll(nil, 0, 20)
+    }
+    #expect(second?.await { if case .welcome = $0 { true } else { false } } != nil)
+    gate.submit(1)
+    #expect(gate.await(isGrant) != nil)
+  }
+}

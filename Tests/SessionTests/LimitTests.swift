@@ -1,0 +1,195 @@
+import CLinux
+import Domain
+import Foundation
+import GateLink
+import Projections
+import ServerLink
+import Testing
+
+@testable import Session
+
+/// A connection that says what it likes.
+private final class RawPeer {
+  private let descriptor: Int32
+  private var heard = [UInt8]()
+
+  init(_ path: String) throws {
+    descriptor = celltop_connect_unix(path)
+    guard descriptor >= 0 else { throw POSIXError(.ECONNREFUSED) }
+  }
+
+  deinit { close(descriptor) }
+
+  func say(_ text: String) {
+    var bytes = Array(text.utf8)
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { celltop_send(descriptor, $0.baseAddress, $0.count) }
+      if count > 0 { bytes.removeFirst(count) } else if errno != EAGAIN { return }
+    }
+  }
+
+  /// All that is said to it until it is hung up on; nil where that does not happen within `seconds`.
+  func end(seconds: Double = 8) -> String? {
+    let deadline = celltop_boottime_us() + Int64(seconds * 1e6)
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while celltop_boottime_us() < deadline {
+      var one = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&one, 1, 50) > 0 else { continue }
+      let count = recv(descriptor, &chunk, chunk.count, 0)
+      if count <= 0 { return String(decoding: heard, as: UTF8.self) }
+      heard += chunk[..<count]
+    }
+    return nil
+  }
+}
+
+@Suite struct LimitTests {
+  private static let attach = "{\"attach\":{\"versions\":[1],\"client\":\"t\",\"stream\":\"none\"}}\n"
+
+  @Test("refuses a line that is too long")
+  func lineTooLong() throws {
+    let stage = try Stage(limits: { $0.lineBytes = 2000 })
+    let raw = try RawPeer(stage.socket)
+    raw.say(String(repeating: "x", count: 2100))
+    #expect(raw.end()?.contains("a line is longer than this side takes") == true)
+    let client = try RawPeer(stage.socket)
+    client.say(Self.attach + "{\"status\":{\"id\":1}," + String(repeating: " ", count: 2100) + "}\n")
+    #expect(client.end()?.contains("a line is longer than this side takes") == true)
+  }
+
+  @Test("refuses more connections than there may be, in all and of one user, and takes new ones once some have gone")
+  func connections() throws {
+    for isOfUser in [true, false] {
+      let stage = try Stage(limits: { if isOfUser { $0.connectionsPerUser = 3 } else { $0.connections = 3 } })
+      var held = try (0..<3).map { _ in try stage.client() }
+      let raw = try RawPeer(stage.socket)
+      let why =
+        isOfUser ? "\(NSUserName()) has 3 connections, and a user can have no more" : "the server has 3 connections"
+      #expect(raw.end()?.contains(why) == true)
+      held.removeLast()
+      let deadline = celltop_boottime_us() + 5_000_000
+      var next: ServerConnection?
+      while next == nil, celltop_boottime_us() < deadline { next = try? stage.client() }
+      #expect(next != nil && held.count == 2)
+    }
+  }
+
+  @Test("refuses more clients than there may be, while gates are still taken")
+  func clients() throws {
+    let stage = try Stage(limits: { $0.clientsPerUser = 1 })
+    let first = try stage.client()
+    #expect(throws: AttachError.unwelcome("\(NSUserName()) has 1 clients here, and a user can have no more")) {
+      try stage.client()
+    }
+    let gate = try stage.gate("a")
+    #expect(gate.await { if case .welcome = $0 { true } else { false } } != nil)
+    #expect(stage.eventually { $0.notebooks.count == 1 })
+    #expect(try first.status().notebooks.count == 1)
+    let none = try Stage(limits: { $0.clients = 0 })
+    #expect(throws: AttachError.unwelcome("the server has 0 clients, and takes no more")) { try none.client() }
+  }
+
+  @Test("refuses more notebooks of a user than there may be, and takes one back that has one already")
+  func notebooks() throws {
+    let stage = try Stage(limits: { $0.notebooksPerUser = 1 })
+    let first = try stage.gate("a")
+    #expect(first.await { if case .welcome = $0 { true } else { false } } != nil)
+    let second = try stage.gate("b")
+    let answer = second.await { if case .unwelcome = $0 { true } else { false } }
+    #expect(answer == .unwelcome(why: "\(NSUserName()) has 1 notebooks open here, and a user can have no more"))
+    let again = try stage.gate("a")
+    #expect(again.await { if case .welcome = $0 { true } else { false } } != nil)
+  }
+
+  @Test("refuses a client that says too much at once")
+  func rate() throws {
+    let stage = try Stage(limits: { $0.messagesPerSecond = 10 })
+    let raw = try RawPeer(stage.socket)
+    raw.say(Self.attach + String(repeating: "{\"pong\":{}}\n", count: 50))
+    #expect(raw.end()?.contains("more than 10 messages came within a second") == true)
+  }
+
+  @Test("hears a gate that says too much later, and loses nothing of it")
+  func gateRate() throws {
+    let stage = try Stage(cores: 1, limits: { $0.gateMessagesPerSecond = 20 })
+    let gate = try stage.gate("a")
+    let began = celltop_boottime_us()
+    for count in 1...40 { gate.send(.backlog(count: count)) }
+    #expect(stage.eventually { $0.notebooks.first?.backlog == 40 })
+    #expect(celltop_boottime_us() - began > 500_000, "40 messages at 20 a second take a second")
+  }
+
+  @Test("lets go of one that does not say who it is, and of a client that is silent for too long")
+  func silence() throws {
+    let stage = try Stage(limits: {
+      $0.greetingSeconds = 1
+      $0.silenceSeconds = 3
+    })
+    let guest = try RawPeer(stage.socket)
+    let client = try RawPeer(stage.socket)
+    client.say(Self.attach)
+    #expect(guest.end()?.contains("nothing was said within 1 s") == true)
+    #expect(client.end()?.contains("nothing was heard of the client for 3 s") == true)
+  }
+
+  @Test("reads limits and roles from the configuration, and says what is wrong with it")
+  func settings() throws {
+    let settings = try ServerSettings(
+      parsing: """
+        [node]
+        cores = "0-3"
+        [access]
+        operators = ["olga"]
+        observer_groups = ["guests"]
+        everyone = "observer"
+        show_paths = true
+        [limits]
+        clients_per_user = 3
+        """, path: "c.toml")
+    #expect(settings.access.operators == ["olga"] && settings.access.observerGroups == ["guests"])
+    #expect(settings.access.everyone == .observer && settings.access.showsPaths)
+    #expect(settings.limits.clientsPerUser == 3 && settings.limits.connections == Limits().connections)
+    let wrong = [
+      ("[access]\noperators = 3", "access.operators is no list of names in quotes"),
+      ("[access]\nevery = 1", "there is no 'access.every'; there are operators, operator_groups"),
+      ("[access]\neveryone = \"all\"", "access.everyone is neither"),
+      ("[limits]\nclients = -1", "limits.clients is no number from 0 to 1000000"),
+      ("[limits]\nclient = 1", "there is no 'limits.client'; there are line_bytes"),
+      ("limits = 1", "limits is no table"),
+    ]
+    for (text, why) in wrong {
+      #expect { try ServerSettings(parsing: text, path: "c.toml") } throws: {
+        "\($0)".hasPrefix("the configuration c.toml: \(why)")
+      }
+    }
+  }
+}
+
+@Suite struct ClaimTests {
+  @Test("believes a gate only what the system confirms of its kernel")
+  func claims() throws {
+    let (own, uid) = (getpid(), getuid())
+    #expect(KernelClaim(kernel: own, gate: own, uid: uid) == .holds)
+    #expect(KernelClaim(kernel: own, gate: getppid(), uid: uid) == .holds)
+    #expect(KernelClaim(kernel: 0, gate: own, uid: uid) == .unknown)
+    #expect(KernelClaim(kernel: 1 << 30, gate: own, uid: uid) == .unknown)
+    #expect(
+      KernelClaim(kernel: own, gate: own, uid: uid + 1) == .fails("process \(own) is not a kernel of the gate's user"))
+    #expect(
+      KernelClaim(kernel: getppid(), gate: own, uid: uid)
+        == .fails("process \(getppid()) does not descend from the gate, process \(own)"))
+  }
+
+  @Test("lets a gate go that names a kernel which is not its own, at the greeting and later")
+  func foreignKernel() throws {
+    let stage = try Stage()
+    let raw = try FakeGate(raw: stage.socket)
+    raw.send(.hello(Hello(pid: getpid(), kernelPid: getppid(), gate: "x", path: nil, language: nil, connection: "k")))
+    let why = "process \(getppid()) does not descend from the gate, process \(getpid())"
+    #expect(raw.await { if case .unwelcome = $0 { true } else { false } } == .unwelcome(why: why))
+    #expect(stage.live.board.take().notebooks.isEmpty)
+    let gate = try stage.gate("a")
+    gate.send(.kernel(state: .ready, pid: getppid()))
+    #expect(gate.await { if case .unwelcome = $0 { true } else { false } } == .unwelcome(why: why))
+  }
+}
