@@ -36,7 +36,7 @@ public struct Effect: Hashable, Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellWaits, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
-      .usageSampled, .invariantBroken, .memoryEvicted:
+      .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen:
       return nil
     }
   }

@@ -61,6 +61,9 @@ public enum Event: Hashable, Sendable {
   case invariantBroken(String)
   /// What the notebook kept in GPU memory was saved to the host's, and has to be restored before its next GPU cell.
   case memoryEvicted(NotebookID, Reason)
+  /// The notebook's kernel process came seeing these GPUs; until it ends its cells run on no others. What a first grant
+  /// shows it is not told apart: the grant says it.
+  case gpusSeen(NotebookID, GPUSet)
 
   public var kind: EventKind {
     switch self {
@@ -96,6 +99,7 @@ public enum Event: Hashable, Sendable {
     case .usageSampled: .usageSampled
     case .invariantBroken: .invariantBroken
     case .memoryEvicted: .memoryEvicted
+    case .gpusSeen: .gpusSeen
     }
   }
 
@@ -107,7 +111,7 @@ public enum Event: Hashable, Sendable {
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
       .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
-      .memoryEvicted(let id, _):
+      .memoryEvicted(let id, _), .gpusSeen(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -153,4 +157,5 @@ public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
   case usageSampled = 29
   case invariantBroken = 30
   case memoryEvicted = 31
+  case gpusSeen = 32
 }

@@ -103,7 +103,7 @@ final class Gate {
   ) throws(ZeroMQError) {
     self.options = options
     node = LinuxNode(group: start.group)
-    gpus = GPUVisibility(client: environment)
+    gpus = GPUVisibility(client: environment, hidden: start.hidden)
     (kernel, kernelFile, ports) = (start.file, start.path, start.ports)
     self.keeper = keeper
     self.signals = signals

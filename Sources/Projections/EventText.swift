@@ -46,6 +46,7 @@ extension Board {
     case .usageSampled(_, let usage): return "\(who) uses \(tenths(usage.millicores)) cores"
     case .invariantBroken(let text): return "fault: \(text)"
     case .memoryEvicted(_, let reason): return "\(who)'s GPU memory saved to the host: \(reason.clause(naming: name))"
+    case .gpusSeen(_, let gpus): return "\(who)'s kernel came seeing \(gpus.named)"
     }
   }
 }

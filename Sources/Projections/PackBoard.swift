@@ -4,7 +4,8 @@ import Domain
 /// `markersFramed` markers: a board that was read from a frame knows no more of the past before it.
 extension Board: KeyFrame {
   public static let frameKind: UInt8 = 2
-  public static let frameVersion: UInt8 = 2
+  public static let frameVersion: UInt8 = 3
+  public static let frameVersionLeast: UInt8 = 2
 
   /// The most segments of a notebook in a frame.
   public static let segmentsFramed = 64
@@ -31,6 +32,7 @@ extension Board: KeyFrame {
       sink.put(facts.notebook.id)
       sink.put(facts.name)
     }
+    sink.putDetails(of: nodes.map(\.node))
   }
 
   public init(frame source: inout PackSource, closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {
@@ -61,6 +63,8 @@ extension Board: KeyFrame {
       guard self[id] != nil else { throw PackError("a name is of no notebook") }
       notebooks[Int(id.number)].name = name
     }
+    // Version 2 ends here.
+    for (place, node) in try source.detailed(nodes.map(\.node)).enumerated() { nodes[place].node = node }
   }
 
   private mutating func appendClosed(upTo count: Int, _ closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {

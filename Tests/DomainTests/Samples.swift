@@ -87,6 +87,8 @@ struct Samples {
     let wait = Wait(
       cause: WaitCause.allCases.randomElement(using: &random)!, lacking: small(), holders: [id, notebookID()],
       place: small(), expected: ExpectedStart(early: instant(), median: instant(), late: instant()))
+    var seen = wait
+    (seen.cause, seen.gpus) = (.seenGPUs, GPUSet([1, 3]))
     let plain: [Event] = [
       .policyChanged(text()), .nodeAdded(node()), .drainChanged(NodeID(0), cores(), GPUSet()),
       .notebookOpened(notebook()),
@@ -98,6 +100,7 @@ struct Samples {
       .released(id), .resumeOrdered(id, cell), .demandOverridden(id, demand()), .decisionRefused(refusal()),
       .effectFailed(id, sequence: number(), why: text()),
       .usageSampled(id, Usage(millicores: small(), memory: Bytes(number()))), .invariantBroken(text()),
+      .memoryEvicted(id, reason()), .gpusSeen(id, GPUSet()), .gpusSeen(id, GPUSet([2])), .cellWaits(cell, id, seen),
     ]
     let ended = CellOutcome.allCases.map { Event.cellEnded(cell, id, $0) }
     return plain + ended + commands().map { .commandAccepted($0) } + commands().map { .commandRefused($0, refusal()) }
@@ -108,8 +111,10 @@ struct Samples {
     let observations: [Observation] = [
       .nodeFound(node()), .notebookOpened(notebook()), .kernelReady(id), .kernelDied(id), .notebookClosed(id),
       .backlogChanged(id, small()), .cellSubmitted(id, demand(), source(), forecast()),
-      .cellFoundRunning(id, demand(), source(), ran: span(), cores(), suspended: true),
-      .cellFoundRunning(id, demand(), source(), ran: span(), nil, suspended: false),
+      .cellFoundRunning(id, demand(), source(), ran: span(), cores(), GPUSet(), suspended: true),
+      .cellFoundRunning(id, demand(), source(), ran: span(), nil, GPUSet([0, 70]), suspended: false),
+      .gpusSeen(id, GPUSet([1])),
+      .gpuMemorySaved(id),
       .cellEnded(id, CellID(number()), .ok), .usageSampled(id, Usage(millicores: small(), memory: .zero)),
       .effectFailed(id, sequence: number(), why: text()),
     ]
