@@ -62,9 +62,10 @@ let package = Package(
 
     // The screen.
     module("Projections", ["Domain"]),
+    module("Verbs", ["Domain", "Projections"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
-    module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
+    module("Console", ["Domain", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
@@ -107,6 +108,7 @@ let package = Package(
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
     tests("Projections", ["Chance", "Domain"]),
+    tests("Verbs", ["Domain", "Projections"]),
     tests("Canvas", ["Chance"]),
     tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),

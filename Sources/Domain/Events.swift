@@ -64,6 +64,10 @@ public enum Event: Hashable, Sendable {
   /// The notebook's kernel process came seeing these GPUs; until it ends its cells run on no others. What a first grant
   /// shows it is not told apart: the grant says it.
   case gpusSeen(NotebookID, GPUSet)
+  /// An operator wants the cell suspended later: at `due`, or, where that is nil, its notebook held once it has ended.
+  case suspensionPlanned(NotebookID, CellID, due: Instant?)
+  /// What was planned for the cell was called off.
+  case suspensionCalledOff(NotebookID, CellID)
 
   public var kind: EventKind {
     switch self {
@@ -100,6 +104,8 @@ public enum Event: Hashable, Sendable {
     case .invariantBroken: .invariantBroken
     case .memoryEvicted: .memoryEvicted
     case .gpusSeen: .gpusSeen
+    case .suspensionPlanned: .suspensionPlanned
+    case .suspensionCalledOff: .suspensionCalledOff
     }
   }
 
@@ -111,7 +117,8 @@ public enum Event: Hashable, Sendable {
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
       .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
-      .memoryEvicted(let id, _), .gpusSeen(let id, _):
+      .memoryEvicted(let id, _), .gpusSeen(let id, _), .suspensionPlanned(let id, _, _),
+      .suspensionCalledOff(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -158,4 +165,6 @@ public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
   case invariantBroken = 30
   case memoryEvicted = 31
   case gpusSeen = 32
+  case suspensionPlanned = 33
+  case suspensionCalledOff = 34
 }

@@ -4,6 +4,7 @@ import Domain
 /// last priority and how long its cells ran; `forgettingTheClosed` says what that leaves out.
 extension SchedulerState: KeyFrame {
   public static let frameKind: UInt8 = 1
+  /// 2 has no planned suspensions, no GPUs that kernels see and no details of nodes, and is read as it stands.
   public static let frameVersion: UInt8 = 3
   public static let frameVersionLeast: UInt8 = 2
 
@@ -82,6 +83,7 @@ extension SchedulerState: KeyFrame {
       case .suspended: suspendedCount += 1
       case .starting, .thinking, .gone: break
       }
+      if slot.planned != nil { plannedCount += 1 }
       if let pin = slot.pin {
         pinnedCount += 1
         if pin.reserves { reserving.append(slot.cell.notebook) }
@@ -160,6 +162,7 @@ extension NotebookSlot {
     static let wait = Rare(rawValue: 64)
     static let residency = Rare(rawValue: 128)
     static let seenGPUs = Rare(rawValue: 256)
+    static let planned = Rare(rawValue: 512)
   }
 
   func pack(into sink: inout PackBytes) {
@@ -173,6 +176,7 @@ extension NotebookSlot {
     if wait != nil { rare.insert(.wait) }
     if residency != nil { rare.insert(.residency) }
     if seenGPUs != nil { rare.insert(.seenGPUs) }
+    if planned != nil { rare.insert(.planned) }
     sink.put(UInt64(state.rawValue))
     sink.put(rare.rawValue)
     sink.put(node)
@@ -189,6 +193,7 @@ extension NotebookSlot {
     if let wait { sink.put(wait) }
     if let residency { sink.put(residency) }
     if let seenGPUs { sink.put(seenGPUs) }
+    if let planned { sink.put(planned) }
   }
 
   init(_ notebook: Notebook, from source: inout PackSource) throws(PackError) {
@@ -216,6 +221,7 @@ extension NotebookSlot {
     if rare.contains(.wait) { wait = try source.value() }
     if rare.contains(.residency) { residency = try source.value() }
     if rare.contains(.seenGPUs) { seenGPUs = try source.value() }
+    if rare.contains(.planned) { planned = try source.value() }
     guard cell.notebook == notebook.id else { throw PackError("a notebook has another's cell") }
   }
 }

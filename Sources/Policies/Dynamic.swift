@@ -175,7 +175,8 @@ public struct Dynamic: Policy {
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
       .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
+      .suspensionCalledOff:
       break
     }
   }

@@ -176,7 +176,7 @@ private struct ScriptBuilder {
     case .cellWaits: script.explainsWaits = true
     case .drainChanged, .cellResized, .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted, .gpusSeen:
+      .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -45,13 +45,13 @@ private final class DeskStage {
 
   func hello(
     _ peer: Int, gate: String, running: RunningCell? = nil, waiting: Submission? = nil, isReady: Bool? = true,
-    gpus: [VisibleGPU]? = nil
+    hears: Bool? = nil, gpus: [VisibleGPU]? = nil
   ) {
     say(
       .hello(
         Hello(
           pid: getpid(), kernelPid: 0, gate: gate, path: "/x/\(gate).ipynb", language: "python", connection: "k",
-          running: running, waiting: waiting, isReady: isReady, gpus: gpus)), peer)
+          running: running, waiting: waiting, isReady: isReady, hearsStanding: hears, gpus: gpus)), peer)
   }
 
   /// The end of a batch.
@@ -209,6 +209,33 @@ private final class DeskStage {
     #expect(stage.driver.state[NodeID(0)].gpuMemoryUsed == [Bytes(60)])
   }
 
+  @Test("tells a gate that hears it where its waiting cell stands, again when that changes and when the gate is back")
+  func standing() throws {
+    let stage = try DeskStage()
+    let gates = try (0..<4).map { _ in try stage.connect() }
+    for (index, gate) in gates.enumerated() { stage.hello(gate, gate: "g\(index)", hears: index == 3 ? nil : true) }
+    for gate in gates { stage.say(.submitted(stage.submission(1)), gate) }
+    stage.commit()
+    func standings(_ peer: Int) throws -> [Standing] {
+      try stage.arrived(peer).compactMap { if case .standing(1, now: let what) = $0 { what } else { nil } }
+    }
+    #expect(try standings(gates[0]).isEmpty, "it runs")
+    let second = try standings(gates[1])
+    #expect(second.last?.place == 1 && second.last?.need == "waiting for 1 core", "\(second)")
+    #expect(try standings(gates[2]).last?.place == 2)
+    #expect(try stage.arrived(gates[3]).isEmpty, "it does not know the message")
+    stage.say(.ended(key: 1, outcome: .ok), gates[0])
+    stage.commit()
+    #expect(try standings(gates[2]).last?.place == 1)
+    stage.order(.hold(NotebookID(2)), 1)
+    stage.commit()
+    #expect(try standings(gates[2]).last?.need == "held by an operator")
+    stage.lose(gates[2])
+    let back = try stage.connect()
+    stage.hello(back, gate: "g2", waiting: stage.submission(1), hears: true)
+    #expect(try standings(back).last?.need == "held by an operator")
+  }
+
   @Test("knows a kernel that was ready before this engine came")
   func idleKernel() throws {
     let stage = try DeskStage()
@@ -282,6 +309,7 @@ private final class DeskStage {
     case .resume: "resume"
     case .interrupt: "interrupt"
     case .refuse: "refuse"
+    case .standing: "standing"
     case .ping: "ping"
     }
   }

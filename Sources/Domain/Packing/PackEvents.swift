@@ -135,6 +135,15 @@ extension Event: Packable {
       sink.put(32 as UInt64)
       sink.put(id)
       sink.put(gpus)
+    case .suspensionPlanned(let id, let cell, let due):
+      sink.put(33 as UInt64)
+      sink.put(id)
+      sink.put(cell)
+      sink.put(due)
+    case .suspensionCalledOff(let id, let cell):
+      sink.put(34 as UInt64)
+      sink.put(id)
+      sink.put(cell)
     }
   }
 
@@ -178,6 +187,8 @@ extension Event: Packable {
     case 30: self = .invariantBroken(try source.text())
     case 31: self = .memoryEvicted(try source.value(), try source.value())
     case 32: self = .gpusSeen(try source.value(), try source.value())
+    case 33: self = .suspensionPlanned(try source.value(), try source.value(), due: try source.optional())
+    case 34: self = .suspensionCalledOff(try source.value(), try source.value())
     case 100, 101: self = .nodeAdded(try source.detailedNode(tag))
     default: throw PackError("there is no event \(tag)")
     }
