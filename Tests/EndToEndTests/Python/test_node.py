@@ -506,6 +506,7 @@ class TestKernelspecs:
 
     def test_list_tells_what_is_wrapped_and_what_no_longer_works(self, spec_directory, tmp_path):
         world = {"HOME": str(tmp_path / "home"), "JUPYTER_PATH": str(spec_directory), "XDG_DATA_HOME": ""}
+        world |= {"JUPYTER_DATA_DIR": ""}
         assert self.celltop("install", "direct", **world).returncode == 0
         rows = {row["name"]: row for row in json.loads(self.celltop("list", "--json", **world).stdout)}
         assert rows["direct-celltop"]["wraps"].endswith("/direct") and "fault" not in rows["direct-celltop"]
