@@ -163,6 +163,24 @@ print(os.sched_getaffinity(0))""")
             engine, "import os\nos.sched_setaffinity(0, {0, 1})\nprint(os.sched_getaffinity(0))")
         assert (text, errors) == ("{0}\n", "")
 
+    @TWO_CORES
+    def test_thread_pools_follow_a_resize_at_the_next_cell(self, engine, kernels):
+        pytest.importorskip("numpy")
+        pytest.importorskip("threadpoolctl")
+        count = "print({pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info()})"
+        kernel = kernels()
+        assert kernel.granted(engine, f"import numpy\n{count}", cores="0-1")[:2] == ("{2}\n", "")
+        # In the middle of a cell only the masks change: a pool that is told then may be at work.
+        request = kernel.client.execute("import time; time.sleep(0.5)")
+        key = engine.submitted(2)["key"]
+        engine.grant(key, "0-1")
+        assert engine.applied(engine.order("resize", key, cores="0"))["cores"] == "0"
+        assert threads_affinity(descendants(kernel.gate_pid)[2]) == {(0,)}
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        engine.ended(key)
+        assert kernel.granted(engine, count, cores="0")[:2] == ("{1}\n", "")
+        assert kernel.granted(engine, count, cores="0-1")[:2] == ("{2}\n", "")
+
     def test_pools_of_other_languages_begin_with_one_thread_where_somebody_schedules(self, spec_directory, kernels):
         spec_path = spec_directory / "kernels" / "gated" / "kernel.json"
         spec = json.loads(spec_path.read_text())
