@@ -41,7 +41,7 @@ public struct Effect: Hashable, Sendable {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
-      .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       return nil
     }
   }

@@ -61,6 +61,9 @@ public enum Event: Hashable, Sendable {
   case invariantBroken(String)
   /// What the notebook kept in GPU memory was saved to the host's, and has to be restored before its next GPU cell.
   case memoryEvicted(NotebookID, Reason)
+  /// The notebook's kernel process came seeing these GPUs; until it ends its cells run on no others. What a first grant
+  /// shows it is not told apart: the grant says it.
+  case gpusSeen(NotebookID, GPUSet)
   /// An operator wants the cell suspended later: at `due`, or, where that is nil, its notebook held once it has ended.
   case suspensionPlanned(NotebookID, CellID, due: Instant?)
   /// What was planned for the cell was called off.
@@ -100,6 +103,7 @@ public enum Event: Hashable, Sendable {
     case .usageSampled: .usageSampled
     case .invariantBroken: .invariantBroken
     case .memoryEvicted: .memoryEvicted
+    case .gpusSeen: .gpusSeen
     case .suspensionPlanned: .suspensionPlanned
     case .suspensionCalledOff: .suspensionCalledOff
     }
@@ -113,7 +117,8 @@ public enum Event: Hashable, Sendable {
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
       .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
-      .memoryEvicted(let id, _), .suspensionPlanned(let id, _, _), .suspensionCalledOff(let id, _):
+      .memoryEvicted(let id, _), .gpusSeen(let id, _), .suspensionPlanned(let id, _, _),
+      .suspensionCalledOff(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -159,6 +164,7 @@ public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
   case usageSampled = 29
   case invariantBroken = 30
   case memoryEvicted = 31
+  case gpusSeen = 32
   case suspensionPlanned = 33
   case suspensionCalledOff = 34
 }

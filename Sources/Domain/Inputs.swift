@@ -88,12 +88,16 @@ public enum Observation: Hashable, Sendable {
   case backlogChanged(NotebookID, Int32)
   /// A cell reached the head of its kernel's queue. The cell's id and instant are the engine's to give.
   case cellSubmitted(NotebookID, Demand, CellSource, CellForecast?)
-  /// A gate came (back) with a cell that runs already: since when, on what.
-  indirect case cellFoundRunning(NotebookID, Demand, CellSource, ran: Span, CoreSet?, suspended: Bool)
+  /// A gate came (back) with a cell that runs already: since when, on which cores and GPUs.
+  indirect case cellFoundRunning(NotebookID, Demand, CellSource, ran: Span, CoreSet?, GPUSet, suspended: Bool)
   case cellEnded(NotebookID, CellID, CellOutcome)
   case usageSampled(NotebookID, Usage)
   /// An effect could not be carried out, and why.
   indirect case effectFailed(NotebookID, sequence: Int64, why: String)
+  /// A gate came with a kernel that sees these GPUs of its node, and no others.
+  case gpusSeen(NotebookID, GPUSet)
+  /// The GPU memory of a suspended cell's kernel has been moved to the host's.
+  case gpuMemorySaved(NotebookID)
 }
 
 extension Verb {

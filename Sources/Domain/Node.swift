@@ -13,6 +13,12 @@ public struct Node: Hashable, Sendable {
   public var topology: CoreTopology?
   /// Bytes a second at which each GPU's memory is saved to the host's, and restored; 0 where that takes no time.
   public var gpuSwapRate: Bytes
+  /// Whether a kernel sees the GPUs that it was granted first, and no others until its process ends: drivers read
+  /// `CUDA_VISIBLE_DEVICES` and its like once. So it is on real machines; simulated kernels move.
+  public var keepsFirstGPUs = false
+  /// Whether what a thinking notebook keeps in GPU memory can be saved to the host's as soon as others need the room. So it is
+  /// simulated; on real machines only the memory of a suspended cell is moved, by its gate, which tells when it has been.
+  public var savesIdleGPUMemory = true
 
   /// 80 GiB in 15 s, as measured on a large card.
   public static let gpuSwapRateMeasured = Bytes(5_726_623_061)
@@ -47,6 +53,17 @@ public struct Node: Hashable, Sendable {
   /// Every GPU of the node.
   public var gpuSet: GPUSet { GPUSet(0..<gpus.count) }
 
+  /// Whether its GPUs are of more than one maker; a cell runs on those of one.
+  public var hasSeveralMakers: Bool { gpus.contains { $0.maker != gpus[0].maker } }
+
+  /// The GPUs of `set` that one maker made, maker by maker; the whole set where there is only one.
+  public func byMaker(_ set: GPUSet) -> [GPUSet] {
+    guard hasSeveralMakers else { return [set] }
+    return GPUMaker.allCases.map { maker in GPUSet(set.filter { gpus.indices.contains($0) && gpus[$0].maker == maker })
+    }
+    .filter { !$0.isEmpty }
+  }
+
   /// Why no idle node like this one could ever hold `demand`; nil where it could.
   public func refusal(of demand: Demand) -> Refusal? {
     if Int(demand.coresLeast) > cores.count {
@@ -54,6 +71,9 @@ public struct Node: Hashable, Sendable {
     }
     if Int(demand.gpus) > gpus.count {
       return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has \(gpus.count)")
+    }
+    if demand.gpus > 1, let most = byMaker(gpuSet).map(\.count).max(), most < Int(demand.gpus) {
+      return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has no more than \(most) of one maker")
     }
     // Books that add up more than any machine has would overflow where the node's memory is not known.
     let most = Bytes(1 << 50)
@@ -65,7 +85,8 @@ public struct Node: Hashable, Sendable {
         .demandTooLarge, "asks for \(demand.memory.count) bytes of memory, and \(name) has \(memory.count)")
     }
     if demand.gpus > 0, demand.gpuMemory > .zero {
-      let large = gpus.count { $0.memory == .zero || $0.memory >= demand.gpuMemory }
+      let fitting = gpuSet.filter { gpus[$0].memory == .zero || gpus[$0].memory >= demand.gpuMemory }
+      let large = byMaker(GPUSet(fitting)).map(\.count).max() ?? 0
       if large < Int(demand.gpus) {
         return Refusal(
           .demandTooLarge,
@@ -133,6 +154,15 @@ public enum GPUMaker: UInt8, Hashable, Sendable, CaseIterable, Codable {
     switch self {
     case .nvidia: "CUDA_VISIBLE_DEVICES"
     case .amd: "ROCR_VISIBLE_DEVICES"
+    }
+  }
+
+  /// Further variables that choose among the GPUs which `variable` leaves, by their numbers there: once that is set anew
+  /// they would choose others than were meant, or none, and are unset (ROCm documentation, "GPU isolation techniques").
+  public var choosingVariables: [String] {
+    switch self {
+    case .nvidia: []
+    case .amd: ["HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"]
     }
   }
 }

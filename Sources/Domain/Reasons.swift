@@ -20,6 +20,7 @@ public enum Rule: UInt8, Hashable, Sendable, CaseIterable {
   case anticipated = 17
   case drained = 18
   case evicted = 19
+  case savedWhileSuspended = 20
 }
 
 /// Why a decision was made: a rule, and the notebook for or because of which it was applied.
@@ -56,6 +57,7 @@ public enum Rule: UInt8, Hashable, Sendable, CaseIterable {
     case .anticipated: "\(other) is about to need the place"
     case .drained: "an operator drained what it ran on"
     case .evicted: "\(other) needs the GPU memory that it kept while idle"
+    case .savedWhileSuspended: "its cell is suspended"
     }
   }
 }
@@ -78,6 +80,8 @@ public enum WaitCause: UInt8, Hashable, Sendable, CaseIterable {
   case drain = 8
   /// Room is kept for a cell that is about to arrive.
   case anticipation = 9
+  /// Its kernel sees only some GPUs until it is restarted, and those are taken.
+  case seenGPUs = 10
 }
 
 /// Why a cell waits, for whom, and until when.
@@ -94,10 +98,14 @@ public struct Wait: Hashable, Sendable {
   public var place: Int32
   /// When it is expected to start; nil where nothing can be said.
   public var expected: ExpectedStart?
+  /// Where the cause is `seenGPUs`, the GPUs that its kernel sees.
+  public var gpus: GPUSet
 
   public init(
-    cause: WaitCause, lacking: Int32 = 0, holders: [NotebookID] = [], place: Int32, expected: ExpectedStart? = nil
+    cause: WaitCause, lacking: Int32 = 0, holders: [NotebookID] = [], place: Int32, expected: ExpectedStart? = nil,
+    gpus: GPUSet = GPUSet()
   ) {
+    self.gpus = gpus
     self.cause = cause
     self.lacking = lacking
     self.holders = holders
@@ -119,6 +127,11 @@ public struct Wait: Hashable, Sendable {
     case .operatorSuspended: "suspended by an operator"
     case .pin: "its pinned cores or GPUs are taken\(held)"
     case .drain: "what it needs is being drained"
+    case .seenGPUs:
+      "its kernel sees \(gpus.named) only"
+        + (holders.isEmpty
+          ? ""
+          : ", and \(holders.map(name).joined(separator: ", ")) \(holders.count == 1 ? "uses" : "use") what it needs")
     case .anticipation:
       "room is kept for \(holders.first.map(name) ?? "a cell about to arrive"), expected \(Self.inTime(seconds: lacking))"
     }
@@ -177,4 +190,9 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   public var description: String { text }
+}
+
+extension GPUSet {
+  /// As people name them: "GPU 1", "GPUs 0-1,3", "no GPU".
+  public var named: String { isEmpty ? "no GPU" : "GPU\(count == 1 ? "" : "s") \(self)" }
 }

@@ -35,6 +35,7 @@ extension Wait {
     case .operatorSuspended: "suspended by an operator"
     case .pin: "waiting for its pinned cores or GPUs"
     case .drain: "waiting for cores or GPUs that are being drained"
+    case .seenGPUs: "waiting for \(gpus.named), the only one\(gpus.count == 1 ? "" : "s") that its kernel sees"
     case .anticipation: "waiting while room is kept for a cell that is about to arrive"
     }
   }
@@ -43,7 +44,7 @@ extension Wait {
   public var isOperators: Bool {
     switch cause {
     case .held, .operatorSuspended: true
-    case .cores, .gpus, .memory, .gpuMemory, .turn, .pin, .drain, .anticipation: false
+    case .cores, .gpus, .memory, .gpuMemory, .turn, .pin, .drain, .anticipation, .seenGPUs: false
     }
   }
 }

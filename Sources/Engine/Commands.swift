@@ -123,6 +123,10 @@ extension Scheduler {
       throw Refusal(
         .outOfRange, "a pin names some of the cores \(slot.node.cores) or of the \(slot.node.gpus.count) GPUs")
     }
+    if !pin.gpus.isEmpty, let seen = ledger.state[id].seenGPUs, !seen.isSubset(of: pin.gpus) {
+      throw Refusal(
+        .wrongState, "its kernel sees \(seen.named) only; restart the kernel to pin it to \(pin.gpus.named)")
+    }
     return pin
   }
 

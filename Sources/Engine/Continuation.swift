@@ -48,6 +48,7 @@ extension NodeSlot {
       slot.savingUntil[gpu] = savingUntil[gpu]
     }
     slot.residents = residents
+    for gpu in seenBy.indices { slot.seenBy[gpu] = seenBy[gpu] }
     return slot
   }
 }

@@ -4,7 +4,7 @@ extension SchedulerState {
   /// The books' own checks; each broken one in words, none where all is well.
   ///
   /// They are: no core or GPU allotted twice unless shared; idle + allotted = capacity; queued + running + suspended +
-  /// ended = accepted; what is kept on a GPU is no more than its memory; the lists of waiting and of running notebooks hold exactly those.
+  /// ended = accepted; what is kept on a GPU is no more than its memory; no cell runs on a GPU that its kernel does not see; the lists of waiting and of running notebooks hold exactly those.
   public func brokenInvariants() -> [String] {
     var broken: [String] = []
     for (index, slot) in nodes.enumerated() {
@@ -37,6 +37,7 @@ extension SchedulerState {
         if kept != slot.gpuMemoryUsed[gpu] { broken.append("\(slot.node.name): GPU \(gpu)'s memory is miscounted") }
         if whole > .zero, kept > whole { broken.append("\(slot.node.name): GPU \(gpu)'s memory is kept twice") }
       }
+      if slot.node.keepsFirstGPUs { broken += brokenVisibility(of: slot, Int32(index)) }
       if gpus != slot.gpuSet { broken.append("\(slot.node.name): idle and allotted GPUs are not its capacity") }
     }
     var counts = (queued: 0, running: 0, suspended: 0)
@@ -57,6 +58,21 @@ extension SchedulerState {
     let runs = notebooks.indices.filter { notebooks[$0].state == .running }
     if lists.waiting.map({ Int($0.number) }) != wants { broken.append("the list of waiting notebooks is wrong") }
     if lists.running.map({ Int($0.number) }) != runs { broken.append("the list of running notebooks is wrong") }
+    return broken
+  }
+
+  /// A cell runs on GPUs that its kernel sees, and who sees which GPU is counted right.
+  private func brokenVisibility(of slot: NodeSlot, _ index: Int32) -> [String] {
+    var broken: [String] = []
+    var seenBy = [Int32](repeating: 0, count: slot.node.gpus.count)
+    for notebook in notebooks where notebook.node.number == index {
+      for gpu in notebook.seenGPUs ?? GPUSet() where seenBy.indices.contains(gpu) { seenBy[gpu] += 1 }
+      if notebook.state == .running, !notebook.allotment.gpus.isSubset(of: notebook.seenGPUs ?? GPUSet()) {
+        broken.append(
+          "\(slot.node.name): a cell runs on \(notebook.allotment.gpus.named), which its kernel does not see")
+      }
+    }
+    if seenBy != slot.seenBy { broken.append("\(slot.node.name): who sees which GPU is miscounted") }
     return broken
   }
 }

@@ -127,7 +127,7 @@ extension Ledger {
     let node = state.notebooks[index].node
     var allotment = state.nodes[Int(node.number)].idle(
       node, cores: cores, gpus: gpus, memory: state.notebooks[index].cell.demand.memory)
-    if state.notebooks[index].cell.demand.gpuMemory > .zero {
+    if gpus > 0, state.notebooks[index].cell.demand.gpuMemory > .zero || state.choosesGPUs(on: node) {
       allotment.gpus = state.gpus(for: id, gpus, from: state.room(on: node).gpus) ?? GPUSet()
       return start(id, on: allotment, because: reason)
     }
@@ -217,6 +217,7 @@ extension Ledger {
         || (allotment.cores.isSubset(of: state.nodes[place].idleCores)
           && allotment.gpus.isSubset(of: state.nodes[place].idleGPUs))
     else { return Refusal(.alreadyTaken, "starting a cell on cores or GPUs that are not idle") }
+    if !allotment.gpus.isEmpty, let refusal = state.refusal(of: allotment, byKernelOf: id) { return refusal }
     guard
       allotment.shared || state.notebooks[Int(id.number)].holdsMemory
         || allotment.memory <= state.roomOfMemory(on: allotment.node)
@@ -237,7 +238,7 @@ extension Wait {
   /// expected at a noticeably other time (by more than 2 s and a quarter of what is left).
   func isNews(after last: Wait, at now: Instant) -> Bool {
     guard cause == last.cause, cause == .anticipation || lacking == last.lacking, holders == last.holders,
-      place == last.place
+      place == last.place, gpus == last.gpus
     else {
       return true
     }

@@ -51,33 +51,38 @@ public struct Outlook: Sendable {
   ) -> [Instant?] {
     var idle = state.nodes.map {
       (
-        cores: $0.idleCores.subtracting($0.drainedCores).count, gpus: $0.idleGPUs.subtracting($0.drainedGPUs).count
+        cores: $0.idleCores.subtracting($0.drainedCores).count, gpus: $0.idleGPUs.subtracting($0.drainedGPUs)
       )
     }
-    var ends: [(at: Instant, node: Int, cores: Int, gpus: Int)] = []
+    var ends: [(at: Instant, node: Int, cores: Int, gpus: GPUSet)] = []
     for id in state.running where !state[id].allotment.shared {
       let slot = state[id]
       guard let left = remaining(slot, draw: draw, at: now) else { continue }
-      ends.append((now + left, Int(slot.node.number), slot.allotment.cores.count, slot.allotment.gpus.count))
+      ends.append((now + left, Int(slot.node.number), slot.allotment.cores.count, slot.allotment.gpus))
     }
-    ends.sort { ($0.at, $0.node, $0.cores, $0.gpus) > ($1.at, $1.node, $1.cores, $1.gpus) }
+    ends.sort { ($0.at, $0.node, $0.cores, $0.gpus.count) > ($1.at, $1.node, $1.cores, $1.gpus.count) }
     var clock = now
     var result = [Instant?](repeating: nil, count: line.count)
     for (place, id) in line.enumerated() {
       let demand = state.demand(of: id)
       let node = Int(state[id].node.number)
-      while idle[node].cores < Int(demand.coresLeast) || idle[node].gpus < Int(demand.gpus) {
+      // The GPUs of its kernel are waited for, others are not.
+      let bound = demand.gpus > 0 ? state.boundGPUs(of: id, Int(demand.gpus)) : nil
+      while idle[node].cores < Int(demand.coresLeast) || idle[node].gpus.count < Int(demand.gpus)
+        || bound?.isSubset(of: idle[node].gpus) == false
+      {
         guard let next = ends.popLast() else { return result }
         clock = max(clock, next.at)
         idle[next.node].cores += next.cores
-        idle[next.node].gpus += next.gpus
+        idle[next.node].gpus.formUnion(next.gpus)
       }
       result[place] = clock
       guard let left = remaining(state[id], draw: draw, at: now) else { return result }
       let cores = min(idle[node].cores, Int(demand.coresMost))
       idle[node].cores -= cores
-      idle[node].gpus -= Int(demand.gpus)
-      let end = (clock + left, node, cores, Int(demand.gpus))
+      let gpus = bound ?? idle[node].gpus.smallest(Int(demand.gpus))
+      idle[node].gpus.subtract(gpus)
+      let end = (clock + left, node, cores, gpus)
       let at = ends.firstIndex { $0.at < end.0 } ?? ends.endIndex
       ends.insert(end, at: at)
     }

@@ -4,7 +4,7 @@ import Domain
 /// last priority and how long its cells ran; `forgettingTheClosed` says what that leaves out.
 extension SchedulerState: KeyFrame {
   public static let frameKind: UInt8 = 1
-  /// 2 has no planned suspensions, and is read as it stands.
+  /// 2 has no planned suspensions, no GPUs that kernels see and no details of nodes, and is read as it stands.
   public static let frameVersion: UInt8 = 3
   public static let frameVersionLeast: UInt8 = 2
 
@@ -27,6 +27,7 @@ extension SchedulerState: KeyFrame {
     }
     sink.put(waiting)
     sink.put(running)
+    sink.putDetails(of: nodes.map(\.node))
   }
 
   public init(frame source: inout PackSource, closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {
@@ -54,6 +55,8 @@ extension SchedulerState: KeyFrame {
     try appendClosed(upTo: Int(count), closed)
     waiting = try source.list()
     running = try source.list()
+    // Version 2 ends here.
+    for (place, node) in try source.detailed(nodes.map(\.node)).enumerated() { nodes[place].learn(node) }
     try restoreCounts()
   }
 
@@ -84,6 +87,12 @@ extension SchedulerState: KeyFrame {
       if let pin = slot.pin {
         pinnedCount += 1
         if pin.reserves { reserving.append(slot.cell.notebook) }
+      }
+      if let seen = slot.seenGPUs {
+        guard contains(slot.node), seen.isSubset(of: self[slot.node].gpuSet) else {
+          throw PackError("a kernel sees GPUs that its node has not")
+        }
+        count(seen, on: slot.node, by: 1)
       }
     }
     guard waiting.count == queuedCount + suspendedCount, running.count == runningCount else {
@@ -152,6 +161,7 @@ extension NotebookSlot {
     static let started = Rare(rawValue: 32)
     static let wait = Rare(rawValue: 64)
     static let residency = Rare(rawValue: 128)
+    static let seenGPUs = Rare(rawValue: 256)
     static let planned = Rare(rawValue: 512)
   }
 
@@ -165,6 +175,7 @@ extension NotebookSlot {
     if started != nil { rare.insert(.started) }
     if wait != nil { rare.insert(.wait) }
     if residency != nil { rare.insert(.residency) }
+    if seenGPUs != nil { rare.insert(.seenGPUs) }
     if planned != nil { rare.insert(.planned) }
     sink.put(UInt64(state.rawValue))
     sink.put(rare.rawValue)
@@ -181,6 +192,7 @@ extension NotebookSlot {
     if let started { sink.put(started) }
     if let wait { sink.put(wait) }
     if let residency { sink.put(residency) }
+    if let seenGPUs { sink.put(seenGPUs) }
     if let planned { sink.put(planned) }
   }
 
@@ -208,6 +220,7 @@ extension NotebookSlot {
     if rare.contains(.started) { started = try source.value() }
     if rare.contains(.wait) { wait = try source.value() }
     if rare.contains(.residency) { residency = try source.value() }
+    if rare.contains(.seenGPUs) { seenGPUs = try source.value() }
     if rare.contains(.planned) { planned = try source.value() }
     guard cell.notebook == notebook.id else { throw PackError("a notebook has another's cell") }
   }

@@ -80,6 +80,9 @@ extension SchedulerState {
     if slot.isHeld { return Wait(cause: .held, place: place) }
     if slot.isOperatorSuspended { return Wait(cause: .operatorSuspended, place: place) }
     let demand = demand(of: id)
+    if let wait = shortageOfGPUs(of: id, in: room, place: place), wait.cause == .seenGPUs || wait.cause == .drain {
+      return wait
+    }
     let lackingCores = max(demand.coresLeast, coresWanted ?? 0) - Int32(room.cores.count)
     let lackingGPUs = demand.gpus - Int32(room.gpus.count)
     if lackingGPUs > 0 {
@@ -102,11 +105,11 @@ extension SchedulerState {
         cause: .memory, lacking: Int32(clamping: (lacking.count + 1_048_575) >> 20),
         holders: holders(on: slot.node, besides: id) { Int($0.memory.count >> 20) }, place: place)
     }
-    return Wait(cause: .turn, place: place)
+    return shortageOfGPUs(of: id, in: room, place: place) ?? Wait(cause: .turn, place: place)
   }
 
   /// The notebooks that run on `node` and hold most of what `measure` counts, most first, four at the most.
-  private func holders(on node: NodeID, besides id: NotebookID, measure: (Allotment) -> Int) -> [NotebookID] {
+  func holders(on node: NodeID, besides id: NotebookID, measure: (Allotment) -> Int) -> [NotebookID] {
     var found: [(id: NotebookID, amount: Int)] = []
     for other in running where self[other].allotment.node == node {
       let amount = measure(self[other].allotment)

@@ -30,6 +30,9 @@ public protocol Policy: Sendable {
   /// Whether it looks at what a notebook's next cell is likely to be, so that whoever foresees need not where it does not.
   var foreseesNextCells: Bool { get }
 
+  /// Whether cells run on fewer GPUs than they ask for, taking turns on them.
+  var sharesGPUs: Bool { get }
+
   /// Called once after each input, when its events have been applied.
   mutating func decide(_ ledger: inout Ledger)
 }
@@ -37,6 +40,7 @@ public protocol Policy: Sendable {
 extension Policy {
   public static var options: [(name: String, summary: String)] { [] }
   public var foreseesNextCells: Bool { false }
+  public var sharesGPUs: Bool { false }
 }
 
 /// What stands behind a policy's name: `dynamic:ageing=0,no-preemption` gives `ageing` the value `0` and sets

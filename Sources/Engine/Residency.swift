@@ -63,8 +63,11 @@ extension SchedulerState {
     guard var residency = notebooks[Int(id.number)].residency, !residency.isSaved else { return }
     let place = Int(notebooks[Int(id.number)].node.number)
     giveBack(residency, of: id, on: place)
-    let price = nodes[place].node.swapTime(of: residency.bytes)
-    for gpu in residency.gpus { nodes[place].savingUntil[gpu] = max(nodes[place].savingUntil[gpu], now) + price }
+    // A real node tells of it when it is done.
+    if nodes[place].node.savesIdleGPUMemory {
+      let price = nodes[place].node.swapTime(of: residency.bytes)
+      for gpu in residency.gpus { nodes[place].savingUntil[gpu] = max(nodes[place].savingUntil[gpu], now) + price }
+    }
     residency.isSaved = true
     notebooks[Int(id.number)].residency = residency
   }
@@ -84,27 +87,60 @@ extension SchedulerState {
   }
 }
 
+/// A GPU that a cell could have; the least goes first.
+private struct RatedGPU: Comparable {
+  var isOther: Int
+  var lacking: Int64
+  var seenBy: Int32
+  var gpu: Int
+
+  static func < (a: RatedGPU, b: RatedGPU) -> Bool {
+    (a.isOther, a.lacking, a.seenBy, a.gpu) < (b.isOther, b.lacking, b.seenBy, b.gpu)
+  }
+}
+
 // What policies ask.
 extension SchedulerState {
-  /// The GPUs of `idle` for a notebook's cell: those that it has its memory on, then those with room, then those from
-  /// which least has to be evicted; nil where too few are large enough, or have or can be given the room.
-  public func gpus(for id: NotebookID, _ count: Int, from idle: GPUSet) -> GPUSet? {
+  /// The GPUs of `idle` for a notebook's cell, all of one maker: those that its kernel sees, where that is settled; else those
+  /// that it has its memory on, then those with room, then those from which least has to be evicted, then those that fewest
+  /// kernels are bound to. Nil where too few are large enough, or have or can be given the room, or its kernel's are not idle.
+  ///
+  /// - Parameter suspending: notebooks whose cells would be suspended first.
+  public func gpus(
+    for id: NotebookID, _ count: Int, from idle: GPUSet, suspending: [NotebookID] = []
+  ) -> GPUSet? {
     let index = Int(id.number)
+    let place = Int(notebooks[index].node.number)
     let wanted = notebooks[index].cell.demand.gpuMemory
-    guard count > 0, wanted > .zero || notebooks[index].keepsGPUMemory else {
+    guard count > 0,
+      wanted > .zero || notebooks[index].keepsGPUMemory || nodes[place].node.keepsFirstGPUs
+        || nodes[place].hasSeveralMakers
+    else {
       return idle.count >= count ? idle.smallest(count) : nil
     }
-    let place = Int(notebooks[index].node.number)
+    var candidates = idle
+    if let bound = boundGPUs(of: id, count) {
+      guard bound.count == count, bound.isSubset(of: idle) else { return nil }
+      candidates = bound
+    }
     let own = ownGPUs(of: id)
-    var rated: [(isOther: Int, lacking: Int64, gpu: Int)] = []
-    for gpu in idle where nodes[place].node.gpus[gpu].memory == .zero || nodes[place].node.gpus[gpu].memory >= wanted {
+    var rated: [RatedGPU] = []
+    for gpu in candidates
+    where nodes[place].node.gpus[gpu].memory == .zero || nodes[place].node.gpus[gpu].memory >= wanted {
       let lacking = max(lackingMemory(for: id, on: gpu, of: place).count, 0)
-      guard lacking == 0 || lacking <= evictableMemory(on: gpu, of: place, besides: id) else { continue }
-      rated.append((own.contains(gpu) ? 0 : 1, lacking, gpu))
+      guard lacking == 0 || lacking <= evictableMemory(on: gpu, of: place, besides: id, suspending) else { continue }
+      rated.append(
+        RatedGPU(
+          isOther: own.contains(gpu) ? 0 : 1, lacking: lacking, seenBy: nodes[place].seenBy[gpu], gpu: gpu))
     }
     guard rated.count >= count else { return nil }
-    rated.sort { ($0.isOther, $0.lacking, $0.gpu) < ($1.isOther, $1.lacking, $1.gpu) }
-    return GPUSet(rated.prefix(count).map(\.gpu))
+    rated.sort()
+    guard nodes[place].hasSeveralMakers else { return GPUSet(rated.prefix(count).map(\.gpu)) }
+    let best = nodes[place].node.byMaker(GPUSet(rated.map(\.gpu))).map { set in
+      rated.filter { set.contains($0.gpu) }.prefix(count)
+    }
+    .filter { $0.count == count }.min { $0.lexicographicallyPrecedes($1) }
+    return best.map { GPUSet($0.map(\.gpu)) }
   }
 
   /// Whose GPU memory has to be evicted before the notebook's cell can start on `gpus`, in the order of `order`; nil where
@@ -130,10 +166,11 @@ extension SchedulerState {
     return nil
   }
 
-  /// Whether what a notebook keeps in GPU memory can be saved: no cell of it uses these GPUs now.
+  /// Whether what a notebook keeps in GPU memory can be saved: its node does that, and no cell of it uses these GPUs now.
   public func isEvictable(_ id: NotebookID) -> Bool {
     let slot = notebooks[Int(id.number)]
-    guard let residency = slot.residency, !residency.isSaved else { return false }
+    guard let residency = slot.residency, !residency.isSaved, nodes[Int(slot.node.number)].node.savesIdleGPUMemory
+    else { return false }
     return slot.state != .running || slot.allotment.gpus.isDisjoint(with: residency.gpus)
   }
 
@@ -164,12 +201,26 @@ extension SchedulerState {
   }
 
   /// What could be saved from a GPU, in bytes.
-  private func evictableMemory(on gpu: Int, of place: Int, besides id: NotebookID) -> Int64 {
+  private func evictableMemory(
+    on gpu: Int, of place: Int, besides id: NotebookID, _ suspending: [NotebookID]
+  ) -> Int64 {
+    guard nodes[place].node.savesIdleGPUMemory else { return 0 }
     var total = Bytes.zero
-    for other in nodes[place].residents where other != id && isEvictable(other) {
+    for other in nodes[place].residents where other != id && (isEvictable(other) || suspending.contains(other)) {
       if let kept = notebooks[Int(other.number)].residency, kept.gpus.contains(gpu) { total = total + kept.bytes }
     }
     return total.count
+  }
+
+  /// Whether each of the GPUs has so much memory beside what others keep there.
+  func hasRoom(for bytes: Bytes, of id: NotebookID, on gpus: GPUSet) -> Bool {
+    let place = Int(notebooks[Int(id.number)].node.number)
+    let own = ownGPUs(of: id)
+    return gpus.allSatisfy { gpu in
+      let whole = nodes[place].node.gpus[gpu].memory
+      let kept = own.contains(gpu) ? notebooks[Int(id.number)].residency?.bytes ?? .zero : .zero
+      return whole == .zero || nodes[place].gpuMemoryUsed[gpu] - kept + bytes <= whole
+    }
   }
 
   private func ownGPUs(of id: NotebookID) -> GPUSet {
@@ -178,7 +229,7 @@ extension SchedulerState {
   }
 
   /// How much room a GPU lacks for the notebook's cell; not above 0 where it has room, or its memory is unknown.
-  private func lackingMemory(for id: NotebookID, on gpu: Int, of place: Int) -> Bytes {
+  func lackingMemory(for id: NotebookID, on gpu: Int, of place: Int) -> Bytes {
     let whole = nodes[place].node.gpus[gpu].memory
     guard whole > .zero else { return .zero }
     let kept = ownGPUs(of: id).contains(gpu) ? notebooks[Int(id.number)].residency?.bytes ?? .zero : .zero

@@ -161,12 +161,26 @@ extension Scheduler {
       if isOpen(id), ledger.state.notebooks[Int(id.number)].backlog != count { ledger.emit(.backlogChanged(id, count)) }
     case .cellSubmitted(let id, let demand, let source, let forecast):
       accept(id, demand: demand, source: source, forecast: forecast)
-    case .cellFoundRunning(let id, let demand, let source, let ran, let cores, let suspended):
-      adopt(id, demand: demand, source: source, ran: ran, cores: cores, suspended: suspended)
+    case .cellFoundRunning(let id, let demand, let source, let ran, let cores, let gpus, let suspended):
+      adopt(id, demand: demand, source: source, ran: ran, cores: cores, gpus: gpus, suspended: suspended)
     case .cellEnded(let id, let cell, let outcome): end(id, cell, outcome)
     case .usageSampled(let id, let usage): if isOpen(id) { ledger.emit(.usageSampled(id, usage)) }
     case .effectFailed(let id, let sequence, let why):
       if isOpen(id) { ledger.emit(.effectFailed(id, sequence: sequence, why: why)) }
+    case .gpusSeen(let id, let gpus):
+      guard isOpen(id), ledger.state[ledger.state[id].node].node.keepsFirstGPUs else { return }
+      let known = gpus.intersection(ledger.state[ledger.state[id].node].gpuSet)
+      // A gate that says what cannot be, of a cell that runs elsewhere, is not believed.
+      guard ledger.state[id].seenGPUs != known,
+        ledger.state[id].state != .running || ledger.state[id].allotment.gpus.isSubset(of: known)
+      else { return }
+      ledger.emit(.gpusSeen(id, known))
+    case .gpuMemorySaved(let id):
+      // Of a cell that goes on already it comes too late: its memory is on its way back.
+      guard isOpen(id), ledger.state[id].state == .suspended, ledger.state[id].residency?.isSaved == false else {
+        return
+      }
+      ledger.emit(.memoryEvicted(id, Reason(.savedWhileSuspended)))
     }
   }
 
@@ -212,7 +226,9 @@ extension Scheduler {
       return ledger.emitQueued(id, demand, source, forecast)
     }
     let cell = cell(id, demand, source, forecast)
-    if let refusal = ledger.state[node].node.refusal(of: cell.demand) {
+    if let refusal = ledger.state[node].node.refusal(of: cell.demand)
+      ?? (policy.sharesGPUs ? nil : ledger.state.refusal(of: cell.demand, byKernelOf: id))
+    {
       ledger.emit(.cellRefused(cell, refusal))
     } else {
       ledger.emitQueued(id, cell.demand, source, forecast)
@@ -220,23 +236,27 @@ extension Scheduler {
   }
 
   private mutating func adopt(
-    _ id: NotebookID, demand: Demand, source: CellSource, ran: Span, cores: CoreSet?, suspended: Bool
+    _ id: NotebookID, demand: Demand, source: CellSource, ran: Span, cores: CoreSet?, gpus: GPUSet, suspended: Bool
   ) {
     guard isOpen(id) else { return }
     endAsLost(id)
     let node = ledger.state[ledger.state.notebooks[Int(id.number)].node]
-    // Its own cores where they are free, else others that are; where there are too few it shares, and says so.
+    // Its own cores where they are free, else others that are; where there are too few it shares, and says so. Its GPUs are
+    // those that it has, and where somebody else is known to have one of them, both share.
     let wanted = cores ?? CoreSet()
+    let cell = cell(id, demand, source, nil)
+    var gpus = gpus.intersection(node.gpuSet)
+    if let seen = ledger.state[id].seenGPUs { gpus = gpus.intersection(seen) }
+    let hasRoom = gpus.isSubset(of: node.idleGPUs) && ledger.state.hasRoom(for: cell.demand.gpuMemory, of: id, on: gpus)
     let isFree = !wanted.isEmpty && wanted.isSubset(of: node.idleCores)
     let idle = ledger.state.room(for: id).cores
     let given =
       isFree
       ? wanted : idle.count >= Int(demand.coresLeast) ? node.node.choose(Int(demand.coresMost), from: idle) : CoreSet()
     let allotment =
-      given.isEmpty
-      ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, shared: true)
-      : Allotment(node: node.node.id, cores: given)
-    let cell = cell(id, demand, source, nil)
+      given.isEmpty || !hasRoom
+      ? Allotment(node: node.node.id, cores: wanted.isEmpty ? node.node.cores : wanted, gpus: gpus, shared: true)
+      : Allotment(node: node.node.id, cores: given, gpus: gpus)
     ledger.emit(.cellAdopted(cell, started: ledger.now - ran, allotment))
     if suspended { ledger.emit(.cellSuspended(cell.id, id, Reason(.adopted))) }
   }

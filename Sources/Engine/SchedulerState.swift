@@ -79,6 +79,13 @@ public struct NotebookSlot: Sendable, Hashable {
     }
   }
 
+  /// The GPUs that its kernel process sees until it ends, and may use no others: those of its first grant, or those that it
+  /// came with. Nil while it has seen none, and on nodes whose kernels see whatever they are given.
+  public internal(set) var seenGPUs: GPUSet? {
+    get { isSetAside ? aside.values?.seenGPUs : nil }
+    set { if newValue != nil || isSetAside { change { $0.seenGPUs = newValue } } }
+  }
+
   private mutating func change(_ body: (inout Aside.Values) -> Void) {
     var values = aside.values ?? Aside.Values()
     body(&values)
@@ -103,6 +110,7 @@ private indirect enum Aside: Sendable, Hashable {
     var demandOverride: Demand?
     var wait: Wait?
     var residency: Residency?
+    var seenGPUs: GPUSet?
     var planned: PlannedSuspension?
   }
 
@@ -167,7 +175,8 @@ extension NotebookSlot {
   /// Every GPU of the node.
   public let gpuSet: GPUSet
   @usableFromInline let coreCount: Int32
-  @usableFromInline let gpuCount: Int32
+  /// The most GPUs of one maker.
+  @usableFromInline private(set) var gpuCount: Int32
   /// Memory that no running or suspended cell of an exclusive allotment holds; meaningless where the node's is unknown.
   public var idleMemory: Bytes
   /// What is kept on each GPU by the notebooks whose cells run on it or ran on it.
@@ -176,17 +185,34 @@ extension NotebookSlot {
   var savingUntil: [Instant]
   /// The notebooks that keep something on a GPU, in order of number.
   public internal(set) var residents: [NotebookID] = []
+  /// By GPU, how many kernels see it until they end; all 0 where kernels move.
+  var seenBy: [Int32]
+  /// What `Node.hasSeveralMakers` says.
+  @usableFromInline private(set) var hasSeveralMakers: Bool
 
   init(_ node: Node) {
     self.node = node
     gpuSet = node.gpuSet
     coreCount = Int32(node.cores.count)
-    gpuCount = Int32(node.gpus.count)
+    gpuCount = Self.mostOfOneMaker(node)
     idleCores = node.cores
     idleGPUs = gpuSet
     idleMemory = node.memory
     gpuMemoryUsed = Array(repeating: .zero, count: node.gpus.count)
     savingUntil = Array(repeating: .zero, count: node.gpus.count)
+    seenBy = Array(repeating: 0, count: node.gpus.count)
+    hasSeveralMakers = node.hasSeveralMakers
+  }
+
+  /// Takes in what else is known of the node.
+  mutating func learn(_ more: Node) {
+    node = more
+    hasSeveralMakers = more.hasSeveralMakers
+    gpuCount = Self.mostOfOneMaker(more)
+  }
+
+  private static func mostOfOneMaker(_ node: Node) -> Int32 {
+    Int32(node.byMaker(node.gpuSet).map(\.count).max() ?? 0)
   }
 
   /// So many cores and GPUs that are idle and not drained, or fewer where there are fewer. (It changes nothing: being
@@ -329,7 +355,10 @@ extension SchedulerState {
     case .notebookOpened, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
       .usageSampled, .invariantBroken, .interruptRequested:
       break
-    case .kernelDied(let id): vacate(id)
+    case .kernelDied(let id):
+      vacate(id)
+      see(nil, by: id)
+    case .gpusSeen(let id, let gpus): see(gpus, by: id)
     case .memoryEvicted(let id, _): evict(id, at: now)
     case .cellRefused(let cell, _): lastCell = cell.id
     case .kernelReady(let id):
@@ -340,6 +369,7 @@ extension SchedulerState {
       notebooks[Int(id.number)].state = .gone
       plan(nil, for: id)
       vacate(id)
+      see(nil, by: id)
       setPin(nil, of: id)
     case .backlogChanged(let id, let count): notebooks[Int(id.number)].backlog = count
     case .cellQueued(let cell): queue(cell)
@@ -399,6 +429,7 @@ extension SchedulerState {
     Self.join(&running, &notebooks, id)
     take(allotment)
     notebooks[index].run(on: allotment, at: now)
+    if !allotment.gpus.isEmpty { seeFirst(allotment, by: id) }
     if notebooks[index].cell.demand.gpuMemory > .zero { occupy(id, at: now) }
     if !notebooks[index].holdsMemory, !allotment.shared, contains(allotment.node) {
       notebooks[index].holdsMemory = true

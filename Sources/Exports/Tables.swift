@@ -132,7 +132,8 @@ struct TableReader {
           ]))
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged, .cellWaits,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
+      .suspensionCalledOff:
       break
     }
   }

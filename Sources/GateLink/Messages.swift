@@ -20,8 +20,9 @@ public enum GateMessage: Codable, Hashable, Sendable {
   case backlog(count: Int)
   /// The kernel process changed: started, answered for the first time, or ended.
   case kernel(state: KernelState, pid: Int32)
-  /// The engine's effect `sequence` was carried out; `cores` are those really set.
-  case applied(sequence: Int64, cores: CoreSet)
+  /// The engine's effect `sequence` was carried out; `cores` are those really set. An order to suspend is answered a second
+  /// time, with `saved`, where the kernel's GPU memory has been moved to the node's.
+  case applied(sequence: Int64, cores: CoreSet, saved: Bool? = nil)
   /// An effect could not be carried out, and why; the cell runs all the same.
   case failed(sequence: Int64, why: String)
   case pong
@@ -49,14 +50,17 @@ public struct Hello: Codable, Hashable, Sendable {
   public var backlog: Int
   /// Whether the kernel has answered since it was started; nil from a gate that does not say.
   public var isReady: Bool?
+  /// The GPUs that the kernel was shown first and sees until it ends; nil where it was shown none.
+  public var gpus: [VisibleGPU]?
   /// Whether the gate understands `standing` and has a use for it; nil from one that does not know it.
   public var hearsStanding: Bool?
 
   public init(
     pid: Int32, kernelPid: Int32, gate: String, path: String?, language: String?, connection: String,
     running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0, isReady: Bool? = nil,
-    hearsStanding: Bool? = nil
+    hearsStanding: Bool? = nil, gpus: [VisibleGPU]? = nil
   ) {
+    self.gpus = gpus
     version = gateProtocolVersion
     self.pid = pid
     self.kernelPid = kernelPid
@@ -80,8 +84,17 @@ public struct RunningCell: Codable, Hashable, Sendable {
   /// The cores it was granted; nil where it runs with no grant.
   public var cores: CoreSet?
   public var suspended: Bool
+  /// The GPUs that it was granted; nil for none.
+  public var gpus: [VisibleGPU]?
+  /// Whether its GPU memory is in the node's at present; nil for no.
+  public var saved: Bool?
 
-  public init(submission: Submission, ranSeconds: Double, cores: CoreSet?, suspended: Bool) {
+  public init(
+    submission: Submission, ranSeconds: Double, cores: CoreSet?, suspended: Bool, gpus: [VisibleGPU]? = nil,
+    saved: Bool? = nil
+  ) {
+    self.gpus = gpus
+    self.saved = saved
     self.submission = submission
     self.ranSeconds = ranSeconds
     self.cores = cores
@@ -125,7 +138,8 @@ public enum EngineMessage: Codable, Hashable, Sendable {
   /// The running cell's cores are now these.
   case resize(sequence: Int64, key: UInt64, cores: CoreSet)
   case suspend(sequence: Int64, key: UInt64)
-  case resume(sequence: Int64, key: UInt64, cores: CoreSet)
+  /// Let it go on, on these cores and on its GPUs: `gpus` are those that it has had, and nil or empty where it has none.
+  case resume(sequence: Int64, key: UInt64, cores: CoreSet, gpus: [VisibleGPU]? = nil)
   case interrupt(sequence: Int64, key: UInt64)
   /// The cell can never run here, and why; the client is told in the cell's error.
   case refuse(sequence: Int64, key: UInt64, why: String)

@@ -120,7 +120,7 @@ final class Gate {
     self.options = options
     node = LinuxNode(group: start.group)
     remains = Remains(directory: start.directory, group: start.group)
-    gpus = GPUVisibility(client: environment)
+    gpus = GPUVisibility(client: environment, hidden: start.hidden)
     (kernel, kernelFile, ports) = (start.file, start.path, start.ports)
     self.keeper = keeper
     self.signals = signals

@@ -18,9 +18,12 @@ extension Gate {
         orders.welcomed()
         telling = tellingChoice.over(tells)
         gpus.govern(hides ?? [])
-        eviction.mover =
-          evicts == true
-          ? CUDACheckpoint.find(environment: Environment.current()).map(CUDACheckpoint.init(program:)) : nil
+        if evicts == true {
+          eviction.mover = CUDACheckpoint.find(environment: Environment.current()).map(CUDACheckpoint.init(program:))
+        } else if eviction.place == .there {
+          // What an earlier engine had moved away must be able to come back.
+          eviction.mover = nil
+        }
       case .unwelcome, .ping: continue
       case .standing(let key, now: let what): notice.heard(what, of: key, at: now)
       case .grant(let sequence, let key, let granted, let shown): grant(sequence, key, granted, shown, at: now)
@@ -28,11 +31,14 @@ extension Gate {
         carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
       case .suspend(let sequence, let key):
         carryOut(sequence, key, at: now) { () throws(NodeError) in try suspend(order: sequence) }
-      case .resume(let sequence, let key, let granted):
+      case .resume(let sequence, let key, let granted, let shown):
+        // Its GPUs are those that it had: a kernel sees no others, whatever is said.
+        let trouble = gpus.trouble(with: shown ?? [])
         carryOut(sequence, key, at: now) { () throws(NodeError) in
           if granted != cores, !granted.isEmpty { try setCores(granted) }
-          try resume()
+          try resume(order: sequence)
         }
+        if let trouble { link.send(.failed(sequence: sequence, why: trouble), at: now) }
       case .interrupt(let sequence, let key): interrupt(sequence, key, at: now)
       case .refuse(let sequence, let key, let why):
         guard let acts = queue.refuse(key, why: why, at: now) else {
@@ -54,8 +60,11 @@ extension Gate {
       running: queue.runningNow(at: now).map {
         RunningCell(
           submission: $0.submission, ranSeconds: $0.ran.seconds, cores: runsGoverned ? cores : nil,
-          suspended: isSuspended || suspendsAgain != nil)
-      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke, hearsStanding: true)
+          suspended: isSuspended || suspendsAgain != nil,
+          gpus: gpus.running(isGoverned: runsGoverned, asked: $0.submission.demand?.gpus),
+          saved: eviction.place == .out ? true : nil)
+      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke,
+      hearsStanding: true, gpus: gpus.granted.isEmpty ? nil : gpus.granted)
   }
 
   /// Answers an order that has been carried out already; false for a new one.
@@ -124,6 +133,9 @@ extension Gate {
   /// How often a running cell's threads are looked at: worker processes that a library starts with masks of their own
   /// are found within it. Measured: 0.1 ms for 14 threads.
   static let keepsCoresEvery = Span(microseconds: 1_000_000)
+  /// How many times its own length a look keeps the next one away: half a percent of a core, however many processes the
+  /// kernel has made.
+  static let keepsCoresShare: Int64 = 200
 
   /// Keeps the running cell to its cores, as threads and processes appear.
   func keepCores(at now: Instant) {
@@ -137,7 +149,8 @@ extension Gate {
     }
     guard now >= keepsCoresAt else { return }
     _ = node.keepCores(cores, of: tree)
-    keepsCoresAt = now + Self.keepsCoresEvery
+    let took = Self.now() - now
+    keepsCoresAt = now + max(Self.keepsCoresEvery, Span(microseconds: took.microseconds * Self.keepsCoresShare))
   }
 
   /// Suspends the cell that was resumed for an interrupt, caught it and runs on: its cores are somebody else's.

@@ -54,13 +54,16 @@ public enum GateProgram {
       let start = KernelStart(
         client: client, clientPath: options.connectionFile,
         threads: ThreadPools.startThreads(language: options.language, isScheduled: isScheduled),
+        hidden: GPUVisibility.hiddenAtStart(
+          language: options.language, isScheduled: isScheduled, environment: environment,
+          exists: { access($0, F_OK) == 0 }),
         group: Environment.controlGroup(environment))
     else {
       fail("cannot make a private directory and ports for the kernel: \(String(cString: strerror(errno)))")
     }
     let keeper = Keeper(
       command: options.command(connectionFile: start.path),
-      environment: Environment.forKernel(environment, threads: start.threads),
+      environment: Environment.forKernel(environment, threads: start.threads, hidden: start.hidden),
       remains: Remains(directory: start.directory, group: start.group))
     // Should the keeper be killed, what it guarded becomes the gate's.
     celltop_set_subreaper()
@@ -148,9 +151,12 @@ enum Environment {
   }
 
   /// `NAME=value` for the kernel: the client's own, with what thread pools need where it says nothing else.
-  static func forKernel(_ client: [String: String], threads: Int?) -> [String] {
+  ///
+  /// - Parameter hidden: the makers whose GPUs it is to see none of.
+  static func forKernel(_ client: [String: String], threads: Int?, hidden: [GPUMaker] = []) -> [String] {
     var all = client
     all["JPY_PARENT_PID"] = nil
+    for maker in hidden { all[maker.variable] = "" }
     all[within] = client[sessionName]
     // What the author chose is kept where it is told of more threads later.
     if threads != nil, let own = client["OMP_NUM_THREADS"] { all["CELLTOP_OWN_THREADS"] = own }
@@ -186,12 +192,15 @@ struct KernelStart {
   var ports: [Channel: UInt16]
   /// The threads that its pools begin with; nil for what they choose.
   var threads: Int?
+  /// The makers whose GPUs it does not see until it is granted some.
+  var hidden: [GPUMaker]
   /// Its control groups, where there are any.
   var group: KernelGroup?
 
   /// Nil with `errno` where there is no port or no directory to be had.
-  init?(client: ConnectionFile, clientPath: String, threads: Int?, group: KernelGroup?) {
+  init?(client: ConnectionFile, clientPath: String, threads: Int?, hidden: [GPUMaker], group: KernelGroup?) {
     self.threads = threads
+    self.hidden = hidden
     self.group = group
     let isLocal = client.transport == "ipc"
     guard let ports = isLocal ? [:] : ConnectionFile.freePorts(),

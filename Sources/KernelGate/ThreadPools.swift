@@ -28,6 +28,7 @@ enum ThreadPools {
       n <- if (is.na(own) || own < 1L) \(threads)L else min(own, \(threads)L)
       options(mc.cores = n)
       if ("data.table" %in% loadedNamespaces()) data.table::setDTthreads(n)
+      Sys.setenv(RCPP_PARALLEL_NUM_THREADS = n)
       if (requireNamespace("RhpcBLASctl", quietly = TRUE)) {
         RhpcBLASctl::blas_set_num_threads(n)
         RhpcBLASctl::omp_set_num_threads(n)
@@ -112,7 +113,10 @@ enum ThreadPools {
   /// `OMP_DYNAMIC=true` is left out on purpose: GNU's OpenMP then subtracts the machine's load average of the last 15
   /// minutes from the number of threads, so that on a busy node a granted core would stay unused.
   static func environment(threads: Int?) -> [(String, String)] {
-    let numbered = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES"]
+    let numbered = [
+      "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES",
+      "RCPP_PARALLEL_NUM_THREADS", "R_DATATABLE_NUM_THREADS",
+    ]
     return [("OMP_WAIT_POLICY", "passive")] + (threads.map { n in numbered.map { ($0, "\(n)") } } ?? [])
   }
 }

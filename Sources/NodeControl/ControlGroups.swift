@@ -84,6 +84,8 @@ struct ControlGroupFiles: Sendable {
   var removeDirectory: @Sendable (String) -> Bool
   var isWritable: @Sendable (String) -> Bool
   var names: @Sendable (String) -> [String]
+  /// Reads a file as it changes until its text is what is wanted; false where it is not within so many milliseconds.
+  var awaits: @Sendable (String, Int32, (String) -> Bool) -> Bool
 
   static let system = ControlGroupFiles(
     read: { ProcFiles.text($0) },
@@ -107,7 +109,7 @@ struct ControlGroupFiles: Sendable {
           })
       }
       return names
-    })
+    }, awaits: { path, milliseconds, isWanted in ProcFiles.awaits(path, milliseconds: milliseconds, isWanted) })
 }
 
 /// The control groups of one kernel: one in each hierarchy that is used, all of one name.
@@ -121,8 +123,10 @@ public struct KernelGroup: Sendable {
 
   /// What a group's name begins with; the gate's process follows.
   static let prefix = "celltop-"
-  /// Tries, a millisecond apart, until a group is frozen: a process in an uninterruptible call can take longer.
-  static let freezeTriesMost = 200
+  /// How long a group may take to freeze; a process in an uninterruptible call can take longer, and is stopped by signals.
+  static let freezeMillisecondsMost: Int32 = 200
+  /// How long version 1, which tells nobody when it is done, is left alone between two looks.
+  static let looksMilliseconds: Int32 = 1
 
   /// Makes the groups for a gate's kernel; nil where none can be made.
   ///
@@ -188,21 +192,26 @@ public struct KernelGroup: Sendable {
 
   /// Stops every process of the group at once; none of them can notice it, nor escape by making others.
   ///
-  /// - Returns: false where that did not work within `freezeTriesMost` milliseconds; then nothing is frozen.
+  /// Waits for it, asleep: version 2 tells when a group is frozen, version 1 has to be asked.
+  ///
+  /// - Returns: false where that did not work within `freezeMillisecondsMost`; then nothing is frozen.
   public func freeze() -> Bool {
     guard let freezer else { return false }
-    for attempt in 0..<Self.freezeTriesMost {
-      if freezer.version == 2 {
-        if attempt == 0, !files.write(freezer.directory + "/cgroup.freeze", "1") { break }
-        if files.read(freezer.directory + "/cgroup.events")?.contains("frozen 1") == true { return true }
-      } else {
-        // A half frozen group (FREEZING) goes on when it is told again.
-        guard files.write(freezer.directory + "/freezer.state", "FROZEN") else { break }
-        if files.read(freezer.directory + "/freezer.state")?.hasPrefix("FROZEN") == true { return true }
-      }
-      usleep(1000)
+    let isFrozen =
+      freezer.version == 2
+      ? files.write(freezer.directory + "/cgroup.freeze", "1")
+        && files.awaits(freezer.directory + "/cgroup.events", Self.freezeMillisecondsMost) { $0.contains("frozen 1") }
+      : freezeOld(freezer.directory + "/freezer.state")
+    if !isFrozen { thaw() }
+    return isFrozen
+  }
+
+  private func freezeOld(_ path: String) -> Bool {
+    for _ in 0..<(Self.freezeMillisecondsMost / Self.looksMilliseconds) {
+      // A half frozen group (FREEZING) goes on when it is told again.
+      guard files.write(path, "FROZEN") else { return false }
+      if files.awaits(path, Self.looksMilliseconds, { $0.hasPrefix("FROZEN") }) { return true }
     }
-    thaw()
     return false
   }
 

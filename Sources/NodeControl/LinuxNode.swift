@@ -24,9 +24,12 @@ public final class LinuxNode: NodeDriver {
     var kept: CoreSet?
     // A thread that starts between our listing and our binding inherits the old mask: go on until nothing is new. A
     // thread's number is small, so a process that makes threads without end cannot keep us here for ever.
-    for _ in 0..<Self.passesMost {
+    let end = TreeWatch.now() + Self.bindingMost
+    for _ in 0..<Self.passesMost where TreeWatch.now() < end {
       var new = false
       for pid in tree.members() {
+        // Of thousands of processes the rest is bound by `keepCores`; the kernel's own is the first.
+        if kept != nil, TreeWatch.now() >= end { break }
         for thread in ProcFiles.numbers(in: "/proc/\(pid)/task") ?? [] where bound.insert(thread).inserted {
           new = true
           if celltop_set_affinity(thread, words, words.count * 8) < 0, errno != ESRCH {
@@ -68,6 +71,8 @@ public final class LinuxNode: NodeDriver {
     return words
   }
 
+  /// How long binding may take: a kernel that forks thousands of processes must not hold up its gate.
+  static let bindingMost = Domain.Span(microseconds: 100_000)
   /// Passes over a tree before it is left as it is; two are usual.
   static let passesMost = 16
 
@@ -111,6 +116,8 @@ public final class LinuxNode: NodeDriver {
   public func usage(of trees: [ProcessTree]) -> [UsageSample?] {
     watch.usage(of: trees)
   }
+
+  public var samplingRest: Domain.Span { watch.rest }
 
   /// The cores of a thread, or nil where it has gone.
   public static func affinity(of thread: Int32) -> CoreSet? {

@@ -31,6 +31,9 @@ public protocol NodeDriver: AnyObject {
   /// What each of the trees has used and holds now, in their order; nil for one that is gone. What it costs is
   /// bounded: see `TreeWatch`.
   func usage(of trees: [ProcessTree]) -> [UsageSample?]
+
+  /// How long whoever samples should wait after the last `usage(of:)` at the least, for its cost to stay bounded.
+  var samplingRest: Domain.Span { get }
 }
 
 extension NodeDriver {

@@ -22,6 +22,25 @@ enum ProcFiles {
     return failed ? nil : all
   }
 
+  /// Reads a file of the system as it changes, which it tells by POLLPRI (cgroups(7), sysfs), until its text is what is
+  /// wanted; false where that takes longer, or there is no such file.
+  static func awaits(_ path: String, milliseconds: Int32, _ isWanted: (String) -> Bool) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    let end = TreeWatch.now() + Domain.Span(microseconds: Int64(milliseconds) * 1000)
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let got = pread(descriptor, &buffer, buffer.count, 0)
+      guard got >= 0 else { return false }
+      if isWanted(String(decoding: buffer[..<got], as: UTF8.self)) { return true }
+      let left = (end - TreeWatch.now()).microseconds
+      guard left > 0 else { return false }
+      var wait = pollfd(fd: descriptor, events: Int16(POLLPRI), revents: 0)
+      _ = poll(&wait, 1, Int32(clamping: (left + 999) / 1000))
+    }
+  }
+
   static func text(_ path: String) -> String? {
     bytes(path).map { String(decoding: $0, as: UTF8.self) }
   }

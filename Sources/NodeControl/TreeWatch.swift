@@ -6,7 +6,8 @@ import Glibc
 /// Reading all of `/proc` finds every process of every tree, but costs some 10 µs a process of the whole node, whoseever
 /// they are. So that is done when its cost has been earned: a scan that took *t* is followed by the next one after
 /// 1,000 *t* (0.1 % of a core) and not before `scanPeriodLeast`. In between only the known processes are read, with the
-/// children that their main threads have made since; the few that come otherwise count from the next scan on.
+/// children that their main threads have made since; the few that come otherwise count from the next scan on. Where those are
+/// thousands, because a kernel forks without end, whoever samples is told to `rest` for longer.
 struct TreeWatch {
   /// The least time between two readings of all of `/proc`.
   static let scanPeriodLeast = Span(microseconds: 2_000_000)
@@ -21,9 +22,23 @@ struct TreeWatch {
 
   private var known: [ProcessTree: [Member]] = [:]
   private var nextScan = Instant.zero
+  /// How long the next reading should wait, so that readings cost no more than `readingShare` allows.
+  private(set) var rest = Span.zero
+  /// How many times its own length of processor time a reading keeps the next one away: 0.3 % of a core.
+  static let readingShare: Int64 = 333
 
   /// What each of the trees has used and holds now, in their order; nil for one that is gone.
   mutating func usage(of trees: [ProcessTree]) -> [UsageSample?] {
+    let before = Self.spent()
+    let scan = nextScan
+    defer {
+      // A scan has its own way to be paid for.
+      rest = nextScan == scan ? Span(microseconds: (Self.spent() - before) * Self.readingShare) : .zero
+    }
+    return read(trees)
+  }
+
+  private mutating func read(_ trees: [ProcessTree]) -> [UsageSample?] {
     guard !trees.isEmpty else {
       known = [:]
       return []
@@ -72,9 +87,14 @@ struct TreeWatch {
     return UsageSample(records, keeper: nil)
   }
 
-  private static func now() -> Instant {
+  static func now() -> Instant { Instant(microseconds: reading(CLOCK_MONOTONIC)) }
+
+  /// Processor time of this thread, in microseconds.
+  static func spent() -> Int64 { reading(CLOCK_THREAD_CPUTIME_ID) }
+
+  private static func reading(_ clock: clockid_t) -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Instant(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+    clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
   }
 }

@@ -60,6 +60,9 @@ public final class TwinNode: NodeDriver {
 
   public func usage(of trees: [ProcessTree]) -> [UsageSample?] { trees.map { self.trees[$0.root]?.usage } }
 
+  /// What the next samples ask for.
+  public var samplingRest = Domain.Span.zero
+
   private func check(_ tree: ProcessTree) throws(NodeError) {
     if let failure = nextFailure {
       nextFailure = nil

@@ -47,9 +47,12 @@ public struct Inventory: Sendable {
     if !settings.gpus.isEmpty { findings.append("configured: \(count(settings.gpus.count))") }
     var cores = capacity.cores
     if let chosen = settings.cores { cores = cores.intersection(chosen) }
-    let node = Node(
+    var node = Node(
       id: NodeID(0), name: capacity.name, cores: cores, gpus: gpus, memory: capacity.memory,
       topology: HardwareTopology.here(cores: cores))
+    // Real drivers read their variable once, and real memory leaves a GPU only with its process's help.
+    node.keepsFirstGPUs = true
+    node.savesIdleGPUMemory = false
     return Inventory(
       node: node, capacity: capacity, settings: settings, findings: findings, driverVersion: driverVersion)
   }

@@ -40,7 +40,10 @@ struct Shadow {
   var left: Need
 
   /// - Parameter need: what the first in line needs; more than is idle.
-  init(of need: Need, on node: NodeID, in state: SchedulerState, room: Need, at now: Instant) {
+  /// - Parameter bound: the GPUs that it has to have, where its kernel sees no others.
+  init(
+    of need: Need, bound: GPUSet?, on node: NodeID, in state: SchedulerState, room: Need, at now: Instant
+  ) {
     var ends: [(at: Instant, id: NotebookID)] = []
     for id in state.running where state[id].node == node && !state[id].allotment.shared {
       ends.append((Self.expectedEnd(of: state[id], at: now), id))
@@ -48,15 +51,17 @@ struct Shadow {
     ends.sort { ($0.at, $0.id) < ($1.at, $1.id) }
     var free = room
     at = now
-    for end in ends where !need.fits(in: free) {
+    var taken = bound?.subtracting(state.room(on: node).gpus) ?? GPUSet()
+    for end in ends where !need.fits(in: free) || !taken.isEmpty {
       let allotment = state[end.id].allotment
       free.cores += Int32(allotment.cores.subtracting(state[node].drainedCores).count)
       free.gpus += Int32(allotment.gpus.subtracting(state[node].drainedGPUs).count)
       free.memory = free.memory.addingReportingOverflow(allotment.memory.count).partialValue
       if free.memory < 0 { free.memory = .max }
+      taken.subtract(allotment.gpus.subtracting(state[node].drainedGPUs))
       at = end.at
     }
-    if !need.fits(in: free) { at = .never }
+    if !need.fits(in: free) || !taken.isEmpty { at = .never }
     left = Need(cores: free.cores - need.cores, gpus: free.gpus - need.gpus, memory: free.memory - need.memory)
   }
 
@@ -75,7 +80,9 @@ extension Lines {
     let need = ledger.state.wholeNeed(of: head)
     var room = Need(ledger.state.room(on: node), memory: ledger.state.roomOfMemory(on: node))
     guard lines[index].first(fitting: room, after: rank(ledger.state, Int(head.number))) != nil else { return }
-    var shadow = Shadow(of: need, on: node, in: ledger.state, room: room, at: ledger.now)
+    var shadow = Shadow(
+      of: need, bound: ledger.state.boundGPUs(of: head, Int(need.gpus)), on: node, in: ledger.state, room: room,
+      at: ledger.now)
     var after = rank(ledger.state, Int(head.number))
     while let id = lines[index].first(fitting: room, after: after) {
       let wanted = ledger.state.wholeNeed(of: id)

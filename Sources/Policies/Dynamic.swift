@@ -66,6 +66,8 @@ public struct Dynamic: Policy {
   /// Scratch, kept for its capacity.
   var claims: ContiguousArray<Claim> = []
   var pending: [NotebookID] = []
+  /// The GPUs for the cells in `pending`, in their order, where the node's are not alike; else empty.
+  var pendingGPUs: [GPUSet] = []
   var deferred: [NotebookID] = []
   /// Cells that fit and are kept waiting for others, by the present decision.
   var keptBack: [KeptBack] = []
@@ -123,6 +125,8 @@ public struct Dynamic: Policy {
     var bound: Bound
     /// Cells, waiting or running, whose cores can change.
     var malleable = 0
+    /// Whether it matters which GPUs a cell gets: they have their memory, or kernels are bound to some.
+    var choosesGPUs = false
     /// Cores that the running gangs need at least.
     var gangCores: Int32 = 0
     var unforeseen = 0
@@ -133,7 +137,7 @@ public struct Dynamic: Policy {
   public mutating func prepare(for state: SchedulerState) {
     now = state.now
     nodes.removeAll()
-    for slot in state.nodes { nodes.append(NodeLines(bound: Bound(of: slot.node, at: now, self))) }
+    for slot in state.nodes { nodes.append(lines(of: slot.node)) }
     standings.removeAll(keepingCapacity: true)
     for number in state.notebooks.indices {
       var standing = Standing()
@@ -155,7 +159,7 @@ public struct Dynamic: Policy {
     now = state.now
     while standings.count < state.notebooks.count { standings.append(Standing()) }
     while nodes.count < state.nodes.count {
-      nodes.append(NodeLines(bound: Bound(of: state.nodes[nodes.count].node, at: now, self)))
+      nodes.append(lines(of: state.nodes[nodes.count].node))
     }
     if kind.changesCapacity { for id in state.waiting { reenter(id, in: state) } }
     guard let id else { return }
@@ -171,10 +175,16 @@ public struct Dynamic: Policy {
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
       .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
       .suspensionCalledOff:
       break
     }
+  }
+
+  private func lines(of node: Node) -> NodeLines {
+    var lines = NodeLines(bound: Bound(of: node, at: now, self))
+    lines.choosesGPUs = node.keepsFirstGPUs || node.hasSeveralMakers || node.gpus.contains { $0.memory > .zero }
+    return lines
   }
 
   /// Takes a notebook out of everything, with all that was known of its cell.

@@ -166,7 +166,8 @@ extension Dynamic {
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
       let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)
-      let gpus = ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
+      let chosen = pendingGPUs.isEmpty ? nil : pending.firstIndex(of: claim.id).map { pendingGPUs[$0] }
+      let gpus = chosen ?? ledger.state.gpus(for: claim.id, count, from: room.gpus) ?? GPUSet()
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(claim.cores), from: room.cores), gpus: gpus,
         memory: ledger.state.notebooks[Int(claim.id.number)].cell.demand.memory)

@@ -21,25 +21,28 @@ extension Dynamic {
   mutating func admitGangs(on node: NodeID, in ledger: inout Ledger) {
     let index = Int(node.number)
     pending.removeAll(keepingCapacity: true)
+    pendingGPUs.removeAll(keepingCapacity: true)
     guard let head = nodes[index].gangs.first else { return }
     let room = freeRoom(on: node, in: ledger.state)
-    var free = Need(room, memory: ledger.state.roomOfMemory(on: node))
-    if nodes[index].malleable > 0 { free.cores = coresForGangs(on: node, in: ledger.state) }
+    var free = Free(room, memory: ledger.state.roomOfMemory(on: node), chooses: nodes[index].choosesGPUs)
+    if nodes[index].malleable > 0 { free.counts.cores = coresForGangs(on: node, in: ledger.state) }
     var cursor: NotebookID? = head
     var attempts = 0
     releases = nil
     while let id = cursor {
       let need = gangNeed(of: id, in: ledger.state)
       let rank = standings[Int(id.number)].rank
-      if waitsForMemory(id, idle: room.gpus, need, free, in: &ledger)
-        || isKeptBack(id, need, free, on: node, in: &ledger)
+      if waitsForMemory(id, idle: free.gpus, need, free.counts, in: &ledger)
+        || isKeptBack(id, need, free.counts, on: node, in: &ledger)
       {
         putOff(id, on: index)
         cursor = nodes[index].gangs.next(after: rank)
         continue
       }
-      if need.fits(in: free) || (preempts && makeRoom(for: id, need, on: node, &free, in: &ledger)) {
-        take(id, need, &free, on: node)
+      if let gpus = free.gpus(for: id, need, in: ledger.state)
+        ?? (preempts ? makeRoom(for: id, need, on: node, &free, in: &ledger) : nil)
+      {
+        take(id, need, gpus, &free, on: node)
         cursor = nodes[index].gangs.next(after: rank)
         continue
       }
@@ -58,12 +61,11 @@ extension Dynamic {
     nodes[index].gangs.remove(id)
   }
 
-  private mutating func take(_ id: NotebookID, _ need: Need, _ free: inout Need, on node: NodeID) {
+  private mutating func take(_ id: NotebookID, _ need: Need, _ gpus: GPUSet, _ free: inout Free, on node: NodeID) {
     nodes[Int(node.number)].gangs.remove(id)
     pending.append(id)
-    free.cores -= need.cores
-    free.gpus -= need.gpus
-    free.memory -= need.memory
+    if free.chooses { pendingGPUs.append(gpus) }
+    free.take(need, gpus)
   }
 
   /// Whether any running gang is behind `rank`.
@@ -75,36 +77,42 @@ extension Dynamic {
   }
 
   /// Whoever fits starts, in order. Without preemption, only where it does not delay the first that waits.
-  private mutating func fillUp(on node: NodeID, _ free: inout Need, in ledger: inout Ledger) {
+  private mutating func fillUp(on node: NodeID, _ free: inout Free, in ledger: inout Ledger) {
     let index = Int(node.number)
     guard preempts else { return fillUpBesideHead(on: node, &free, in: &ledger) }
-    while let id = nodes[index].gangs.first(fitting: free) {
+    while let id = nodes[index].gangs.first(fitting: free.counts) {
       let need = gangNeed(of: id, in: ledger.state)
-      if isKeptBack(id, need, free, on: node, in: &ledger) {
-        putOff(id, on: index)
+      if let gpus = free.gpus(for: id, need, in: ledger.state),
+        !isKeptBack(id, need, free.counts, on: node, in: &ledger)
+      {
+        take(id, need, gpus, &free, on: node)
       } else {
-        take(id, need, &free, on: node)
+        putOff(id, on: index)
       }
     }
   }
 
-  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Need, in ledger: inout Ledger) {
+  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Free, in ledger: inout Ledger) {
     let index = Int(node.number)
     guard let head = nodes[index].gangs.first else { return }
     var after = standings[Int(head.number)].rank
-    guard nodes[index].gangs.first(fitting: free, after: after) != nil else { return }
-    var shadow = Shadow(of: gangNeed(of: head, in: ledger.state), on: node, in: ledger.state, room: free, at: now)
-    while let id = nodes[index].gangs.first(fitting: free, after: after) {
+    guard nodes[index].gangs.first(fitting: free.counts, after: after) != nil else { return }
+    let headNeed = gangNeed(of: head, in: ledger.state)
+    var shadow = Shadow(
+      of: headNeed, bound: ledger.state.boundGPUs(of: head, Int(headNeed.gpus)), on: node, in: ledger.state,
+      room: free.counts, at: now)
+    while let id = nodes[index].gangs.first(fitting: free.counts, after: after) {
       after = standings[Int(id.number)].rank
       let need = gangNeed(of: id, in: ledger.state)
+      guard let gpus = free.gpus(for: id, need, in: ledger.state) else { continue }
       let endsInTime =
         ledger.state.notebooks[Int(id.number)].cell.forecast.map { now + $0.run.p95 <= shadow.at } ?? false
       guard endsInTime || need.fits(in: shadow.left) else { continue }
-      if isKeptBack(id, need, free, on: node, in: &ledger) {
+      if isKeptBack(id, need, free.counts, on: node, in: &ledger) {
         putOff(id, on: index)
         continue
       }
-      take(id, need, &free, on: node)
+      take(id, need, gpus, &free, on: node)
       if !endsInTime {
         shadow.left.cores -= need.cores
         shadow.left.gpus -= need.gpus
@@ -129,45 +137,56 @@ extension Dynamic {
   }
 
   /// Suspends running gangs behind `id`, the last first, until it fits; none where that does not suffice.
+  ///
+  /// - Returns: the GPUs on which it fits then.
   private mutating func makeRoom(
-    for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Need, in ledger: inout Ledger
-  ) -> Bool {
+    for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Free, in ledger: inout Ledger
+  ) -> GPUSet? {
     let index = Int(node.number)
     let rank = standings[Int(id.number)].rank
-    guard need.memory <= free.memory, mayPreempt(rank, on: index) else { return false }
-    var victims: [(id: NotebookID, gives: Need)] = []
+    guard need.memory <= free.counts.memory, mayPreempt(rank, on: index) else { return nil }
+    var victims: [(id: NotebookID, gives: Free)] = []
     var improved: [NotebookID] = []
     var would = free
+    var found: GPUSet?
     var cursor = nodes[index].runningGangs.last
-    while let other = cursor, !need.fits(in: would), let stored = nodes[index].runningGangs.rank(of: other),
+    while let other = cursor, found == nil, let stored = nodes[index].runningGangs.rank(of: other),
       beats(rank, stored)
     {
       cursor = nodes[index].runningGangs.previous(before: stored)
       let current = currentRank(of: other, in: ledger.state)
       if current != stored { improved.append(other) }
       guard beats(rankToPreempt(id, other, rank, in: ledger.state), current) else { continue }
-      let gives = whatItGives(other, on: node, in: ledger.state)
-      would.cores += gives.cores
-      would.gpus += gives.gpus
+      let gives = Free(
+        whatItGives(other, on: node, in: ledger.state), gpusItGives(other, on: node, in: ledger.state),
+        chooses: free.chooses)
+      would.add(gives)
       victims.append((other, gives))
+      found = would.gpus(for: id, need, in: ledger.state, suspending: victims.map(\.id))
     }
     for other in improved where !victims.contains(where: { $0.id == other }) {
       leaveRunning(other, in: ledger.state)
       enterRunning(other, in: ledger.state)
     }
-    guard need.fits(in: would) else { return false }
+    guard found != nil else { return nil }
     for victim in victims.reversed() {
       var without = would
-      without.cores -= victim.gives.cores
-      without.gpus -= victim.gives.gpus
-      if need.fits(in: without) {
-        would = without
-      } else {
-        suspend(victim.id, for: id, in: &ledger)
+      without.remove(victim.gives)
+      if let enough = without.gpus(
+        for: id, need, in: ledger.state, suspending: victims.map(\.id).filter { $0 != victim.id })
+      {
+        (would, found) = (without, enough)
+        victims.removeAll { $0.id == victim.id }
       }
     }
+    // The last first, as before.
+    for victim in victims.reversed() { suspend(victim.id, for: id, in: &ledger) }
     free = would
-    return true
+    return found
+  }
+
+  private func gpusItGives(_ id: NotebookID, on node: NodeID, in state: SchedulerState) -> GPUSet {
+    state.notebooks[Int(id.number)].allotment.gpus.subtracting(state.nodes[Int(node.number)].drainedGPUs)
   }
 
   /// What a running gang would leave to others if it were suspended.
@@ -186,7 +205,7 @@ extension Dynamic {
   mutating func startPending(on node: NodeID, in ledger: inout Ledger) {
     guard !pending.isEmpty else { return }
     let ahead = nodes[Int(node.number)].gangs.first
-    if ledger.state.reserving.isEmpty {
+    if ledger.state.reserving.isEmpty, pendingGPUs.isEmpty {
       for id in pending {
         let reason = reason(for: id, ahead: overtaken(by: id, ahead), in: ledger.state)
         start(id, gangNeed(of: id, in: ledger.state), because: reason, in: &ledger)
@@ -194,9 +213,11 @@ extension Dynamic {
       return pending.removeAll(keepingCapacity: true)
     }
     var room = freeRoom(on: node, in: ledger.state)
-    for id in pending {
+    for (place, id) in pending.enumerated() {
       let need = gangNeed(of: id, in: ledger.state)
-      let gpus = ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet()
+      let gpus =
+        pendingGPUs.isEmpty
+        ? ledger.state.gpus(for: id, Int(need.gpus), from: room.gpus) ?? GPUSet() : pendingGPUs[place]
       let allotment = Allotment(
         node: node, cores: ledger.state[node].node.choose(Int(need.cores), from: room.cores),
         gpus: gpus,
@@ -213,6 +234,48 @@ extension Dynamic {
   private func overtaken(by id: NotebookID, _ first: NotebookID?) -> NotebookID? {
     guard let first, standings[Int(first.number)].rank < standings[Int(id.number)].rank else { return nil }
     return first
+  }
+}
+
+/// What is free on a node while gangs are chosen: counts, and the GPUs themselves where it matters which.
+struct Free: Sendable {
+  var counts: Need
+  private(set) var gpus: GPUSet
+  let chooses: Bool
+
+  init(_ room: SchedulerState.Room, memory: Bytes, chooses: Bool) {
+    self.init(Need(room, memory: memory), room.gpus, chooses: chooses)
+  }
+
+  init(_ counts: Need, _ gpus: GPUSet, chooses: Bool) {
+    (self.counts, self.gpus, self.chooses) = (counts, gpus, chooses)
+  }
+
+  /// The GPUs that a cell would get (none are named where they are all alike); nil where it does not fit.
+  func gpus(
+    for id: NotebookID, _ need: Need, in state: SchedulerState, suspending: @autoclosure () -> [NotebookID] = []
+  ) -> GPUSet? {
+    guard need.fits(in: counts) else { return nil }
+    return chooses ? state.gpus(for: id, Int(need.gpus), from: gpus, suspending: suspending()) : GPUSet()
+  }
+
+  mutating func take(_ need: Need, _ taken: GPUSet) {
+    counts.cores -= need.cores
+    counts.gpus -= need.gpus
+    counts.memory -= need.memory
+    gpus.subtract(taken)
+  }
+
+  mutating func add(_ other: Free) {
+    counts.cores += other.counts.cores
+    counts.gpus += other.counts.gpus
+    gpus.formUnion(other.gpus)
+  }
+
+  mutating func remove(_ other: Free) {
+    counts.cores -= other.counts.cores
+    counts.gpus -= other.counts.gpus
+    gpus.subtract(other.gpus)
   }
 }
 

@@ -15,6 +15,8 @@ public struct Everything: Policy {
 
   public init(options: PolicyOptions) throws(Refusal) {}
 
+  public var sharesGPUs: Bool { true }
+
   public mutating func prepare(for state: SchedulerState) { waiting = state.queue }
 
   public mutating func note(_ kind: EventKind, of id: NotebookID?, in state: SchedulerState) {
@@ -27,7 +29,9 @@ public struct Everything: Policy {
     var blocked: [NotebookID] = []
     for id in waiting where ledger.state.isStartable(id) {
       // Cores that a cell of an earlier policy still has to itself are left to it.
-      let room = ledger.state.room(for: id)
+      var room = ledger.state.room(for: id)
+      // A kernel that sees some GPUs only goes on with those.
+      if let seen = ledger.state[id].seenGPUs { room.gpus = room.gpus.intersection(seen) }
       let cell = ledger.state[id].cell
       guard !room.cores.isEmpty, cell.demand.gpus == 0 || !room.gpus.isEmpty else {
         blocked.append(id)

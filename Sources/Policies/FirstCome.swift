@@ -45,7 +45,7 @@ extension Lines {
     while let id = lines[index].first {
       let need = ledger.state.wholeNeed(of: id)
       guard ledger.state.isIdle(need, on: node), ledger.state.hasMemory(for: id),
-        ledger.state.hasGPUMemory(for: id, need, on: node),
+        ledger.state.hasGPUs(for: id, need, on: node),
         ledger.start(id, onIdleCores: Int(need.cores), gpus: Int(need.gpus), because: Reason(rule))
       else { return }
       lines[index].remove(id)

@@ -82,9 +82,11 @@ extension SchedulerState {
       && nodes[place].idleCores.count(outside: nodes[place].drainedCores) >= Int(need.cores)
   }
 
-  /// Whether idle GPUs have the memory for a cell, or can be given it.
-  func hasGPUMemory(for id: NotebookID, _ need: Need, on node: NodeID) -> Bool {
-    guard notebooks[Int(id.number)].cell.demand.gpuMemory > .zero else { return true }
+  /// Whether idle GPUs are among those that its kernel can use, and have the memory for the cell or can be given it.
+  func hasGPUs(for id: NotebookID, _ need: Need, on node: NodeID) -> Bool {
+    guard need.gpus > 0, notebooks[Int(id.number)].cell.demand.gpuMemory > .zero || choosesGPUs(on: node) else {
+      return true
+    }
     return gpus(for: id, Int(need.gpus), from: room(on: node).gpus) != nil
   }
 

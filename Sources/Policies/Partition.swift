@@ -26,6 +26,8 @@ public struct Partition: Policy {
 
   public init(options: PolicyOptions) throws(Refusal) { isWeighted = options.has("weighted") }
 
+  public var sharesGPUs: Bool { true }
+
   public mutating func prepare(for state: SchedulerState) {
     open = Array(repeating: [], count: state.nodes.count)
     for number in state.notebooks.indices where state.notebooks[number].state != .gone {
@@ -66,7 +68,9 @@ public struct Partition: Policy {
     let isPinned = slot.pin != nil
     let weights = others.map { isWeighted ? max(100 + Int(state.notebooks[Int($0.number)].priority), 1) : 1 }
     let cores = isPinned ? room.cores : room.cores.part(place, of: weights)
-    let gpus = isPinned ? room.gpus : room.gpus.part(place, of: weights)
+    // A kernel that sees some GPUs only goes on with those, whatever its part is by now.
+    let gpus =
+      slot.seenGPUs.map { room.gpus.intersection($0) } ?? (isPinned ? room.gpus : room.gpus.part(place, of: weights))
     guard !cores.isEmpty, slot.cell.demand.gpus == 0 || !gpus.isEmpty else { return nil }
     return Allotment(
       node: slot.node, cores: cores, gpus: slot.cell.demand.gpus > 0 ? gpus : GPUSet(),

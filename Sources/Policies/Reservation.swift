@@ -99,7 +99,10 @@ public struct Reservation: Policy {
     if let forecast = state[id].cell.forecast, state[id].pin == nil {
       let usable = state.usableCores(of: state[id].node).count
       need.cores = max(need.cores, min(forecast.peakCores, Int32(usable)))
-      need.gpus = max(need.gpus, forecast.peakGPUs)
+      // Of more than its kernel sees it could make nothing.
+      let node = state[state[id].node].node
+      let useful = node.byMaker(state[id].seenGPUs ?? node.gpuSet).map(\.count).max() ?? 0
+      need.gpus = max(need.gpus, min(forecast.peakGPUs, Int32(clamping: useful)))
     }
     guard room.cores.count >= Int(need.cores), room.gpus.count >= Int(need.gpus), state.hasMemory(for: id) else {
       return nil

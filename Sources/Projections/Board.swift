@@ -79,7 +79,7 @@ public struct Board: Sendable, Hashable {
       if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Wait.long { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted,
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted, .gpusSeen,
       .suspensionPlanned, .suspensionCalledOff:
       break
     }
@@ -164,7 +164,7 @@ extension Event {
       .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
       .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
-      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       true
     }
   }

@@ -80,6 +80,7 @@ extension Event {
       return ("usageSampled", [Field("millicores", usage.millicores), Field("memory", usage.memory.count)])
     case .invariantBroken(let text): return ("invariantBroken", [Field("text", text)])
     case .memoryEvicted(_, let reason): return ("memoryEvicted", reason.exported)
+    case .gpusSeen(_, let gpus): return ("gpusSeen", [Field("gpus", "\(gpus)")])
     case .suspensionPlanned(_, let cell, let due):
       return ("suspensionPlanned", [Field("cell", cell.number), Field("due", .optional(due?.microseconds))])
     case .suspensionCalledOff(_, let cell): return ("suspensionCalledOff", [Field("cell", cell.number)])
@@ -97,7 +98,7 @@ extension Event {
       id
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .priorityChanged, .pinned, .unpinned, .held, .released, .demandOverridden, .commandAccepted,
-      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen:
       nil
     }
   }

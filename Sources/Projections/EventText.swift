@@ -50,6 +50,7 @@ extension Board {
       return "\(who)[\(cell.number)] is to be suspended in \(Int((due - entry.at).seconds.rounded())) s"
     case .suspensionCalledOff(_, let cell): return "\(who)[\(cell.number)]: the planned suspension is called off"
     case .memoryEvicted(_, let reason): return "\(who)'s GPU memory saved to the host: \(reason.clause(naming: name))"
+    case .gpusSeen(_, let gpus): return "\(who)'s kernel came seeing \(gpus.named)"
     }
   }
 }

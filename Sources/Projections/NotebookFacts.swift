@@ -61,7 +61,7 @@ public struct NotebookFacts: Sendable, Hashable {
   mutating func apply(_ entry: Entry) {
     switch entry.event {
     case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .gpusSeen:
       break
     case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
     case .kernelDied: if state != .gone { turn(.starting, entry.at) }

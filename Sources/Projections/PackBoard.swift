@@ -4,7 +4,7 @@ import Domain
 /// `markersFramed` markers: a board that was read from a frame knows no more of the past before it.
 extension Board: KeyFrame {
   public static let frameKind: UInt8 = 2
-  /// 2 has no planned suspensions and no ordered demands, and is read as it stands.
+  /// 2 has no planned suspensions, no ordered demands and no details of nodes, and is read as it stands.
   public static let frameVersion: UInt8 = 3
   public static let frameVersionLeast: UInt8 = 2
 
@@ -38,6 +38,7 @@ extension Board: KeyFrame {
       sink.put(facts.notebook.id)
       sink.put(facts.name)
     }
+    sink.putDetails(of: nodes.map(\.node))
   }
 
   public init(frame source: inout PackSource, closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {
@@ -68,6 +69,8 @@ extension Board: KeyFrame {
       guard self[id] != nil else { throw PackError("a name is of no notebook") }
       notebooks[Int(id.number)].name = name
     }
+    // Version 2 ends here.
+    for (place, node) in try source.detailed(nodes.map(\.node)).enumerated() { nodes[place].node = node }
   }
 
   private mutating func appendClosed(upTo count: Int, _ closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {

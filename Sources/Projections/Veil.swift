@@ -50,7 +50,7 @@ public struct Veil: Sendable, Hashable {
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellWaits, .cellStarted, .cellResized, .cellSuspended, .cellResumed, .interruptRequested, .cellEnded,
       .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .decisionRefused,
-      .usageSampled, .invariantBroken, .memoryEvicted,
+      .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen,
       .suspensionPlanned, .suspensionCalledOff:
       break
     }

@@ -128,7 +128,7 @@ struct ClientDesk {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .backlogChanged,
       .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen,
       .suspensionPlanned, .suspensionCalledOff:
       break
     }

@@ -74,7 +74,8 @@ struct GateDesk {
       case .ready: driver.handle(.observation(.kernelReady(id)), at: now)
       case .dead: driver.handle(.observation(.kernelDied(id)), at: now)
       }
-    case .applied: break
+    case .applied(_, _, let saved):
+      if saved == true { driver.handle(.observation(.gpuMemorySaved(id)), at: now) }
     case .failed(let sequence, let why):
       driver.handle(.observation(.effectFailed(id, sequence: sequence, why: why.printable(at: 200))), at: now)
     }
@@ -138,6 +139,10 @@ struct GateDesk {
     if driver.state[id].state == .starting, hello.isReady == true || hello.running != nil {
       driver.handle(.observation(.kernelReady(id)), at: now)
     }
+    // A kernel keeps the GPUs that it was shown first; where this engine knows what they are, it is no news.
+    if let gpus = hello.gpus, !gpus.isEmpty {
+      driver.handle(.observation(.gpusSeen(id, numbers(of: gpus, id, driver.state))), at: now)
+    }
     let slot = driver.state[id]
     let known = slot.hasCell ? slot.cell.source.key : nil
     if let known, known != hello.running?.submission.key, known != hello.waiting?.key {
@@ -152,9 +157,10 @@ struct GateDesk {
           .observation(
             .cellFoundRunning(
               id, demand(of: running.submission), source(of: running.submission), ran: ran, running.cores,
-              suspended: running.suspended)),
+              numbers(of: running.gpus ?? [], id, driver.state), suspended: running.suspended)),
           at: now)
       }
+      if running.suspended, running.saved == true { driver.handle(.observation(.gpuMemorySaved(id)), at: now) }
     } else if let waiting = hello.waiting {
       if known != waiting.key {
         submit(waiting, id, &driver, at: now)
@@ -171,6 +177,12 @@ struct GateDesk {
     driver.handle(.observation(.backlogChanged(id, Int32(clamping: hello.backlog))), at: now)
   }
 
+  /// The GPUs of a notebook's node that a gate names; others are none of ours.
+  private func numbers(of gpus: [VisibleGPU], _ id: NotebookID, _ state: SchedulerState) -> GPUSet {
+    let all = state[state[id].node].node.gpus
+    return GPUSet(gpus.compactMap { named in all.firstIndex { $0.uuid == named.id && $0.maker == named.maker } })
+  }
+
   /// Says again what a gate that was away may have missed of its running cell.
   private func repeatOrders(_ id: NotebookID, _ running: RunningCell, _ state: SchedulerState) {
     let slot = state[id]
@@ -179,7 +191,7 @@ struct GateDesk {
     if slot.state == .suspended {
       if !running.suspended { connections[id]?.send(.suspend(sequence: sequence, key: key)) }
     } else if running.suspended {
-      connections[id]?.send(.resume(sequence: sequence, key: key, cores: slot.allotment.cores))
+      connections[id]?.send(resume(slot.allotment, state, sequence: sequence, key: key))
     } else if running.cores != slot.allotment.cores {
       connections[id]?.send(.resize(sequence: sequence, key: key, cores: slot.allotment.cores))
     }
@@ -258,12 +270,21 @@ struct GateDesk {
   }
 
   private func grant(_ slot: NotebookSlot, _ state: SchedulerState, sequence: Int64? = nil) -> EngineMessage {
-    let all = state[slot.allotment.node].node.gpus
-    let gpus = slot.allotment.gpus.filter(all.indices.contains).map {
-      VisibleGPU(id: all[$0].uuid, maker: all[$0].maker)
-    }
-    return .grant(
-      sequence: sequence ?? state.sequence, key: slot.cell.source.key, cores: slot.allotment.cores, gpus: gpus)
+    .grant(
+      sequence: sequence ?? state.sequence, key: slot.cell.source.key, cores: slot.allotment.cores,
+      gpus: named(slot.allotment, state))
+  }
+
+  private func resume(
+    _ allotment: Allotment, _ state: SchedulerState, sequence: Int64, key: UInt64
+  ) -> EngineMessage {
+    .resume(sequence: sequence, key: key, cores: allotment.cores, gpus: named(allotment, state))
+  }
+
+  /// The GPUs of an allotment as a gate needs to know them.
+  private func named(_ allotment: Allotment, _ state: SchedulerState) -> [VisibleGPU] {
+    let all = state[allotment.node].node.gpus
+    return allotment.gpus.filter(all.indices.contains).map { VisibleGPU(id: all[$0].uuid, maker: all[$0].maker) }
   }
 
   /// The message that carries an effect out; nil where its cell is no longer in the books, because what came in the
@@ -284,7 +305,7 @@ struct GateDesk {
     case .refuse: return nil
     case .resize(_, let allotment): return .resize(sequence: sequence, key: key, cores: allotment.cores)
     case .suspend: return .suspend(sequence: sequence, key: key)
-    case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)
+    case .resume(_, let allotment): return resume(allotment, state, sequence: sequence, key: key)
     case .interrupt: return .interrupt(sequence: sequence, key: key)
     case .tell(_, let wait):
       tell(effect.notebook, slot, wait, state)

@@ -387,7 +387,7 @@ extension Event {
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended,
       .cellResumed, .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       false
     }
   }

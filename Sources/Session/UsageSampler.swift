@@ -3,7 +3,7 @@ import NodeControl
 
 /// Samples what running kernels really use, at a steady pace while any runs, and tells only what changed noticeably.
 struct UsageSampler {
-  /// The time between two samples.
+  /// The time between two samples, where they cost no more than they may.
   static let period = Span(seconds: 1)
 
   private(set) var due: Instant?
@@ -24,13 +24,13 @@ struct UsageSampler {
 
   /// Samples the kernels; the usages that differ from the last told by more than a twentieth of a core or of the memory.
   mutating func sample(_ kernels: [(NotebookID, Int32)], at now: Instant) -> [(NotebookID, Usage)] {
-    due = now + Self.period
     var told: [(NotebookID, Usage)] = []
     var next: [NotebookID: (cpu: Span, at: Instant, told: Usage?)] = [:]
     var present: [Int32: ProcessTree] = [:]
     for (_, pid) in kernels { present[pid] = trees[pid] ?? .ofKernel(pid) }
     trees = present
     let totals = node.usage(of: kernels.map { trees[$0.1] ?? ProcessTree(root: $0.1) })
+    due = now + max(Self.period, node.samplingRest)
     for ((id, _), total) in zip(kernels, totals) {
       guard let total else { continue }
       let before = last[id]

@@ -33,7 +33,7 @@ public struct PromisedStarts: Sendable, Hashable {
         .backlogChanged, .cellRefused, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .interruptRequested,
         .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
         .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-        .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+        .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
         break
       }
     }

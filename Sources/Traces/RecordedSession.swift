@@ -64,7 +64,7 @@ public struct RecordedSession {
     case .usageSampled(let id, let usage):
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
-      .cellWaits, .memoryEvicted, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
+      .cellWaits, .memoryEvicted, .gpusSeen, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
       .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
       .suspensionPlanned, .suspensionCalledOff:
       break

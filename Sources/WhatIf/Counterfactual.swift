@@ -40,6 +40,7 @@ public struct Counterfactual {
     case node(Node)
     case open(Int)
     case act(Int)
+    case seen(NotebookID, GPUSet)
     /// A call of the engine that brings nothing but its looking again.
     case tick
   }
@@ -127,6 +128,9 @@ public struct Counterfactual {
       if changes.without.contains(.action(action.number)) { continue }
       if changes.policy != nil, case .setPolicy = action.command.verb { continue }
       fixed.append((action.at, action.order, .act(index)))
+    }
+    for item in script.seen where item.at >= from {
+      fixed.append((item.at, item.order, .seen(item.notebook, item.gpus)))
     }
     for tick in script.ticks where tick.at >= from { fixed.append((tick.at, tick.order, .tick)) }
     for place in fixed.indices { fixed[place].order = Self.rank(fixed[place].order, isOnTime: true, isEnd: false) }
@@ -265,6 +269,7 @@ extension Counterfactual {
   private mutating func perform(_ what: Fixed) {
     switch what {
     case .tick: give(.timer)
+    case .seen(let id, let gpus): give(.observation(.gpusSeen(id, gpus)))
     case .node(let node): give(.observation(.nodeFound(node.id.number == 0 ? changed(node) : node)))
     case .open(let index):
       players[index].isOpen = true
@@ -478,7 +483,7 @@ extension Counterfactual {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .backlogChanged, .cellWaits, .cellResized,
       .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
       .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }
@@ -561,7 +566,7 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
       .suspensionCalledOff:
       false
     }

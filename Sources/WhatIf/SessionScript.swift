@@ -92,6 +92,8 @@ public struct SessionScript: Sendable {
   /// When the recorded engine was called for what has no place in another world (a sample of usage): it looked at its
   /// decisions then, so that another one must be called then, too.
   var ticks: [(at: Instant, order: UInt64)] = []
+  /// Kernels that came seeing some GPUs already.
+  var seen: [(at: Instant, order: UInt64, notebook: NotebookID, gpus: GPUSet)] = []
   /// Where each of the recording's cells stands.
   var places: [CellID: (notebook: Int, cell: Int)] = [:]
 
@@ -130,7 +132,9 @@ private struct ScriptBuilder {
   mutating func take(_ given: GivenInput) {
     let order = UInt64(given.ordinal)
     switch given.input {
-    case .observation(.usageSampled), .observation(.effectFailed): script.ticks.append((given.at, order))
+    case .observation(.usageSampled), .observation(.effectFailed), .observation(.gpuMemorySaved):
+      script.ticks.append((given.at, order))
+    case .observation(.gpusSeen(let id, let gpus)): script.seen.append((given.at, order, id, gpus))
     case .observation, .command, .timer: break
     }
     for entry in given.entries {
@@ -172,7 +176,7 @@ private struct ScriptBuilder {
     case .cellWaits: script.explainsWaits = true
     case .drainChanged, .cellResized, .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .memoryEvicted, .gpusSeen, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -88,6 +88,8 @@ struct Samples {
     let wait = Wait(
       cause: WaitCause.allCases.randomElement(using: &random)!, lacking: small(), holders: [id, notebookID()],
       place: small(), expected: ExpectedStart(early: instant(), median: instant(), late: instant()))
+    var seen = wait
+    (seen.cause, seen.gpus) = (.seenGPUs, GPUSet([1, 3]))
     let plain: [Event] = [
       .policyChanged(text()), .nodeAdded(node()), .drainChanged(NodeID(0), cores(), GPUSet()),
       .notebookOpened(notebook()),
@@ -99,6 +101,7 @@ struct Samples {
       .released(id), .resumeOrdered(id, cell), .demandOverridden(id, demand()), .decisionRefused(refusal()),
       .effectFailed(id, sequence: number(), why: text()),
       .usageSampled(id, Usage(millicores: small(), memory: Bytes(number()))), .invariantBroken(text()),
+      .memoryEvicted(id, reason()), .gpusSeen(id, GPUSet()), .gpusSeen(id, GPUSet([2])), .cellWaits(cell, id, seen),
       .suspensionPlanned(id, cell, due: instant()), .suspensionPlanned(id, cell, due: nil),
       .suspensionCalledOff(id, cell),
     ]
@@ -111,8 +114,10 @@ struct Samples {
     let observations: [Observation] = [
       .nodeFound(node()), .notebookOpened(notebook()), .kernelReady(id), .kernelDied(id), .notebookClosed(id),
       .backlogChanged(id, small()), .cellSubmitted(id, demand(), source(), forecast()),
-      .cellFoundRunning(id, demand(), source(), ran: span(), cores(), suspended: true),
-      .cellFoundRunning(id, demand(), source(), ran: span(), nil, suspended: false),
+      .cellFoundRunning(id, demand(), source(), ran: span(), cores(), GPUSet(), suspended: true),
+      .cellFoundRunning(id, demand(), source(), ran: span(), nil, GPUSet([0, 70]), suspended: false),
+      .gpusSeen(id, GPUSet([1])),
+      .gpuMemorySaved(id),
       .cellEnded(id, CellID(number()), .ok), .usageSampled(id, Usage(millicores: small(), memory: .zero)),
       .effectFailed(id, sequence: number(), why: text()),
     ]

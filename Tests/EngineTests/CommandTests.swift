@@ -209,7 +209,7 @@ struct CommandTests {
     #expect(stage.state.policyName == "idle")
   }
 
-  static let names = "idle, fcfs, dynamic, os, wrong, explaining"
+  static let names = "idle, fcfs, dynamic, os, wrong, wrong-gpus, explaining"
 
   @Test("sent twice are done once", arguments: [Verb.hold(id), .setPriority(id, 500)])
   func twice(verb: Verb) throws {

@@ -219,7 +219,7 @@ struct ExplanationTests {
     #expect(stage.open() == Self.id)
     #expect(!Self.isExplained(stage.events))
     stage.adopt(.list("0"))
-    stage.tell(.cellFoundRunning(Self.id, .oneCore, CellSource(), ran: .zero, .list("1"), suspended: false))
+    stage.tell(.cellFoundRunning(Self.id, .oneCore, CellSource(), ran: .zero, .list("1"), GPUSet(), suspended: false))
     #expect(!Self.isExplained(stage.events))
     #expect(!Self.isExplained(try Self.stage(explains: false).events))
   }

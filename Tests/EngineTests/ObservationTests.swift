@@ -88,7 +88,7 @@ struct ObservationTests {
     let observations: [Observation] = [
       .kernelReady(id), .kernelDied(id), .notebookClosed(id), .backlogChanged(id, 3),
       .cellSubmitted(id, .oneCore, CellSource(), nil),
-      .cellFoundRunning(id, .oneCore, CellSource(), ran: .zero, nil, suspended: false),
+      .cellFoundRunning(id, .oneCore, CellSource(), ran: .zero, nil, GPUSet(), suspended: false),
       .cellEnded(id, CellID(1), .ok), .usageSampled(id, Usage(millicores: 1, memory: .zero)),
       .effectFailed(id, sequence: 1, why: "x"),
     ]
@@ -205,7 +205,7 @@ struct AdoptionTests {
     var stage = try Stage()
     stage.open()
     stage.submit(Self.id)
-    stage.tell(.cellFoundRunning(Self.id, .oneCore, CellSource(), ran: .zero, .list("0"), suspended: false))
+    stage.tell(.cellFoundRunning(Self.id, .oneCore, CellSource(), ran: .zero, .list("0"), GPUSet(), suspended: false))
     #expect(stage.events.first == .cellEnded(CellID(1), Self.id, .lost))
     #expect(stage.state[Self.id].cell.id == CellID(2))
   }

@@ -28,6 +28,7 @@ struct Stage {
     catalogue.add(Dynamic.self)
     catalogue.add(Everything.self)
     catalogue.add(Wrong.self)
+    catalogue.add(WrongGPUs.self)
     catalogue.add(Explaining.self)
     return catalogue
   }
@@ -92,13 +93,13 @@ struct Stage {
     _ cores: CoreSet?, demand: Demand = .oneCore, ran: Double = 0, suspended: Bool = false
   ) -> NotebookID {
     let id = open()
-    tell(.cellFoundRunning(id, demand, CellSource(), ran: Span(seconds: ran), cores, suspended: suspended))
+    tell(.cellFoundRunning(id, demand, CellSource(), ran: Span(seconds: ran), cores, GPUSet(), suspended: suspended))
     return id
   }
 
   /// A cell of the notebook is found running on `cores`.
   mutating func find(_ id: NotebookID, on cores: CoreSet, demand: Demand = .oneCore) {
-    tell(.cellFoundRunning(id, demand, CellSource(), ran: .zero, cores, suspended: false))
+    tell(.cellFoundRunning(id, demand, CellSource(), ran: .zero, cores, GPUSet(), suspended: false))
   }
 
   @discardableResult

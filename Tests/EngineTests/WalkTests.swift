@@ -6,10 +6,15 @@ import Testing
 /// Inputs of all kinds, most of them sensible in the state of the moment and some of them not.
 struct Walk {
   private var random: SplitMix
+  /// Whether the nodes' kernels keep the GPUs that they saw first, as real ones do.
+  private let keeps: Bool
   private var orders: UInt64 = 0
   private(set) var clock = Instant.zero
 
-  init(seed: UInt64) { random = SplitMix(seed: seed) }
+  init(seed: UInt64) {
+    random = SplitMix(seed: seed)
+    keeps = seed % 2 == 0
+  }
 
   private mutating func roll(_ sides: Int) -> Int { Int(random.next() % UInt64(sides)) }
 
@@ -31,7 +36,7 @@ struct Walk {
     let least = Int32(1 + roll(roll(10) == 0 ? 12 : 4))
     return Demand(
       coresLeast: least, coresMost: least + Int32(roll(5)), gpus: Int32(roll(3) == 0 ? roll(4) : 0),
-      memory: Bytes(Int64(roll(3) == 0 ? roll(110) : 0)))
+      memory: Bytes(Int64(roll(3) == 0 ? roll(110) : 0)), gpuMemory: Bytes(Int64(roll(3) == 0 ? roll(60) : 0)))
   }
 
   private mutating func forecast() -> CellForecast? {
@@ -50,8 +55,8 @@ struct Walk {
   }
 
   mutating func input(_ state: SchedulerState) -> Input {
-    if state.nodes.isEmpty { return .observation(.nodeFound(Self.node("a", memory: 100))) }
-    if state.nodes.count == 1, roll(60) == 0 { return .observation(.nodeFound(Self.node("b", memory: 0))) }
+    if state.nodes.isEmpty { return .observation(.nodeFound(node("a", memory: 100))) }
+    if state.nodes.count == 1, roll(60) == 0 { return .observation(.nodeFound(node("b", memory: 0))) }
     switch roll(10) {
     case 0: return .timer
     case 1...3:
@@ -61,16 +66,21 @@ struct Walk {
     }
   }
 
-  private static func node(_ name: String, memory: Int64) -> Node {
-    Node(
-      id: NodeID(0), name: name, cores: CoreSet(0..<8), gpus: [GPU(uuid: "g0"), GPU(uuid: "g1")],
+  private func node(_ name: String, memory: Int64) -> Node {
+    var node = Node(
+      id: NodeID(0), name: name, cores: CoreSet(0..<8),
+      gpus: [GPU(uuid: "g0", memory: Bytes(keeps ? 50 : 0)), GPU(uuid: "g1", memory: Bytes(keeps ? 30 : 0))],
       memory: Bytes(memory))
+    (node.keepsFirstGPUs, node.savesIdleGPUMemory) = (keeps, !keeps)
+    return node
   }
 
   private mutating func observation(_ state: SchedulerState) -> Observation {
     let id = notebook(state)
     let source = CellSource(codeHash: random.next() % 9, key: random.next() % 99)
-    switch roll(20) {
+    switch roll(22) {
+    case 20: return .gpusSeen(id, gpus())
+    case 21: return .gpuMemorySaved(id)
     case 0, 1:
       let document = (user: ["ana", "ben"][roll(2)], path: "\(roll(4)).ipynb")
       return .notebookOpened(Notebook(id: id, node: node(), user: document.user, path: document.path))
@@ -80,7 +90,7 @@ struct Walk {
     case 5:
       return .cellFoundRunning(
         id, demand(), source, ran: Span(seconds: Double(roll(20))), roll(3) == 0 ? nil : cores(),
-        suspended: roll(3) == 0)
+        gpus(), suspended: roll(3) == 0)
     case 6: return .usageSampled(id, Usage(millicores: Int32(roll(8000)), memory: Bytes(Int64(roll(99)))))
     case 7: return .effectFailed(id, sequence: Int64(roll(99)), why: "no such process")
     case 8...12: return .cellEnded(id, cell(id, state), CellOutcome.allCases[roll(CellOutcome.allCases.count)])
@@ -177,7 +187,7 @@ struct WalkTests {
   @Test("between them bring every kind of event that a sound session has")
   func coverage() throws {
     var words: Set<String> = []
-    for seed in UInt64(1)...40 {
+    for seed in UInt64(1)...60 {
       for entry in try Session("dynamic", seed: seed).entries {
         words.insert(String("\(entry.event)".prefix { $0 != "(" }))
       }
@@ -187,7 +197,7 @@ struct WalkTests {
       "backlogChanged", "cellQueued", "cellRefused", "cellWaits", "cellStarted", "cellAdopted", "cellResized",
       "cellSuspended", "cellResumed", "interruptRequested", "cellEnded", "priorityChanged", "pinned", "unpinned",
       "held", "released", "resumeOrdered", "demandOverridden", "commandAccepted", "commandRefused", "effectFailed",
-      "usageSampled", "suspensionPlanned", "suspensionCalledOff",
+      "usageSampled", "memoryEvicted", "gpusSeen", "suspensionPlanned", "suspensionCalledOff",
     ]
     #expect(all.filter { !words.contains($0) } == [])
   }

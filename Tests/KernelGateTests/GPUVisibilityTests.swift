@@ -53,6 +53,64 @@ struct GPUVisibilityTests {
       ])
   }
 
+  @Test("choosing among them by the client's numbers ends with the first grant, where the maker's programs do that")
+  func choosing() {
+    let hip = "HIP_VISIBLE_DEVICES"
+    var gpus = GPUVisibility(client: [hip: "3", "GPU_DEVICE_ORDINAL": "3"])
+    gpus.govern([.nvidia, .amd])
+    gpus.note(gpus.changes(isGoverned: true))
+    _ = gpus.grant([VisibleGPU(id: "GPU-a", maker: .amd)])
+    let changes = gpus.changes(isGoverned: true)
+    #expect(
+      changes == [
+        Change(variable: "ROCR_VISIBLE_DEVICES", value: "GPU-a"), Change(variable: "GPU_DEVICE_ORDINAL", value: nil),
+        Change(variable: hip, value: nil),
+      ])
+    gpus.note(changes)
+    #expect(gpus.changes(isGoverned: true).isEmpty)
+    var cuda = GPUVisibility(client: [hip: "3"])
+    _ = cuda.grant([VisibleGPU(id: "GPU-a")])
+    #expect(cuda.changes(isGoverned: true) == [Change(variable: self.cuda, value: "GPU-a")])
+  }
+
+  @Test("none from the start, where this machine has some, somebody schedules and the kernel can be told later")
+  func hiddenAtStart() {
+    func hidden(
+      _ language: String? = "python", scheduled: Bool = true, _ environment: [String: String] = [:],
+      _ files: Set<String> = ["/dev/nvidiactl", "/dev/kfd"]
+    ) -> [GPUMaker] {
+      GPUVisibility.hiddenAtStart(language: language, isScheduled: scheduled, environment: environment) {
+        files.contains($0)
+      }
+    }
+    #expect(hidden() == [.nvidia, .amd] && hidden("R") == [.nvidia, .amd])
+    #expect(hidden("c++").isEmpty && hidden(nil).isEmpty && hidden(scheduled: false).isEmpty)
+    #expect(hidden("python", [:], []).isEmpty && hidden("python", [:], ["/dev/kfd"]) == [.amd])
+    #expect(hidden("python", ["CELLTOP_NVML": "/lib/standin.so"], []) == [.nvidia])
+    let made = Environment.forKernel([cuda: "3"], threads: nil, hidden: [.nvidia])
+    #expect(made.contains("\(cuda)=") && !made.contains { $0.hasPrefix("ROCR") })
+    // Nobody gives any out: the first cell finds what its client gave it.
+    var gpus = GPUVisibility(client: [cuda: "3"], hidden: [.nvidia, .amd])
+    #expect(
+      gpus.changes(isGoverned: true) == [
+        Change(variable: cuda, value: "3"), Change(variable: "ROCR_VISIBLE_DEVICES", value: nil),
+      ])
+    gpus.govern([.nvidia])
+    #expect(gpus.changes(isGoverned: true) == [Change(variable: "ROCR_VISIBLE_DEVICES", value: nil)])
+  }
+
+  @Test("by a running cell: its grant's, or as many as it asked for of what its kernel sees")
+  func running() {
+    var gpus = GPUVisibility(client: [:])
+    #expect(gpus.running(isGoverned: false, asked: 2).isEmpty)
+    let (a, b) = (VisibleGPU(id: "GPU-a"), VisibleGPU(id: "GPU-b"))
+    _ = gpus.grant([a, b])
+    #expect(gpus.running(isGoverned: true, asked: 2) == [a, b])
+    _ = gpus.grant([])
+    #expect(gpus.running(isGoverned: true, asked: nil).isEmpty)
+    #expect(gpus.running(isGoverned: false, asked: 1) == [a] && gpus.running(isGoverned: false, asked: nil).isEmpty)
+  }
+
   @Test(
     "is said in the kernel's language",
     arguments: [
@@ -79,8 +137,8 @@ struct ThreadPoolsTests {
     let names = Set(ThreadPools.environment(threads: 1).map(\.0))
     #expect(
       names == [
-        "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS",
-        "MC_CORES",
+        "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+        "JULIA_NUM_THREADS", "MC_CORES", "RCPP_PARALLEL_NUM_THREADS", "R_DATATABLE_NUM_THREADS",
       ])
     #expect(ThreadPools.environment(threads: nil).map(\.0) == ["OMP_WAIT_POLICY"])
   }

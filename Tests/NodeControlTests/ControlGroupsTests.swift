@@ -64,7 +64,11 @@ private final class FakeRoot: @unchecked Sendable {
       },
       isWritable: { [self] path in
         !sealed.contains(where: path.hasPrefix) && FileManager.default.fileExists(atPath: path)
-      }, names: system.names)
+      }, names: system.names,
+      awaits: { [self] path, milliseconds, isWanted in
+        // A millisecond a look, without taking that long.
+        (0..<milliseconds).contains { _ in files.read(path).map(isWanted) ?? false }
+      })
   }
 
   func groups(_ membership: String, _ mounts: String) -> ControlGroups {

@@ -15,10 +15,11 @@ private final class DeskStage {
   private var buffers: [LineBuffer] = []
   private var clock: Int64 = 0
 
-  init(cores: Int = 1) throws {
+  init(cores: Int = 1, gpus: [GPU] = []) throws {
     driver = try EngineDriver(policy: "fcfs", writer: nil, board: BoardBox())
-    driver.handle(
-      .observation(.nodeFound(Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores)))), at: .zero)
+    var node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores), gpus: gpus)
+    (node.keepsFirstGPUs, node.savesIdleGPUMemory) = (true, false)
+    driver.handle(.observation(.nodeFound(node)), at: .zero)
     _ = driver.commit()
   }
 
@@ -48,13 +49,13 @@ private final class DeskStage {
 
   func hello(
     _ peer: Int, gate: String, running: RunningCell? = nil, waiting: Submission? = nil, isReady: Bool? = true,
-    hears: Bool? = nil
+    hears: Bool? = nil, gpus: [VisibleGPU]? = nil
   ) {
     say(
       .hello(
         Hello(
           pid: getpid(), kernelPid: 0, gate: gate, path: "/x/\(gate).ipynb", language: "python", connection: "k",
-          running: running, waiting: waiting, isReady: isReady, hearsStanding: hears)), peer)
+          running: running, waiting: waiting, isReady: isReady, hearsStanding: hears, gpus: gpus)), peer)
   }
 
   /// The end of a batch.
@@ -181,6 +182,57 @@ private final class DeskStage {
     #expect(try stage.arrived(fourth).map(word) == ["resize"])
     #expect(stage.driver.state.notebooks.count == 1)
     #expect(stage.driver.state.brokenInvariants().isEmpty)
+  }
+
+  @Test("books the GPUs of a cell that ran before this engine came, and of its kernel")
+  func adoptedGPUs() throws {
+    let stage = try DeskStage(cores: 4, gpus: [GPU(uuid: "GPU-a"), GPU(uuid: "GPU-b"), GPU(uuid: "0", maker: .amd)])
+    var submission = stage.submission(1)
+    submission.demand = DemandComment()
+    submission.demand?.gpus = 1
+    let (b, stranger) = (VisibleGPU(id: "GPU-b"), VisibleGPU(id: "GPU-z"))
+    let gate = try stage.connect()
+    stage.hello(
+      gate, gate: "a",
+      running: RunningCell(
+        submission: submission, ranSeconds: 1, cores: CoreSet([2]), suspended: false, gpus: [b, stranger]),
+      gpus: [b, stranger])
+    let state = stage.driver.state
+    #expect(state[NotebookID(0)].allotment == Allotment(node: NodeID(0), cores: CoreSet([2]), gpus: GPUSet([1])))
+    #expect(state[NotebookID(0)].seenGPUs == GPUSet([1]))
+    #expect(state[NodeID(0)].idleGPUs == GPUSet([0, 2]))
+    #expect(state.brokenInvariants() == [])
+    // An idle kernel tells what it sees as well.
+    let idle = try stage.connect()
+    stage.hello(idle, gate: "b", gpus: [VisibleGPU(id: "0", maker: .amd)])
+    #expect(stage.driver.state[NotebookID(1)].seenGPUs == GPUSet([2]))
+  }
+
+  @Test("resumes a cell with the names of the GPUs that it has had, and books when its memory was moved")
+  func resumedGPUs() throws {
+    let stage = try DeskStage(cores: 4, gpus: [GPU(uuid: "GPU-a", memory: Bytes(80))])
+    let gate = try stage.connect()
+    stage.hello(gate, gate: "a")
+    var submission = stage.submission(1)
+    submission.demand = DemandComment()
+    submission.demand?.gpus = 1
+    submission.demand?.gpuMemory = Bytes(60)
+    stage.say(.submitted(submission), gate)
+    stage.commit()
+    stage.order(.suspend(NotebookID(0), cell: CellID(1)), 1)
+    stage.commit()
+    #expect(stage.driver.state[NodeID(0)].gpuMemoryUsed == [Bytes(60)])
+    stage.say(.applied(sequence: 1, cores: CoreSet([0])), gate)
+    #expect(stage.driver.state[NodeID(0)].gpuMemoryUsed == [Bytes(60)], "stopped is not moved")
+    stage.say(.applied(sequence: 1, cores: CoreSet([0]), saved: true), gate)
+    #expect(stage.driver.state[NodeID(0)].gpuMemoryUsed == [.zero])
+    stage.order(.resume(NotebookID(0), cell: CellID(1)), 2)
+    stage.commit()
+    let messages = try stage.arrived(gate)
+    #expect(messages.map(word) == ["grant", "suspend", "resume"])
+    guard case .resume(_, _, _, let gpus) = messages.last else { return }
+    #expect(gpus == [VisibleGPU(id: "GPU-a")])
+    #expect(stage.driver.state[NodeID(0)].gpuMemoryUsed == [Bytes(60)])
   }
 
   @Test("tells a gate that hears it where its waiting cell stands, again when that changes and when the gate is back")

@@ -150,7 +150,7 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     stage.order(.resume(NotebookID(0), cell: CellID(1)), id: 3)
     third.send(.ended(key: 1, outcome: .ok))
     #expect(
-      first.await { if case .resume(_, 1, let cores) = $0 { cores == CoreSet([0]) } else { false } } != nil,
+      first.await { if case .resume(_, 1, let cores, _) = $0 { cores == CoreSet([0]) } else { false } } != nil,
       "the oldest cell goes on before a younger one starts")
     #expect(stage.live.board.take().answers.allSatisfy { $0.refusal == nil })
   }

@@ -30,7 +30,8 @@ extension ConsoleState {
     case .cellEnded(_, _, let outcome): outcome == .ok ? .text : .warning
     case .decisionRefused, .effectFailed, .invariantBroken, .kernelDied, .cellRefused: .error
     case .policyChanged, .nodeAdded, .notebookOpened, .kernelReady, .notebookClosed, .backlogChanged, .cellQueued,
-      .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .usageSampled, .memoryEvicted:
+      .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .usageSampled, .memoryEvicted,
+      .gpusSeen:
       .eventEngine
     }
   }

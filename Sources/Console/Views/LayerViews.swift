@@ -91,7 +91,7 @@ extension ConsoleState {
     switch wait.cause {
     case .held: ["r on its row releases it."]
     case .operatorSuspended: ["x on its row resumes it."]
-    case .cores, .gpus, .memory, .gpuMemory, .pin:
+    case .cores, .gpus, .memory, .gpuMemory, .pin, .seenGPUs:
       wait.holders.first.map { ["Suspending \(shown.name(of: $0)) (x on its row) would free what it needs."] } ?? []
     case .turn: ["A higher priority (]) would bring it before those of lower priority."]
     case .drain: ["Undraining the cores (:undrain) would let it start."]

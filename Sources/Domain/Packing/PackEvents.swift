@@ -5,9 +5,9 @@ extension Event: Packable {
       sink.put(0 as UInt64)
       sink.put(name)
     case .nodeAdded(let node):
-      // 100: the same with what the first form of a node does not hold.
+      // 100 and 101: the same with what the first form of a node does not hold.
       let details = NodeDetails(of: node)
-      sink.put((details == nil ? 1 : 100) as UInt64)
+      sink.put(details?.tag ?? 1)
       sink.put(node)
       if let details { sink.put(details) }
     case .drainChanged(let node, let cores, let gpus):
@@ -131,6 +131,10 @@ extension Event: Packable {
       sink.put(31 as UInt64)
       sink.put(id)
       sink.put(reason)
+    case .gpusSeen(let id, let gpus):
+      sink.put(32 as UInt64)
+      sink.put(id)
+      sink.put(gpus)
     case .suspensionPlanned(let id, let cell, let due):
       sink.put(33 as UInt64)
       sink.put(id)
@@ -182,9 +186,10 @@ extension Event: Packable {
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
     case 31: self = .memoryEvicted(try source.value(), try source.value())
+    case 32: self = .gpusSeen(try source.value(), try source.value())
     case 33: self = .suspensionPlanned(try source.value(), try source.value(), due: try source.optional())
     case 34: self = .suspensionCalledOff(try source.value(), try source.value())
-    case 100: self = .nodeAdded(try source.detailedNode())
+    case 100, 101: self = .nodeAdded(try source.detailedNode(tag))
     default: throw PackError("there is no event \(tag)")
     }
   }

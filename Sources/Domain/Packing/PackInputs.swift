@@ -104,9 +104,9 @@ extension Observation: Packable {
   public func pack(into sink: inout some PackSink) {
     switch self {
     case .nodeFound(let node):
-      // 100: the same with what the first form of a node does not hold.
+      // 100 and 101: the same with what the first form of a node does not hold.
       let details = NodeDetails(of: node)
-      sink.put((details == nil ? 0 : 100) as UInt64)
+      sink.put(details?.tag ?? 0)
       sink.put(node)
       if let details { sink.put(details) }
     case .notebookOpened(let notebook):
@@ -131,14 +131,16 @@ extension Observation: Packable {
       sink.put(demand)
       sink.put(origin)
       sink.put(forecast)
-    case .cellFoundRunning(let id, let demand, let origin, let ran, let cores, let suspended):
-      sink.put(7 as UInt64)
+    case .cellFoundRunning(let id, let demand, let origin, let ran, let cores, let gpus, let suspended):
+      // 12: the same with GPUs.
+      sink.put((gpus.isEmpty ? 7 : 12) as UInt64)
       sink.put(id)
       sink.put(demand)
       sink.put(origin)
       sink.put(ran)
       sink.put(cores)
       sink.put(suspended)
+      if !gpus.isEmpty { sink.put(gpus) }
     case .cellEnded(let id, let cell, let outcome):
       sink.put(8 as UInt64)
       sink.put(id)
@@ -153,6 +155,13 @@ extension Observation: Packable {
       sink.put(id)
       sink.put(sequence)
       sink.put(why)
+    case .gpusSeen(let id, let gpus):
+      sink.put(11 as UInt64)
+      sink.put(id)
+      sink.put(gpus)
+    case .gpuMemorySaved(let id):
+      sink.put(13 as UInt64)
+      sink.put(id)
     }
   }
 
@@ -168,14 +177,18 @@ extension Observation: Packable {
     case 6:
       self = .cellSubmitted(
         try source.value(), try source.value(), try source.value(), try source.optional())
-    case 7:
-      self = .cellFoundRunning(
-        try source.value(), try source.value(), try source.value(), ran: try source.value(), try source.optional(),
-        suspended: try source.bool())
+    case 7, 12:
+      let (id, demand): (NotebookID, Demand) = (try source.value(), try source.value())
+      let (origin, ran): (CellSource, Span) = (try source.value(), try source.value())
+      let (cores, suspended): (CoreSet?, Bool) = (try source.optional(), try source.bool())
+      let gpus = tag == 7 ? GPUSet() : try source.value()
+      self = .cellFoundRunning(id, demand, origin, ran: ran, cores, gpus, suspended: suspended)
     case 8: self = .cellEnded(try source.value(), try source.value(), try source.choice())
     case 9: self = .usageSampled(try source.value(), try source.value())
     case 10: self = .effectFailed(try source.value(), sequence: try source.signed(), why: try source.text())
-    case 100: self = .nodeFound(try source.detailedNode())
+    case 11: self = .gpusSeen(try source.value(), try source.value())
+    case 13: self = .gpuMemorySaved(try source.value())
+    case 100, 101: self = .nodeFound(try source.detailedNode(tag))
     default: throw PackError("there is no observation \(tag)")
     }
   }

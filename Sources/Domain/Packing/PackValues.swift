@@ -143,13 +143,22 @@ struct NodeDetails: Packable {
   /// The GPUs' makers, in the GPUs' order.
   var makers: [UInt64]
   var gpuSwapRate: Bytes
+  /// How its GPUs are used, where that is not as simulated: bit 0 for `keepsFirstGPUs`, bit 1 for a node that is not to
+  /// save what is idle.
+  var rules: UInt64?
 
   /// Nil where the first form says all.
   init?(of node: Node) {
+    self.init(wholeOf: node)
+    if rules == 0 { rules = nil }
     guard
-      node.topology != nil || node.gpus.contains(where: { $0.maker != .nvidia })
-        || node.gpuSwapRate != Node.gpuSwapRateMeasured
+      rules != nil || topology != nil || makers.contains(where: { $0 != 0 }) || gpuSwapRate != Node.gpuSwapRateMeasured
     else { return nil }
+  }
+
+  /// All of them, said or not.
+  init(wholeOf node: Node) {
+    rules = (node.keepsFirstGPUs ? 1 : 0) | (node.savesIdleGPUMemory ? 0 : 2)
     gpuSwapRate = node.gpuSwapRate
     topology = node.topology
     makers = node.gpus.map { UInt64($0.maker.rawValue) }
@@ -160,15 +169,23 @@ struct NodeDetails: Packable {
     sink.put(UInt64(makers.count))
     for maker in makers { sink.put(maker) }
     sink.put(gpuSwapRate)
+    if let rules { sink.put(rules) }
   }
 
-  init(from source: inout PackSource) throws(PackError) {
+  /// What stands before a node that these follow: 101 where its rules are among them.
+  var tag: UInt64 { rules == nil ? 100 : 101 }
+
+  /// All of them.
+  init(from source: inout PackSource) throws(PackError) { try self.init(from: &source, tag: 101) }
+
+  init(from source: inout PackSource, tag: UInt64) throws(PackError) {
     topology = try source.optional()
     makers = []
     let count = try source.number()
     for _ in 0..<min(count, 1 << 16) { makers.append(try source.number()) }
     // The first recordings with details end here.
-    gpuSwapRate = source.isAtEnd ? Node.gpuSwapRateMeasured : try source.value()
+    gpuSwapRate = tag == 100 && source.isAtEnd ? Node.gpuSwapRateMeasured : try source.value()
+    rules = tag == 100 ? nil : try source.number()
   }
 
   func applied(to node: Node) throws(PackError) -> Node {
@@ -176,6 +193,8 @@ struct NodeDetails: Packable {
     var node = node
     node.topology = topology
     node.gpuSwapRate = gpuSwapRate
+    node.keepsFirstGPUs = (rules ?? 0) & 1 != 0
+    node.savesIdleGPUMemory = (rules ?? 0) & 2 == 0
     for (index, number) in makers.enumerated() {
       guard let maker = UInt8(exactly: number).flatMap(GPUMaker.init) else {
         throw PackError("there is no maker of GPUs with number \(number)")
@@ -188,10 +207,27 @@ struct NodeDetails: Packable {
 
 extension PackSource {
   /// A node with its details behind it.
-  mutating func detailedNode() throws(PackError) -> Node {
+  mutating func detailedNode(_ tag: UInt64) throws(PackError) -> Node {
     let node: Node = try value()
-    return try value(NodeDetails.self).applied(to: node)
+    return try NodeDetails(from: &self, tag: tag).applied(to: node)
   }
+
+  /// Gives nodes that stand in a key frame in their first form what follows at its end.
+  ///
+  /// - Returns: the nodes as they are where the frame ends here, as those of before did.
+  public mutating func detailed(_ nodes: [Node]) throws(PackError) -> [Node] {
+    guard !isAtEnd else { return nodes }
+    let details = try list(NodeDetails.self)
+    guard details.count == nodes.count else { throw PackError("nodes and their details differ in number") }
+    var result: [Node] = []
+    for (node, more) in zip(nodes, details) { result.append(try more.applied(to: node)) }
+    return result
+  }
+}
+
+extension PackBytes {
+  /// At the end of a key frame, what the first form of its nodes does not hold.
+  public mutating func putDetails(of nodes: [Node]) { put(nodes.map(NodeDetails.init(wholeOf:))) }
 }
 
 extension CoreTopology: Packable {
@@ -371,12 +407,14 @@ extension Wait: Packable {
     sink.put(holders)
     sink.put(place)
     sink.put(expected)
+    if cause == .seenGPUs { sink.put(gpus) }
   }
 
   public init(from source: inout PackSource) throws(PackError) {
     self.init(
       cause: try source.choice(), lacking: try source.int32(), holders: try source.list(), place: try source.int32(),
       expected: try source.optional())
+    if cause == .seenGPUs { gpus = try source.value() }
   }
 }
 

@@ -140,7 +140,7 @@ struct Projector {
     case .commandAccepted, .commandRefused: applyToSession(entry)
     case .notebookOpened, .kernelReady, .kernelDied, .backlogChanged, .cellRefused, .cellWaits, .interruptRequested,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .policyChanged,
-      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
       .suspensionCalledOff:
       break
     }
@@ -157,7 +157,7 @@ struct Projector {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended,
       .cellResumed, .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted, .suspensionPlanned,
+      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted, .gpusSeen, .suspensionPlanned,
       .suspensionCalledOff:
       break
     }

@@ -13,19 +13,22 @@ struct NodeBench: ParsableCommand {
       """)
 
   @Option(help: "Process trees, one a kernel.") var trees = 50
+  @Option(help: "Further processes in the first tree, as of a kernel that forks without end.") var forks = 0
   @Option(help: "Seconds to sample for.") var seconds = 20
 
   func validate() throws {
-    guard (1...1000).contains(trees), (1...3600).contains(seconds) else {
-      throw ValidationError("--trees is from 1 to 1000, --seconds from 1 to 3600")
+    guard (1...1000).contains(trees), (1...3600).contains(seconds), (0...20_000).contains(forks) else {
+      throw ValidationError("--trees is from 1 to 1000, --seconds from 1 to 3600, --forks up to 20000")
     }
   }
 
   func run() throws {
     try Tool.reporting {
-      let command = ["/bin/sh", "-c", "sleep 3600 & sleep 3600 & wait"]
-      let pids = try (0..<trees).map { _ in
-        try ChildProcess.spawn(command, environment: ["PATH": "/usr/bin:/bin"], log: "/dev/null")
+      let pids = try (0..<trees).map { tree in
+        let children = tree == 0 ? 2 + forks : 2
+        let text = "i=0; while [ $i -lt \(children) ]; do sleep 3600 & i=$((i + 1)); done; wait"
+        return try ChildProcess.spawn(
+          ["/bin/sh", "-c", text], environment: ["PATH": "/usr/bin:/bin"], log: "/dev/null")
       }
       defer {
         for pid in pids {
@@ -35,12 +38,17 @@ struct NodeBench: ParsableCommand {
       }
       let node = LinuxNode()
       let all = pids.map { ProcessTree(root: $0) }
-      while node.usage(of: all).contains(where: { ($0?.processes ?? 0) < 3 }) { sleep(1) }
+      let expected = 3 * trees + forks
+      while node.usage(of: all).reduce(0, { $0 + ($1?.processes ?? 0) }) < expected { sleep(1) }
       var processes = 0
+      var samples = 0
+      let end = Date().addingTimeInterval(Double(seconds))
       let sampling = spent {
-        for _ in 0..<seconds {
+        while Date() < end {
           processes = node.usage(of: all).reduce(0) { $0 + ($1?.processes ?? 0) }
-          sleep(1)
+          samples += 1
+          // A session samples once a second, and less often where that costs too much.
+          Thread.sleep(until: min(end, Date().addingTimeInterval(max(1, node.samplingRest.seconds))))
         }
       }
       let cores = node.capacity().cores
@@ -48,7 +56,7 @@ struct NodeBench: ParsableCommand {
       let share = Double(sampling) / Double(seconds) / 1e6
       print(
         #"{"bench":"node","trees":\#(trees),"processes":\#(processes),"nodeProcesses":\#(Self.processesOfNode()),"#
-          + #""sampleMicroseconds":\#(sampling / Int64(seconds)),"shareOfACore":\#(String(format: "%.5f", share)),"#
+          + #""samples":\#(samples),"sampleMicroseconds":\#(sampling / Int64(max(samples, 1))),"shareOfACore":\#(String(format: "%.5f", share)),"#
           + #""keepCoresMicrosecondsATree":\#(keeping / Int64(trees))}"#)
     }
   }

@@ -8,6 +8,7 @@ import select
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 from conftest import ROOT, Engine, alive, frozen, stopped, threads_affinity, until
@@ -162,6 +163,24 @@ print(os.sched_getaffinity(0))""")
             engine, "import os\nos.sched_setaffinity(0, {0, 1})\nprint(os.sched_getaffinity(0))")
         assert (text, errors) == ("{0}\n", "")
 
+    @TWO_CORES
+    def test_thread_pools_follow_a_resize_at_the_next_cell(self, engine, kernels):
+        pytest.importorskip("numpy")
+        pytest.importorskip("threadpoolctl")
+        count = "print({pool['num_threads'] for pool in __import__('threadpoolctl').threadpool_info()})"
+        kernel = kernels()
+        assert kernel.granted(engine, f"import numpy\n{count}", cores="0-1")[:2] == ("{2}\n", "")
+        # In the middle of a cell only the masks change: a pool that is told then may be at work.
+        request = kernel.client.execute("import time; time.sleep(0.5)")
+        key = engine.submitted(2)["key"]
+        engine.grant(key, "0-1")
+        assert engine.applied(engine.order("resize", key, cores="0"))["cores"] == "0"
+        assert threads_affinity(descendants(kernel.gate_pid)[2]) == {(0,)}
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        engine.ended(key)
+        assert kernel.granted(engine, count, cores="0")[:2] == ("{1}\n", "")
+        assert kernel.granted(engine, count, cores="0-1")[:2] == ("{2}\n", "")
+
     def test_pools_of_other_languages_begin_with_one_thread_where_somebody_schedules(self, spec_directory, kernels):
         spec_path = spec_directory / "kernels" / "gated" / "kernel.json"
         spec = json.loads(spec_path.read_text())
@@ -175,7 +194,8 @@ print(os.sched_getaffinity(0))""")
             entries = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             return dict(entry.decode().split("=", 1) for entry in entries if b"=" in entry)
 
-        names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES"]
+        names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "JULIA_NUM_THREADS",
+                 "MC_CORES", "RCPP_PARALLEL_NUM_THREADS", "R_DATATABLE_NUM_THREADS"]
         before = {name: os.environ.get(name) for name in names}
         alone = variables()
         assert {name: alone.get(name) for name in names} == before
@@ -238,6 +258,43 @@ class TestGPUs:
         kernel = kernels(CUDA_VISIBLE_DEVICES="7")
         assert kernel.granted(engine, SHOW)[:2] == ("'7'\n", "")
 
+    def test_are_hidden_from_the_kernels_start_where_the_machine_has_some(self, spec_directory, engine, kernels):
+        spec_path = spec_directory / "kernels" / "gated" / "kernel.json"
+        spec = json.loads(spec_path.read_text())
+        spec["argv"][3:3] = ["--language", "python"]
+        spec_path.write_text(json.dumps(spec))
+        kernel = kernels(CUDA_VISIBLE_DEVICES="7", CELLTOP_NVML="/some/library.so")
+        pid = descendants(kernel.gate_pid)[2]
+        entries = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert b"CUDA_VISIBLE_DEVICES=" in entries
+        # Silent code is not held: it runs before any grant.
+        request = kernel.client.execute("seen = __import__('os').environ['CUDA_VISIBLE_DEVICES']", silent=True)
+        assert kernel.reply(request)["content"]["status"] == "ok"
+        assert kernel.granted(engine, "print(repr(seen))", gpus=["GPU-1"])[:2] == ("''\n", "")
+        assert kernel.granted(engine, SHOW)[:2] == ("'GPU-1'\n", "")
+        # Where nobody comes after all, the first cell finds what its client gave it.
+        engine.mute = True
+        other = kernels(CUDA_VISIBLE_DEVICES="7", CELLTOP_NVML="/some/library.so")
+        engine.close()
+        assert other.run(SHOW) == ("ok", "'7'\n")
+
+    def test_are_told_to_an_engine_that_comes_later_and_checked_at_a_resume(self, engine, kernels):
+        kernel = kernels()
+        kernel.granted(engine, SHOW, gpus=["GPU-1", "GPU-0"])
+        request = kernel.client.execute("import time; time.sleep(1.5)")
+        key = engine.submitted(2)["key"]
+        engine.grant(key, "0", gpus=["GPU-1"])
+        until(lambda: engine.applied(engine.sequence))
+        engine.drop()
+        hello = until(lambda: len(engine.heard("hello")) > 1 and engine.heard("hello")[-1])["_0"]
+        assert [gpu["id"] for gpu in hello["gpus"]] == ["GPU-1", "GPU-0"]
+        assert [gpu["id"] for gpu in hello["running"]["gpus"]] == ["GPU-1"]
+        engine.applied(engine.order("suspend", key))
+        wrong = engine.order("resume", key, cores="0", gpus=[{"id": "GPU-5", "maker": "nvidia"}])
+        failed = until(lambda: [f for f in engine.heard("failed") if f["sequence"] == wrong])
+        assert "restart it to use GPU-5" in failed[0]["why"]
+        assert kernel.reply(request)["content"]["status"] == "ok"
+
     def test_names_that_are_none_end_the_connection(self, engine, kernels):
         kernel = kernels()
         request = kernel.client.execute(SHOW)
@@ -271,14 +328,23 @@ class TestGPUs:
             until(lambda: stopped(pid), what="the kernel's stop")
             lines = calls.read_text().splitlines()
             assert len(lines) == 1 and lines[0].startswith("--toggle --pid ") and lines[0][-1] in "SR"
-            engine.order("resume", key, cores="0")
+            if refuses:
+                assert until(lambda: [f for f in engine.heard("failed") if f["sequence"] == order])
+            else:
+                # The engine is told when the memory is out, not before.
+                until(lambda: [a for a in engine.heard("applied") if a["sequence"] == order and a.get("saved")])
+                (tmp_path / "refuse").touch()
+            back = engine.order("resume", key, cores="0")
             assert kernel.reply(request)["content"]["status"] == "ok"
             engine.ended(key)
             if refuses:
-                assert until(lambda: [f for f in engine.heard("failed") if f["sequence"] == order])
                 assert len(calls.read_text().splitlines()) == 1
             else:
-                until(lambda: len(calls.read_text().splitlines()) == 2, what="the way back")
+                # There is no room for it yet: it comes back as soon as there is.
+                assert until(lambda: [f for f in engine.heard("failed") if f["sequence"] == back])
+                (tmp_path / "refuse").unlink()
+                until(lambda: len(calls.read_text().splitlines()) >= 3, what="the way back")
+        assert not [a for a in engine.heard("applied") if a["sequence"] == order and a.get("saved")]
 
 
 class Session:
@@ -354,11 +420,34 @@ class TestSession:
         one = first.run(ask)[1].strip().strip("'")
         assert one in session.gpus
         # The first notebook thinks; the second has a GPU all the same, and both keep theirs.
-        assert second.run(ask)[1].strip().strip("'") in session.gpus
+        two = second.run(ask)[1].strip().strip("'")
+        assert {one, two} == set(session.gpus), "a new kernel gets the GPU that nobody else sees"
         assert first.run(SHOW) == ("ok", f"'{one}'\n")
+        # Each goes back to its own, whichever is idle and whoever asks first.
+        for kernel, gpu in ((second, two), (first, one), (second, two)):
+            assert kernel.run(ask) == ("ok", f"'{gpu}'\n")
         assert set(kernels().run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
         reply = second.client.execute_interactive("#celltop: gpus=3\n1", timeout=30, output_hook=lambda message: None)
         assert reply["content"]["status"] == "error" and "asks for 3 GPUs" in reply["content"]["evalue"]
+        reply = second.client.execute_interactive("#celltop: gpus=2\n1", timeout=30, output_hook=lambda message: None)
+        assert "restart the kernel to get 2 GPUs" in reply["content"]["evalue"]
+        second.manager.restart_kernel(now=True)
+        second.client.wait_for_ready(timeout=30)
+        assert set(second.run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
+
+
+    def test_lets_a_cell_wait_for_the_gpu_of_its_kernel(self, session, kernels, tmp_path):
+        first, second, third = kernels(), kernels(), kernels()
+        ask = f"#celltop: gpus=1\n{SHOW}"
+        seen = [kernel.run(ask)[1] for kernel in (first, second, third)]
+        assert seen[0] == seen[2] != seen[1]
+        # The third computes on the first's GPU while the second's is idle: the first waits for its own.
+        started = tmp_path / "mark"
+        busy = third.begin("#celltop: gpus=1\nimport time\ntime.sleep(1.5)", started)
+        began = time.monotonic()
+        assert first.run(ask) == ("ok", seen[0])
+        assert time.monotonic() - began > 0.5
+        assert third.reply(busy)["content"]["status"] == "ok"
 
 
 class TestDoctor:
@@ -435,6 +524,7 @@ class TestKernelspecs:
 
     def test_list_tells_what_is_wrapped_and_what_no_longer_works(self, spec_directory, tmp_path):
         world = {"HOME": str(tmp_path / "home"), "JUPYTER_PATH": str(spec_directory), "XDG_DATA_HOME": ""}
+        world |= {"JUPYTER_DATA_DIR": ""}
         assert self.celltop("install", "direct", **world).returncode == 0
         rows = {row["name"]: row for row in json.loads(self.celltop("list", "--json", **world).stdout)}
         assert rows["direct-celltop"]["wraps"].endswith("/direct") and "fault" not in rows["direct-celltop"]
