@@ -24,14 +24,20 @@ struct GateDesk {
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
+  /// Until when submitted cells wait for gates that run cells to come back; zero where nobody is to come back.
+  private(set) var settles: Instant
+  private var early: [(notebook: NotebookID, submission: Submission)] = []
   private var pings = PingRound()
   /// Whose name for itself means which notebook; of those that are open.
   private var notebooks: [GateName: NotebookID] = [:]
-  private var gates: [NotebookID: GateName] = [:]
+  private var gateNames: [NotebookID: GateName] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
-  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false) {
+  /// - Parameter settles: until when submitted cells wait, where an engine that died may have left cells running: their
+  ///   gates come back within half a second or so, and until then nobody knows which cores they are on.
+  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, settles: Instant = .zero) {
     self.defaultDemand = defaultDemand
+    self.settles = settles
     self.evictsGPUMemory = evictsGPUMemory
     self.session = session
   }
@@ -49,6 +55,7 @@ struct GateDesk {
     case .hello, .pong: break
     case .submitted(let submission): submit(submission, id, &driver, at: now)
     case .ended(let key, let outcome), .withdrawn(let key, let outcome):
+      early.removeAll { $0.notebook == id && $0.submission.key == key }
       let slot = driver.state[id]
       if slot.hasCell, slot.cell.source.key == key {
         driver.handle(.observation(.cellEnded(id, slot.cell.id, outcome)), at: now)
@@ -97,7 +104,7 @@ struct GateDesk {
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
       notebooks[gate] = id
-      gates[id] = gate
+      gateNames[id] = gate
     }
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
@@ -160,7 +167,25 @@ struct GateDesk {
     }
   }
 
-  private func submit(_ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant) {
+  /// Lets the cells stand in line that came before everybody was back, those that have waited longest first.
+  mutating func settle(_ driver: inout EngineDriver, at now: Instant) {
+    guard settles > .zero, settles <= now else { return }
+    settles = .zero
+    let waiting = early.sorted {
+      ($1.submission.waitedSeconds, $0.notebook.number) < ($0.submission.waitedSeconds, $1.notebook.number)
+    }
+    early = []
+    for one in waiting where connections[one.notebook] != nil { submit(one.submission, one.notebook, &driver, at: now) }
+  }
+
+  private mutating func submit(
+    _ submission: Submission, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
+  ) {
+    guard settles == .zero else {
+      early.removeAll { $0.notebook == id }
+      early.append((id, submission))
+      return
+    }
     let slot = driver.state[id]
     if slot.hasCell, slot.cell.source.key == submission.key { return }
     let (source, demand) = (source(of: submission), demand(of: submission))
@@ -190,7 +215,7 @@ struct GateDesk {
     orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
     for orphan in gone {
       kernels[orphan.notebook] = nil
-      if let gate = gates.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
+      if let gate = gateNames.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
     }
   }
@@ -212,6 +237,9 @@ struct GateDesk {
   }
 
   private static let pingLine = LineCodec.line(EngineMessage.ping)
+
+  /// How many gates are connected.
+  var gates: Int { connections.count }
 
   /// Whether a notebook waits for its gate to come back.
   var hasOrphans: Bool { !orphans.isEmpty }

@@ -23,6 +23,8 @@ public final class LiveSession: @unchecked Sendable {
     public var note = ""
     /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
     public var evictsGPUMemory = false
+    /// Told of entries once they are in the history, on the engine's thread; it must be quick.
+    public var hears: (@Sendable ([Entry]) -> Void)?
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -32,11 +34,16 @@ public final class LiveSession: @unchecked Sendable {
     }
   }
 
+  /// How long cells that are submitted to the successor of an engine that died wait for the gates that run cells: twice the
+  /// time in which a gate tries to connect again.
+  static let settleSpan = Span(seconds: 1)
   /// How often the engine's thread wakes for a history that could not be written.
   static let retryPeriod = Span(seconds: 1)
 
   public let clock = SessionClock()
   public let board = BoardBox()
+  /// What has been counted and measured so far.
+  public let meters = MeterBox()
   /// The session's number in the history; 0 where nothing is recorded, or nothing yet.
   public var number: Int64 { mailbox.withLock { $0.number } }
 
@@ -45,7 +52,20 @@ public final class LiveSession: @unchecked Sendable {
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
+    var facts = Facts()
   }
+
+  /// What a scrape wants to know beside the board.
+  public struct Facts: Sendable, Hashable {
+    /// Gates that are connected.
+    public var gates = 0
+    /// Entries that wait to be written, and those that were given up.
+    public var entriesWaiting: Int64 = 0
+    public var entriesLost: Int64 = 0
+  }
+
+  /// The facts as of the last turn of the engine's thread.
+  public var facts: Facts { mailbox.withLock { $0.facts } }
 
   private let mailbox = Mutex(Mailbox())
   private let wake: Int32 = celltop_eventfd()
@@ -53,7 +73,7 @@ public final class LiveSession: @unchecked Sendable {
   private var listener: Listener?
   private var driver: EngineDriver
   private var desk: GateDesk
-  private var sampler: UsageSampler
+  private let sampler: UsageSampler
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
@@ -68,13 +88,16 @@ public final class LiveSession: @unchecked Sendable {
   ///     all the same, `trouble` says why, and the recording begins as soon as it is possible.
   /// - Throws: `SessionError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
+    // An engine that ends in order takes its socket away.
+    let isSuccessor = FileManager.default.fileExists(atPath: configuration.socketPath)
     listener = try Listener(path: configuration.socketPath)
     readiness = try Readiness()
     readiness.watch(wake)
     if let listener { readiness.watch(listener.descriptor) }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
-      beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
+      beganMicroseconds: clock.beganWallMicroseconds,
+      note: Self.note(configuration, history: history, beganMicroseconds: clock.beganWallMicroseconds))
     let writer = history.map { SessionWriter(path: $0, heading) }
     let session = writer?.session ?? 0
     let past = history.flatMap { try? HistoryStore(reading: $0) }.map {
@@ -83,13 +106,23 @@ public final class LiveSession: @unchecked Sendable {
     let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
     driver = try EngineDriver(
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
-      board: board)
+      board: board, meters: meters, hears: configuration.hears)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
-    sampler = UsageSampler(node: nodeDriver)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
+      settles: isSuccessor ? clock.now + Self.settleSpan : .zero)
+    sampler = UsageSampler(node: nodeDriver) { [wake] in celltop_eventfd_signal(wake) }
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
     tellTrouble()
+  }
+
+  /// The session's note; where the session before it was cut short, and only minutes ago, it says which one is resumed.
+  private static func note(_ configuration: Configuration, history: String?, beganMicroseconds: Int64) -> String {
+    guard let history, let store = try? HistoryStore(reading: history),
+      let before = try? store.sessionCutShort(host: configuration.host, beforeMicroseconds: beganMicroseconds)
+    else { return configuration.note }
+    let resumes = "resumes session \(before.id), which was cut short"
+    return configuration.note.isEmpty ? resumes : "\(configuration.note); \(resumes)"
   }
 
   deinit { close(wake) }
@@ -131,6 +164,7 @@ extension LiveSession {
     while true {
       let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
+      defer { meters.update { $0.turned(in: clock.now - now) } }
       celltop_eventfd_clear(wake)
       let (commands, isStopping) = mailbox.withLock { box in
         defer { box.commands = [] }
@@ -140,9 +174,11 @@ extension LiveSession {
       acceptAgain(at: now)
       for one in ready { serve(one, at: now) }
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
+      desk.settle(&driver, at: now)
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
       if isStopping {
+        sampler.end()
         _ = driver.commit()
         driver.end()
         tellTrouble()
@@ -159,8 +195,9 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let (trouble, number) = (driver.trouble, driver.session)
-    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
+    let (trouble, number, unwritten) = (driver.trouble, driver.session, driver.unwritten)
+    let facts = Facts(gates: desk.gates, entriesWaiting: unwritten.waiting, entriesLost: unwritten.lost)
+    mailbox.withLock { ($0.trouble, $0.number, $0.facts) = (trouble, number, facts) }
   }
 
   /// How long nothing has to be done; -1 for as long as nothing happens.
@@ -169,6 +206,7 @@ extension LiveSession {
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     next = min(next, desk.nextPing)
+    if desk.settles > .zero { next = min(next, desk.settles) }
     if acceptAgain > .zero { next = min(next, acceptAgain) }
     // What could not be written is tried again though nothing else happens.
     if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
@@ -221,13 +259,10 @@ extension LiveSession {
   }
 
   private func sample(at now: Instant) {
+    for (id, usage) in sampler.take() { driver.handle(.observation(.usageSampled(id, usage)), at: now) }
     guard driver.state.runningCount > 0 else { return sampler.rest() }
     guard sampler.isDue(at: now) else { return }
-    let running = driver.state.notebooks.indices.map { NotebookID(Int32($0)) }.filter {
-      driver.state[$0].state == .running
-    }
-    for (id, usage) in sampler.sample(running.compactMap { id in desk.kernels[id].map { (id, $0) } }, at: now) {
-      driver.handle(.observation(.usageSampled(id, usage)), at: now)
-    }
+    let running = driver.state.running.sorted { $0.number < $1.number }
+    sampler.begin(running.compactMap { id in desk.kernels[id].map { (id, $0) } }, at: now)
   }
 }

@@ -14,7 +14,7 @@ struct Celltop: ParsableCommand {
     subcommands: [
       LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self,
       CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, KernelspecCommand.self,
-      DoctorCommand.self, GateCommand.self,
+      DoctorCommand.self, ManualCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 
