@@ -64,6 +64,7 @@ let package = Package(
     // The screen.
     module("Projections", ["Domain"]),
     module("Verbs", ["Domain", "Projections"]),
+    module("ServerLink", ["Domain", "GateLink", "Projections", "CLinux"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
     module("Console", ["Domain", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
@@ -80,14 +81,14 @@ let package = Package(
       "Session",
       [
         "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "Monitoring",
-        "CLinux",
+        "ServerLink", "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
     .executableTarget(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "Session", "Monitoring", "Logs", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -126,7 +127,7 @@ let package = Package(
       [
         "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
         "Canvas",
-        "Console", "GateLink",
+        "Console", "GateLink", "ServerLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

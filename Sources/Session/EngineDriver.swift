@@ -64,11 +64,11 @@ struct EngineDriver {
     pending += entries
   }
 
-  /// Appends what was decided to the history, then shows it, then gives the effects to be carried out.
-  mutating func commit() -> [Effect] {
+  /// Appends what was decided to the history, then shows it, then gives it with the effects to be carried out.
+  mutating func commit() -> (entries: [Entry], effects: [Effect]) {
     guard !pending.isEmpty else {
       if writer?.trouble != nil { writer?.flush(frames: frames) }
-      return []
+      return ([], [])
     }
     if let writer { meters.time({ $0.committed(in: $1) }, { _ = writer.flush(frames: frames) }) }
     let entries = pending
@@ -77,7 +77,7 @@ struct EngineDriver {
     meters.update { book in for entry in entries { book.apply(entry) } }
     hears?(entries)
     if let last = entries.last { keeper?.keep(forecaster, session: session, upTo: last) }
-    return entries.compactMap(Effect.init(of:))
+    return (entries, entries.compactMap(Effect.init(of:)))
   }
 
   /// What a reader of the history can begin from, as of the last entry taken, which the board that is shown is behind of.

@@ -21,6 +21,8 @@ struct GateDesk {
   let session: Int64
   /// Whether gates move the GPU memory of suspended cells away.
   let evictsGPUMemory: Bool
+  /// Whom gates tell what a held cell waits for.
+  let telling: Telling
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
@@ -35,8 +37,12 @@ struct GateDesk {
 
   /// - Parameter settles: until when submitted cells wait, where an engine that died may have left cells running: their
   ///   gates come back within half a second or so, and until then nobody knows which cores they are on.
-  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, settles: Instant = .zero) {
+  init(
+    defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling(),
+    settles: Instant = .zero
+  ) {
     self.defaultDemand = defaultDemand
+    self.telling = telling
     self.settles = settles
     self.evictsGPUMemory = evictsGPUMemory
     self.session = session
@@ -82,8 +88,8 @@ struct GateDesk {
       connection.refuse("this engine speaks version \(gateProtocolVersion), the gate \(hello.version)")
       return
     }
-    guard hello.pid == connection.peerPid else {
-      connection.refuse("the gate says it is process \(hello.pid), and it is \(connection.peerPid)")
+    guard hello.pid == connection.peer.pid else {
+      connection.refuse("the gate says it is process \(hello.pid), and it is \(connection.peer.pid)")
       return
     }
     guard connection.notebook == nil else {
@@ -92,14 +98,14 @@ struct GateDesk {
     }
     let name = hello.gate.printable(at: 64)
     let id: NotebookID
-    let gate = GateName(gate: name, user: connection.peerUser)
+    let gate = GateName(gate: name, user: connection.peer.user)
     if let known = notebooks[gate], driver.state[known].state != .gone {
       id = known
       orphans.removeAll { $0.notebook == id }
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
       let notebook = Notebook(
-        id: id, node: NodeID(0), user: connection.peerUser, path: (hello.path ?? hello.connection).printable(at: 1024),
+        id: id, node: NodeID(0), user: connection.peer.user, path: (hello.path ?? hello.connection).printable(at: 1024),
         kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
@@ -108,12 +114,13 @@ struct GateDesk {
     }
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
+    connection.hearsStanding = hello.hearsStanding == true
     if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
     let makers = Set(driver.state[driver.state[id].node].node.gpus.map(\.maker))
     connection.send(
       .welcome(
         version: gateProtocolVersion, session: session, notebook: id.number,
-        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory))
+        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory, tells: telling))
     reconcile(hello, id, &driver, at: now)
   }
 
@@ -144,6 +151,8 @@ struct GateDesk {
         submit(waiting, id, &driver, at: now)
       } else if slot.state == .running {
         connections[id]?.send(grant(slot, driver.state))
+      } else if slot.state == .queued {
+        if let wait = slot.wait { tell(id, slot, wait, driver.state) }
       } else if slot.state == .suspended {
         // Suspended before its grant arrived: it has not begun, and stands in line anew.
         driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
@@ -205,7 +214,7 @@ struct GateDesk {
     guard let id = connection.notebook, connections[id] === connection else { return }
     connections[id] = nil
     pings.leave(id)
-    orphans.append((id, connection.peerPid, now + Self.graceSpan))
+    orphans.append((id, connection.peer.pid, now + Self.graceSpan))
     settleOrphans(&driver, at: now)
   }
 
@@ -281,6 +290,15 @@ struct GateDesk {
     case .suspend: return .suspend(sequence: sequence, key: key)
     case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)
     case .interrupt: return .interrupt(sequence: sequence, key: key)
+    case .tell(_, let wait):
+      tell(effect.notebook, slot, wait, state)
+      return nil
     }
+  }
+
+  /// Says where a cell stands that waits for its start: what a suspended one waits for is no part of its output.
+  private func tell(_ id: NotebookID, _ slot: NotebookSlot, _ wait: Wait, _ state: SchedulerState) {
+    guard slot.state == .queued, let connection = connections[id], connection.hearsStanding else { return }
+    connection.send(.standing(key: slot.cell.source.key, now: Standing(wait, at: state.now)))
   }
 }

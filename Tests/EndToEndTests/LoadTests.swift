@@ -22,7 +22,10 @@ import Testing
   func load() async throws {
     let result = try await Checkout.run(
       Checkout.celltop,
-      ["bench", "load", "--gates", "200", "--rate", "40", "--seconds", "10", "--warm", "3", "--json"], seconds: 180)
+      [
+        "bench", "load", "--gates", "200", "--rate", "40", "--seconds", "10", "--warm", "3", "--consoles", "3",
+        "--json",
+      ], seconds: 180)
     let line = try #require(result.output.split(separator: "\n").last, "\(result.errors.suffix(2000))")
     let load = try JSONDecoder().decode(Load.self, from: Data(line.utf8))
     #expect(load.cellsGranted > 50, "\(line)")

@@ -106,7 +106,10 @@ struct ManualPage {
       let arguments = (child.arguments ?? []).filter { $0.shouldDisplay != false && !Self.isHelp($0) }
       let isGroup = !(child.subcommands ?? []).filter { $0.commandName != "help" }.isEmpty
       let usage = arguments.map(Self.usage).filter { !$0.isEmpty }.joined(separator: " ")
-      lines += [".SS celltop \(Self.roff(path.joined(separator: " "))) \(usage)", Self.roff(child.abstract ?? "")]
+      lines += [
+        ".SS celltop " + Self.roff(path.joined(separator: " ")) + (usage.isEmpty ? "" : " " + usage),
+        Self.roff(child.abstract ?? ""),
+      ]
       if let discussion = child.discussion, !discussion.isEmpty { lines += [".PP", Self.roff(discussion)] }
       for argument in arguments { lines += [".TP", Self.head(argument), Self.roff(Self.explanation(argument))] }
       if isGroup { add(child, path: path, to: &lines) }
@@ -143,6 +146,12 @@ struct ManualPage {
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       var line = String(line).replacing("\\", with: "\\e").replacing("-", with: "\\-")
       if line.isEmpty { return ".PP" }
+      // groff(7) names every character beyond ASCII by its number.
+      line = line.unicodeScalars.map { scalar in
+        guard !scalar.isASCII else { return String(scalar) }
+        let number = String(scalar.value, radix: 16, uppercase: true)
+        return "\\[u" + String(repeating: "0", count: max(4 - number.count, 0)) + number + "]"
+      }.joined()
       if line.hasPrefix(".") || line.hasPrefix("'") { line = "\\&" + line }
       return line.hasPrefix("  ") ? ".br\n" + line : line
     }.joined(separator: "\n")

@@ -9,6 +9,8 @@ struct CrowdFigures {
   /// Cells that the engine granted where the gate had none waiting, and other orders that made no sense.
   var refused = 0
   var lastRefusal = ""
+  /// Orders that crossed the end of their cell on the way.
+  var late = 0
   /// Cells that ran because there was no engine.
   var ranWithoutEngine = 0
   /// Cores that were granted while another cell held them.

@@ -178,6 +178,7 @@ final class GateCrowd {
       release(number)
       hold(cores, number)
     case .suspended: release(number)
+    case .late: figures.late += 1
     case .refused(let why):
       figures.refused += 1
       figures.lastRefusal = why

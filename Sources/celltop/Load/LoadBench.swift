@@ -1,6 +1,8 @@
 import ArgumentParser
 import Domain
 import Foundation
+import Projections
+import ServerLink
 import Session
 
 /// `celltop bench load`: what an engine costs under a thousand gates, and how soon it grants.
@@ -25,6 +27,7 @@ struct LoadBench: ParsableCommand {
   @Option(help: "Cores of the made-up node.") var cores = 256
   @Option(help: "The policy that decides.") var policy = LiveRun.defaultPolicy
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
+  @Option(help: "Consoles that are attached and follow.") var consoles = 20
   @Flag(help: "Give the gates no processes, so that the engine samples none.") var noProcesses = false
   @Flag(help: "Let the engine keep no history.") var noHistory = false
   @Option(help: "Microseconds of wait allowed at the 99th percentile; the other bounds stay.") var allowed = 5000
@@ -32,10 +35,10 @@ struct LoadBench: ParsableCommand {
 
   func validate() throws {
     guard (1...20_000).contains(gates), rate > 0, rate <= 100_000, (1...100_000).contains(seconds),
-      (0...10_000).contains(warm), cellSeconds > 0, (1...4096).contains(cores), allowed > 0
+      (0...10_000).contains(warm), cellSeconds > 0, (1...4096).contains(cores), allowed > 0, (0...64).contains(consoles)
     else {
       throw ValidationError(
-        "--gates is from 1 to 20000, --rate up to 100000, --seconds from 1 to 100000, --warm up to 10000, --run above 0, --cores from 1 to 4096"
+        "--gates is from 1 to 20000, --rate up to 100000, --seconds from 1 to 100000, --warm up to 10000, --run above 0, --cores from 1 to 4096, --consoles up to 64"
       )
     }
     guard Double(gates) / rate > cellSeconds else {
@@ -76,6 +79,10 @@ struct LoadBench: ParsableCommand {
       throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within a minute")
     }
     let connected = crowd.now
+    let attach = Attach(client: "celltop bench load", stream: .packed, form: Board.wireForm)
+    let consoles = try (0..<self.consoles).map { _ in try AttachedSession([engine.socket], attach) }
+    for console in consoles { console.start() }
+    defer { for console in consoles { console.leave() } }
     crowd.play(until: crowd.now + Span(seconds: warm))
     crowd.startMeasuring()
     var gauge = try LoadGauge(engine: engine.pid)
@@ -92,8 +99,12 @@ struct LoadBench: ParsableCommand {
     let measured = crowd.figures
     crowd.stopSubmitting()
     crowd.play(until: crowd.now + Span(seconds: 30)) { crowd.cellsInHand == 0 }
+    // Whoever follows has the last entries within a moment.
+    let following = { consoles.count { $0.standing.away == nil && $0.board.take().notebooks.count >= gates } }
+    crowd.play(until: crowd.now + Span(seconds: 5)) { following() == consoles.count }
     var report = LoadReport(measured, gauge: gauge, allowedMicroseconds: allowed)
     report.gates = gates
+    (report.consoles, report.consolesLost) = (consoles.count, consoles.count - following())
     report.connectSeconds = connected.seconds
     report.cellsLeft = crowd.cellsInHand
     report.coresGivenTwice = crowd.figures.coresGivenTwice

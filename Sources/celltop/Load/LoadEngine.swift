@@ -23,6 +23,10 @@ struct LoadEngine: ParsableCommand {
         node: node, socketPath: socket, host: "made-up", user: NSUserName())
       configuration.policy = policy
       configuration.note = "bench load"
+      // All gates are this user's.
+      configuration.limits.connections = 100_000
+      configuration.limits.connectionsPerUser = 100_000
+      configuration.limits.notebooksPerUser = 100_000
       let session = try LiveSession(configuration, on: LinuxNode(), history: history)
       session.start()
       print("listening")

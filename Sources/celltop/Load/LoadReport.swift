@@ -53,6 +53,9 @@ struct LoadReport {
   private let gauge: LoadGauge
   private let allowedMicroseconds: Int
   var gates = 0
+  var consoles = 0
+  /// Consoles that did not follow any more in the end.
+  var consolesLost = 0
   var connectSeconds = 0.0
   /// Cells that had not ended half a minute after the last submission.
   var cellsLeft = 0
@@ -86,6 +89,7 @@ struct LoadReport {
     hold(cellsLeft == 0, "cells were lost")
     hold(refused == 0, "the engine gave orders that made no sense")
     hold(gatesLost == 0, "gates lost the engine")
+    hold(consolesLost == 0, "consoles did not follow")
     return broken
   }
 
@@ -93,7 +97,8 @@ struct LoadReport {
   private var rows: [(name: String, value: Double, unit: String)] {
     let megabyte = Double(1 << 20)
     return [
-      ("gates", Double(gates), ""), ("connectSeconds", connectSeconds, "s"), ("seconds", gauge.wallSeconds, "s"),
+      ("gates", Double(gates), ""), ("consoles", Double(consoles), ""), ("consolesLost", Double(consolesLost), ""),
+      ("connectSeconds", connectSeconds, "s"), ("seconds", gauge.wallSeconds, "s"),
       ("cellsGranted", Double(figures.granted), ""),
       ("cellsPerSecond", Double(figures.granted) / gauge.wallSeconds, "/s"),
       ("cellsWithRoom", Double(figures.waits.count), ""),

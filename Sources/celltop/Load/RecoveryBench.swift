@@ -144,6 +144,7 @@ struct RecoveryBench: ParsableCommand {
       ("waitedAtAKill", Double(done.reduce(0) { $0 + $1.waited })), ("adopted", Double(recorded.adopted)),
       ("adoptedWithOtherCores", Double(recorded.moved)), ("coresGivenTwice", Double(figures.coresGivenTwice)),
       ("cellsLost", Double(crowd.cellsInHand)), ("ordersRefused", Double(figures.refused)),
+      ("ordersLate", Double(figures.late)),
       ("ranWithoutEngine", Double(figures.ranWithoutEngine)), ("sessionsNotMarked", Double(recorded.unmarked)),
     ]
     if json {

@@ -23,8 +23,10 @@ final class SimulatedGate {
     case resized(CoreSet)
     case suspended
     case resumed(CoreSet)
-    /// The engine asked for something that makes no sense at present.
+    /// The engine granted a cell that does not wait, or refused one that can run.
     case refused(String)
+    /// An order came for a cell that had ended by then: it crossed the cell's end on its way.
+    case late
   }
 
   let name: String
@@ -121,13 +123,13 @@ final class SimulatedGate {
       link.send(.applied(sequence: sequence, cores: granted), at: now)
       return .granted(waited: now - since, cores: granted)
     case .resize(let sequence, let key, let granted):
-      guard key == self.key, case .running = work else { return refuse(sequence, "cell \(key) does not run", at: now) }
+      guard key == self.key, case .running = work else { return late(sequence, key, at: now) }
       cores = granted
       link.send(.applied(sequence: sequence, cores: granted), at: now)
       return .resized(granted)
     case .suspend(let sequence, let key):
       guard key == self.key, case .running(let since, let left) = work else {
-        return refuse(sequence, "cell \(key) does not run", at: now)
+        return late(sequence, key, at: now)
       }
       if !isSuspended { work = .running(since: now, left: max(left - (now - since), .zero)) }
       isSuspended = true
@@ -135,7 +137,7 @@ final class SimulatedGate {
       return .suspended
     case .resume(let sequence, let key, let granted):
       guard key == self.key, case .running(_, let left) = work, isSuspended else {
-        return refuse(sequence, "cell \(key) is not suspended", at: now)
+        return late(sequence, key, at: now)
       }
       work = .running(since: now, left: left)
       isSuspended = false
@@ -144,7 +146,7 @@ final class SimulatedGate {
       return .resumed(granted)
     case .interrupt(let sequence, let key):
       guard key == self.key, case .running(_, let left) = work else {
-        return refuse(sequence, "cell \(key) does not run", at: now)
+        return late(sequence, key, at: now)
       }
       work = .running(since: now, left: min(left, .zero))
       isSuspended = false
@@ -152,6 +154,11 @@ final class SimulatedGate {
       return nil
     case .refuse(let sequence, let key, let why): return refuse(sequence, "cell \(key) was refused: \(why)", at: now)
     }
+  }
+
+  private func late(_ sequence: Int64, _ key: UInt64, at now: Instant) -> News {
+    link.send(.failed(sequence: sequence, why: "cell \(key) does not run"), at: now)
+    return .late
   }
 
   private func refuse(_ sequence: Int64, _ why: String, at now: Instant) -> News {
