@@ -18,20 +18,18 @@ struct ControlStatus: ParsableCommand {
       let report = try connection.status()
       if control.json { return try control.print(report) }
       let welcome = connection.welcome
-      print(
-        columns([
-          ["server", "\(welcome.server) on \(welcome.host), at \(connection.path)"],
-          ["session", welcome.session == 0 ? "not recorded" : "\(welcome.session)"],
-          ["running for", Tool.clock(Int64(report.atSeconds))],
-          ["you are", "\(welcome.user), \(welcome.role.rawValue)"],
-          ["policy", report.policy], ["cores", "\(report.coresAllotted) of \(report.cores) allotted"],
-          ["GPUs", "\(report.gpusAllotted) of \(report.gpus) allotted"],
-          [
-            "notebooks",
-            "\(report.running) running, \(report.queued) queued, \(report.suspended) suspended, \(report.thinking) thinking",
-          ], ["recording", connection.trouble ?? "complete"],
-          ["faults", report.faults == 0 ? "none" : "\(report.faults): see the events; these are bugs of celltop"],
-        ]))
+      let notebooks =
+        "\(report.running) running, \(report.queued) queued, \(report.suspended) suspended, \(report.thinking) thinking"
+      let faults: String = report.faults == 0 ? "none" : "\(report.faults): see the events; these are bugs of celltop"
+      let rows: [[String]] = [
+        ["server", "\(welcome.server) on \(welcome.host), at \(connection.path)"],
+        ["session", welcome.session == 0 ? "not recorded" : "\(welcome.session)"],
+        ["running for", Tool.clock(Int64(report.atSeconds))], ["you are", "\(welcome.user), \(welcome.role.rawValue)"],
+        ["policy", report.policy], ["cores", "\(report.coresAllotted) of \(report.cores) allotted"],
+        ["GPUs", "\(report.gpusAllotted) of \(report.gpus) allotted"], ["notebooks", notebooks],
+        ["recording", connection.trouble ?? "complete"], ["faults", faults],
+      ]
+      print(columns(rows))
     }
   }
 }
@@ -50,17 +48,19 @@ struct ControlNotebooks: ParsableCommand {
       if control.json { return try control.print(rows) }
       if rows.isEmpty { return print("no notebook is open") }
       let head = ["#", "name", "user", "state", "cell", "cores", "GPUs", "priority", "ended", "path"]
-      print(
-        columns(
-          [head]
-            + rows.map { row in
-              [
-                "\(row.number)", row.name, row.user, row.isHeld ? row.state + ", held" : row.state,
-                row.cell.map { "\($0)" } ?? "-", row.cores ?? "-", row.gpus.map { $0.isEmpty ? "-" : $0 } ?? "-",
-                "\(row.priority)", "\(row.cellsEnded)", row.path,
-              ].map { $0.printable(at: 200) }
-            }))
+      print(columns([head] + rows.map(Self.line)))
     }
+  }
+
+  private static func line(_ row: BoardReport.NotebookRow) -> [String] {
+    let state: String = row.isHeld ? row.state + ", held" : row.state
+    let cell: String = row.cell.map { "\($0)" } ?? "-"
+    let gpus: String = row.gpus.flatMap { $0.isEmpty ? nil : $0 } ?? "-"
+    let line: [String] = [
+      "\(row.number)", row.name, row.user, state, cell, row.cores ?? "-", gpus, "\(row.priority)",
+      "\(row.cellsEnded)", row.path,
+    ]
+    return line.map { $0.printable(at: 200) }
   }
 }
 
@@ -76,16 +76,17 @@ struct ControlQueue: ParsableCommand {
       let report = try control.connect(.none).status()
       if control.json { return try control.print(report.queue) }
       if report.queue.isEmpty { return print("no cell waits") }
-      print(
-        columns(
-          [["place", "name", "cell", "state", "waited", "starts", "asks for", "why it waits"]]
-            + report.queue.map { row in
-              [
-                "\(row.place)", row.name, "\(row.cell)", row.state, Tool.clock(Int64(row.waitedSeconds)),
-                starts(row, at: report.atSeconds), row.demand, row.reason,
-              ].map { $0.printable(at: 200) }
-            }))
+      let head = ["place", "name", "cell", "state", "waited", "starts", "asks for", "why it waits"]
+      print(columns([head] + report.queue.map { Self.line($0, at: report.atSeconds) }))
     }
+  }
+
+  private static func line(_ row: BoardReport.QueueRow, at now: Double) -> [String] {
+    let line: [String] = [
+      "\(row.place)", row.name, "\(row.cell)", row.state, Tool.clock(Int64(row.waitedSeconds)), starts(row, at: now),
+      row.demand, row.reason,
+    ]
+    return line.map { $0.printable(at: 200) }
   }
 }
 
@@ -288,19 +289,18 @@ struct ControlHistory: ParsableCommand {
       let sessions = try HistoryStore(reading: path).sessions().prefix(max(last, 1)).map { $0 }
       if control.json { return try control.print(sessions) }
       if sessions.isEmpty { return print("no session is recorded yet") }
-      print(
-        columns(
-          [["session", "kind", "length", "entries", "orders", "end", "note"]]
-            + sessions.map { session in
-              let end =
-                session.id == connection.welcome.session
-                ? "goes on" : session.endedMicroseconds == nil ? "cut short" : "ended"
-              return [
-                "\(session.id)", session.kind, Tool.clock(session.lengthMicroseconds / 1_000_000),
-                "\(session.entries)", "\(session.actions)", end, session.note.printable(at: 100),
-              ]
-            }))
+      let head = ["session", "kind", "length", "entries", "orders", "end", "note"]
+      print(columns([head] + sessions.map { Self.line($0, current: connection.welcome.session) }))
     }
+  }
+
+  private static func line(_ session: SessionSummary, current: Int64) -> [String] {
+    let end: String =
+      session.id == current ? "goes on" : session.endedMicroseconds == nil ? "cut short" : "ended"
+    return [
+      "\(session.id)", session.kind, Tool.clock(session.lengthMicroseconds / 1_000_000), "\(session.entries)",
+      "\(session.actions)", end, session.note.printable(at: 100),
+    ]
   }
 }
 
