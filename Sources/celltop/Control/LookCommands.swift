@@ -227,7 +227,7 @@ struct EntryLine: Encodable {
     } else {
       Swift.print("\(Tool.clock(Int64(atSeconds)))  \(sentence)")
     }
-    fflush(stdout)
+    fflush(nil)
   }
 }
 

@@ -107,7 +107,7 @@ final class SimulatedGate {
     case .welcome:
       link.send(.kernel(state: .ready, pid: kernelPid), at: now)
       return nil
-    case .unwelcome, .ping: return nil
+    case .unwelcome, .ping, .standing: return nil
     case .grant(let sequence, let key, let granted, _):
       if key == self.key, case .running = work {
         // It has run for want of an engine since the engine heard that it waits: from now on it is governed.
