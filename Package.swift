@@ -23,6 +23,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
   ],
   targets: [
     // C, without logic: what Swift cannot see of a library's header.
@@ -71,20 +72,25 @@ let package = Package(
 
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
+    // What whoever runs the server reads: figures and lines.
+    module("Monitoring", ["Domain", "Projections", "CLinux"]),
+    module("Logs", ["Domain", .product(name: "Logging", package: "swift-log")]),
+
     // One stream of entries, its drivers, and the tool.
     module(
       "Session",
       [
-        "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "ServerLink",
-        "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
+        "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "Monitoring",
+        "ServerLink", "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
     .executableTarget(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "ServerLink", "Session", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/celltop"),
     .executableTarget(name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate"),
@@ -111,6 +117,8 @@ let package = Package(
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
     tests("Projections", ["Chance", "Domain"]),
     tests("Verbs", ["Domain", "Projections"]),
+    tests("Monitoring", ["Domain", "Projections", "CLinux"]),
+    tests("Logs", ["Domain", .product(name: "Logging", package: "swift-log")]),
     tests("Canvas", ["Chance"]),
     tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),

@@ -16,6 +16,8 @@ public final class HistoryStore: Sendable {
 
   public let path: String
   let database: any DatabaseWriter
+  /// Moves the log into the file beside the commits; nil where the commits do.
+  let checkpointer: Checkpointer?
   private let opened: FileIdentity?
 
   /// How long another program's commit is waited for, in milliseconds: longer than a commit takes, shorter than people
@@ -24,9 +26,16 @@ public final class HistoryStore: Sendable {
 
   /// Opens the file for writing, or makes it with its folder; brings an older one's schema up to date.
   ///
+  /// - Parameter checkpointer: moves the log into the file beside the commits, for those who may not wait; nil lets the commits
+  ///   do it.
   /// - Throws: `HistoryError` that names the file, says what is wrong and how to mend it.
-  public init(path: String, durability: Durability = .processDeath) throws(HistoryError) {
+  public convenience init(path: String, durability: Durability = .processDeath) throws(HistoryError) {
+    try self.init(path: path, durability: durability, checkpointer: nil)
+  }
+
+  init(path: String, durability: Durability = .processDeath, checkpointer: Checkpointer?) throws(HistoryError) {
     self.path = path
+    self.checkpointer = checkpointer
     do {
       try FileManager.default.createDirectory(
         atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
@@ -35,6 +44,7 @@ public final class HistoryStore: Sendable {
       var configuration = Self.configuration
       configuration.prepareDatabase { db in
         try db.execute(sql: "PRAGMA synchronous = \(durability == .powerCut ? "FULL" : "NORMAL")")
+        if !db.configuration.readonly { try checkpointer?.attach(to: db) }
         // Takes effect in a file without tables only; it lets compaction work in small steps.
         if isNew, !db.configuration.readonly { try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
       }
@@ -53,6 +63,7 @@ public final class HistoryStore: Sendable {
   /// - Throws: `HistoryError` as above, and where a file of an older schema may not be written.
   public init(reading path: String) throws(HistoryError) {
     self.path = path
+    checkpointer = nil
     do {
       guard FileManager.default.fileExists(atPath: path) else {
         throw HistoryError("there is no history \(path). Start a session with 'celltop demo', or set CELLTOP_HISTORY")

@@ -5,7 +5,7 @@ import Glibc
 
 /// The gate's side of its connection to the engine: connects, greets, cuts lines, and knows how long the engine has been
 /// away.
-final class EngineLink {
+package final class EngineLink {
   private enum State {
     case away
     /// Connected and greeted, not yet answered.
@@ -37,32 +37,32 @@ final class EngineLink {
   private var lines = LineBuffer()
   private var unsent: [UInt8] = []
   private var buffer = [UInt8](repeating: 0, count: 16_384)
-  private(set) var descriptor: Int32 = -1
+  package private(set) var descriptor: Int32 = -1
 
-  init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
+  package init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
     self.paths = paths
     self.trusts = trusts
     self.failOpenAfter = failOpenAfter
     (nextTry, awaySince, heard) = (now, now, now)
   }
 
-  var isConnected: Bool { descriptor >= 0 }
+  package var isConnected: Bool { descriptor >= 0 }
 
   /// Whether an engine governs: it answered the greeting, and is still there.
-  var isGoverned: Bool {
+  package var isGoverned: Bool {
     if case .governed = state { return true }
     return false
   }
 
   /// When cells may run without an engine; `never` while one governs.
-  var releases: Instant {
+  package var releases: Instant {
     isGoverned ? .never : awaySince + (everGoverned ? failOpenAfter : Self.firstPatience)
   }
 
-  var wantsToWrite: Bool { isConnected && !unsent.isEmpty }
+  package var wantsToWrite: Bool { isConnected && !unsent.isEmpty }
 
   /// When `tick` next has something to do.
-  var wake: Instant {
+  package var wake: Instant {
     switch state {
     case .away: nextTry
     case .greeting(let since): since + Self.greetingPatience
@@ -71,7 +71,7 @@ final class EngineLink {
   }
 
   /// Connects when it is time to, and gives up an engine that has fallen silent.
-  func tick(at now: Instant, hello: () -> Hello) {
+  package func tick(at now: Instant, hello: () -> Hello) {
     guard now >= wake else { return }
     if isConnected { lose(at: now) }
     nextTry = now + Self.retryEvery
@@ -95,14 +95,14 @@ final class EngineLink {
     return nil
   }
 
-  func send(_ message: GateMessage, at now: Instant) {
+  package func send(_ message: GateMessage, at now: Instant) {
     guard isConnected else { return }
     unsent += LineCodec.line(message)
     flush(at: now)
   }
 
   /// Sends what can be sent now.
-  func flush(at now: Instant) {
+  package func flush(at now: Instant) {
     while !unsent.isEmpty {
       let sent = unsent.withUnsafeBytes {
         Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -120,7 +120,7 @@ final class EngineLink {
   }
 
   /// Reads what has come. A malformed line or the end of the stream loses the engine; so does its refusal.
-  func receive(at now: Instant) -> [EngineMessage] {
+  package func receive(at now: Instant) -> [EngineMessage] {
     var messages: [EngineMessage] = []
     while isConnected {
       let got = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))

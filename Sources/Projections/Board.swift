@@ -28,6 +28,15 @@ public struct Board: Sendable, Hashable {
 
   public init() {}
 
+  /// The segments that the pasts of all notebooks have together: 8 MB.
+  static let segmentsOfAllMost = 500_000
+
+  /// How long a past each notebook keeps: the whole of `NotebookFacts.segmentsMost` where there are few, less where there
+  /// are many, so that a server's memory does not grow by what a thousand notebooks did.
+  private var segmentsMost: Int {
+    min(NotebookFacts.segmentsMost, max(NotebookFacts.segmentsLeast, Self.segmentsOfAllMost / max(notebooks.count, 1)))
+  }
+
   public subscript(id: NotebookID) -> NotebookFacts? {
     id.number >= 0 && Int(id.number) < notebooks.count ? notebooks[Int(id.number)] : nil
   }
@@ -42,7 +51,7 @@ public struct Board: Sendable, Hashable {
     if entry.event.isForPeople { keep(entry) }
     applyToSession(entry)
     if let id = entry.event.notebook, id.number >= 0, Int(id.number) < notebooks.count {
-      notebooks[Int(id.number)].apply(entry)
+      notebooks[Int(id.number)].apply(entry, segmentsMost: segmentsMost)
     }
   }
 
@@ -157,7 +166,7 @@ public struct NodeFacts: Sendable, Hashable {
 
 extension Event {
   /// Whether the event belongs into the tail that people read.
-  var isForPeople: Bool {
+  public var isForPeople: Bool {
     switch self {
     case .cellWaits, .usageSampled, .backlogChanged: false
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,

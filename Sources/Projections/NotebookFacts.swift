@@ -32,6 +32,8 @@ public struct NotebookFacts: Sendable, Hashable {
 
   /// The longest past that is kept, in segments.
   public static let segmentsMost = 4096
+  /// The past that is kept however many notebooks there are.
+  static let segmentsLeast = 128
 
   init(_ notebook: Notebook, named name: String, opened: Instant) {
     self.notebook = notebook
@@ -58,7 +60,12 @@ public struct NotebookFacts: Sendable, Hashable {
     return low == 0 ? nil : segments[low - 1].state
   }
 
-  mutating func apply(_ entry: Entry) {
+  /// - Parameter segmentsMost: how long a past is kept.
+  mutating func apply(_ entry: Entry, segmentsMost: Int) {
+    let before = segments.count
+    defer {
+      if segments.count > before, before >= segmentsMost { segments.removeFirst(before - segmentsMost * 3 / 4) }
+    }
     switch entry.event {
     case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
       .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .gpusSeen:
@@ -133,7 +140,6 @@ public struct NotebookFacts: Sendable, Hashable {
     since = now
     if let last = segments.last, last.from == now { segments.removeLast() }
     if segments.last?.state == next { return }
-    if segments.count >= Self.segmentsMost { segments.removeFirst(Self.segmentsMost / 4) }
     segments.append(Segment(state: next, from: now))
   }
 

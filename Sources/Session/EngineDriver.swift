@@ -14,12 +14,15 @@ struct EngineDriver {
   private var keeper: ForecasterKeeper?
   private let writer: SessionWriter?
   private let board: BoardBox
+  private let meters: MeterBox
+  /// Told of what is in the history, on the engine's thread; it must be quick.
+  private let hears: (@Sendable ([Entry]) -> Void)?
   private var pending: [Entry] = []
 
   /// - Throws: `Refusal` where there is no such policy.
   init(
     policy: String, forecaster: Forecaster = Forecaster(), keeper: ForecasterKeeper? = nil, writer: SessionWriter?,
-    board: BoardBox
+    board: BoardBox, meters: MeterBox = MeterBox(), hears: (@Sendable ([Entry]) -> Void)? = nil
   ) throws(Refusal) {
     #if DEBUG
       let settings = Scheduler.Settings(checksInvariants: true)
@@ -31,6 +34,8 @@ struct EngineDriver {
     self.keeper = keeper
     self.writer = writer
     self.board = board
+    self.meters = meters
+    self.hears = hears
   }
 
   var state: SchedulerState { scheduler.state }
@@ -41,6 +46,9 @@ struct EngineDriver {
   /// Why the history does not hold everything, or what was learned is not kept; nil where all is well.
   var trouble: String? { writer?.trouble ?? keeper?.trouble }
 
+  /// Entries that are not in the history yet, and those that were given up.
+  var unwritten: (waiting: Int64, lost: Int64) { (writer?.entriesWaiting ?? 0, writer?.entriesLost ?? 0) }
+
   /// A forecast for a cell about to be submitted.
   func forecast(_ source: CellSource, _ demand: Demand, in id: NotebookID) -> CellForecast? {
     forecaster.forecast(source, demand, in: id)
@@ -49,7 +57,7 @@ struct EngineDriver {
   /// Lets the engine decide. Nothing is done about it before `commit`.
   mutating func handle(_ input: Input, at instant: Instant) {
     let before = state.sequence
-    scheduler.handle(input, at: instant)
+    meters.time({ $0.decided(in: $1) }, { scheduler.handle(input, at: instant) })
     let entries = scheduler.ledger.entries
     for entry in entries { forecaster.learn(from: entry) }
     writer?.take(input, at: instant, after: before, bringing: entries)
@@ -62,10 +70,12 @@ struct EngineDriver {
       if writer?.trouble != nil { writer?.flush(frames: frames) }
       return ([], [])
     }
-    writer?.flush(frames: frames)
+    if let writer { meters.time({ $0.committed(in: $1) }, { _ = writer.flush(frames: frames) }) }
     let entries = pending
     pending.removeAll(keepingCapacity: true)
     board.update { board in for entry in entries { board.apply(entry) } }
+    meters.update { book in for entry in entries { book.apply(entry) } }
+    hears?(entries)
     if let last = entries.last { keeper?.keep(forecaster, session: session, upTo: last) }
     return (entries, entries.compactMap(Effect.init(of:)))
   }

@@ -23,7 +23,7 @@ struct GateDesk {
   private var pings = PingRound()
   /// Whose name for itself means which notebook; of those that are open.
   private var notebooks: [GateName: NotebookID] = [:]
-  private var gates: [NotebookID: GateName] = [:]
+  private var gateNames: [NotebookID: GateName] = [:]
   private let notebooksPerUser: Int
   /// Nil once everybody is back who was awaited.
   private var recovery: Recovery?
@@ -107,7 +107,7 @@ struct GateDesk {
     if let known = notebooks[gate], driver.state[known].state != .gone {
       id = known
       orphans.removeAll { $0.notebook == id }
-    } else if gates.values.count(where: { $0.user == gate.user }) >= notebooksPerUser {
+    } else if gateNames.values.count(where: { $0.user == gate.user }) >= notebooksPerUser {
       connection.refuse("\(gate.user) has \(notebooksPerUser) notebooks open here, and a user can have no more")
       return
     } else {
@@ -118,7 +118,7 @@ struct GateDesk {
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
       notebooks[gate] = id
-      gates[id] = gate
+      gateNames[id] = gate
       repeatStandingOrders(of: gate, id, &driver, at: now)
     }
     recovery?.awaited?.remove(gate)
@@ -235,7 +235,7 @@ struct GateDesk {
     for orphan in gone {
       kernels[orphan.notebook] = nil
       deferred.removeAll { $0.notebook == orphan.notebook }
-      if let gate = gates.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
+      if let gate = gateNames.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
     }
   }
@@ -257,6 +257,9 @@ struct GateDesk {
   }
 
   private static let pingLine = LineCodec.line(EngineMessage.ping)
+
+  /// How many gates are connected.
+  var gates: Int { connections.count }
 
   /// Whether a notebook waits for its gate to come back.
   var hasOrphans: Bool { !orphans.isEmpty }

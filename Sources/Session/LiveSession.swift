@@ -24,6 +24,8 @@ public final class LiveSession: @unchecked Sendable {
     public var note = ""
     /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
     public var evictsGPUMemory = false
+    /// Told of entries once they are in the history, on the engine's thread; it must be quick.
+    public var hears: (@Sendable ([Entry]) -> Void)?
     /// Whom the gates tell what a held cell waits for.
     public var telling = Telling()
     /// Who may connect to the socket: 0600 for the owner alone.
@@ -48,6 +50,8 @@ public final class LiveSession: @unchecked Sendable {
 
   public let clock = SessionClock()
   public let board = BoardBox()
+  /// What has been counted and measured so far.
+  public let meters = MeterBox()
   /// The session's number in the history; 0 where nothing is recorded, or nothing yet.
   public var number: Int64 { mailbox.withLock { $0.number } }
 
@@ -58,7 +62,22 @@ public final class LiveSession: @unchecked Sendable {
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
+    var facts = Facts()
   }
+
+  /// What a scrape wants to know beside the board.
+  public struct Facts: Sendable, Hashable {
+    /// Gates that are connected.
+    public var gates = 0
+    /// Connections of consoles and other clients, and of those who have not said yet who they are.
+    public var consoles = 0
+    /// Entries that wait to be written, and those that were given up.
+    public var entriesWaiting: Int64 = 0
+    public var entriesLost: Int64 = 0
+  }
+
+  /// The facts as of the last turn of the engine's thread.
+  public var facts: Facts { mailbox.withLock { $0.facts } }
 
   private let mailbox = Mutex(Mailbox())
   private let wake: Int32 = celltop_eventfd()
@@ -69,7 +88,7 @@ public final class LiveSession: @unchecked Sendable {
   private var tracedNumber: Int64 = 0
   private var driver: EngineDriver
   private var desk: GateDesk
-  private var sampler: UsageSampler
+  private let sampler: UsageSampler
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
@@ -100,11 +119,11 @@ public final class LiveSession: @unchecked Sendable {
     let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
     driver = try EngineDriver(
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
-      board: board)
+      board: board, meters: meters, hears: configuration.hears)
     desk = GateDesk(
       defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
       telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser)
-    sampler = UsageSampler(node: nodeDriver)
+    sampler = UsageSampler(node: nodeDriver) { [wake] in celltop_eventfd_signal(wake) }
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     if let recovery { desk.recover(recovery, &driver, at: clock.now) }
     _ = driver.commit()
@@ -178,6 +197,7 @@ extension LiveSession {
     while true {
       let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
+      defer { meters.update { $0.turned(in: clock.now - now) } }
       celltop_eventfd_clear(wake)
       let mail = takeMail()
       for command in mail.commands { driver.handle(.command(command), at: now) }
@@ -189,6 +209,7 @@ extension LiveSession {
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
       if mail.isStopping {
+        sampler.end()
         _ = commit()
         driver.end()
         tellTrouble()
@@ -219,8 +240,11 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let (trouble, number) = (driver.trouble, driver.session)
-    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
+    let (trouble, number, unwritten) = (driver.trouble, driver.session, driver.unwritten)
+    let others = max((reception?.connectionCount ?? 0) - connections.count, 0)
+    let facts = Facts(
+      gates: desk.gates, consoles: others, entriesWaiting: unwritten.waiting, entriesLost: unwritten.lost)
+    mailbox.withLock { ($0.trouble, $0.number, $0.facts) = (trouble, number, facts) }
     guard number != tracedNumber else { return }
     tracedNumber = number
     listener?.leave(trace: "\(number)")
@@ -271,13 +295,10 @@ extension LiveSession {
   }
 
   private func sample(at now: Instant) {
+    for (id, usage) in sampler.take() { driver.handle(.observation(.usageSampled(id, usage)), at: now) }
     guard driver.state.runningCount > 0 else { return sampler.rest() }
     guard sampler.isDue(at: now) else { return }
-    let running = driver.state.notebooks.indices.map { NotebookID(Int32($0)) }.filter {
-      driver.state[$0].state == .running
-    }
-    for (id, usage) in sampler.sample(running.compactMap { id in desk.kernels[id].map { (id, $0) } }, at: now) {
-      driver.handle(.observation(.usageSampled(id, usage)), at: now)
-    }
+    let running = driver.state.running.sorted { $0.number < $1.number }
+    sampler.begin(running.compactMap { id in desk.kernels[id].map { (id, $0) } }, at: now)
   }
 }

@@ -99,6 +99,12 @@ extension Line {
       }
       found = open.filter { $0.state == state }
       if found.isEmpty { throw fail("no notebook is \(state.word)") }
+    } else if name.hasPrefix("/") {
+      found = open.filter { $0.notebook.path == name }
+      guard found.count == 1 else {
+        let numbers = found.map { "#\($0.notebook.id.number) of \($0.notebook.user)" }.joined(separator: ", ")
+        throw fail(found.isEmpty ? "no notebook of that path is open" : "it could be \(numbers)")
+      }
     } else if let exact = open.first(where: { $0.name == name }) {
       found = [exact]
     } else if let number = Int32(name.hasPrefix("#") ? String(name.dropFirst()) : name) {

@@ -4,5 +4,8 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure celltop itself.",
-    subcommands: [SimulationBench.self, HistoryBench.self, HistoryLoad.self, NodeBench.self])
+    subcommands: [
+      SimulationBench.self, HistoryBench.self, HistoryRecording.self, NodeBench.self, LoadBench.self,
+      RecoveryBench.self, LoadEngine.self,
+    ])
 }

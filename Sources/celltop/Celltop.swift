@@ -14,10 +14,11 @@ struct Celltop: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      LiveCommand.self, DemoCommand.self, ServeCommand.self, ReplayCommand.self, HistoryCommand.self,
+      LiveCommand.self, DemoCommand.self, ServeCommand.self, ControlCommand.self, ReplayCommand.self,
+      HistoryCommand.self,
       SimulateCommand.self,
       CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, KernelspecCommand.self,
-      DoctorCommand.self, GateCommand.self,
+      DoctorCommand.self, ManualCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 

@@ -28,7 +28,8 @@ import Testing
       let seconds = Double(random.next() % 300_000) / 1e6 * (random.next() % 4 == 0 ? 0.02 : 1)
       let hint = Comment(rawValue: "round \(round), CELLTOP_SEED=\(Self.seed)")
       let result = try await Checkout.run(
-        Checkout.celltop, ["bench", "load", path, "--seed", "\(random.next() % 1000)", "--killed-after", "\(seconds)"])
+        Checkout.celltop,
+        ["bench", "record", path, "--seed", "\(random.next() % 1000)", "--killed-after", "\(seconds)"])
       #expect(result.status == 137, hint)
       killed += 1
       guard let told = Self.lastCommit(result.output) else { continue }
@@ -108,7 +109,7 @@ import Testing
       print("saw", len(seen))
       """
     async let recording = Checkout.run(
-      Checkout.celltop, ["bench", "load", path, "--until", folder + "/seen"], seconds: 60)
+      Checkout.celltop, ["bench", "record", path, "--until", folder + "/seen"], seconds: 60)
     let reading = try await Checkout.run(Checkout.python, ["-c", program, path], seconds: 60)
     try Data().write(to: URL(fileURLWithPath: folder + "/seen"))
     #expect(reading.status == 0 && reading.output == "saw 10\n", "\(reading.errors)")

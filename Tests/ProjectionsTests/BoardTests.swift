@@ -221,6 +221,24 @@ import Testing
     #expect(facts.state(at: Instant(seconds: 99)) == .thinking)
   }
 
+  @Test("keeps a shorter past of each notebook where there are many, so that memory does not grow with them")
+  func manyPasts() throws {
+    var tape = Tape(cores: 4)
+    let ids = (0..<1000).map { tape.open("n\($0)") }
+    for turn in 0..<1200 {
+      for id in ids.prefix(2) {
+        let cell = tape.queue(id, at: Double(turn) * 3)
+        tape.add(.cellEnded(cell, id, .ok), at: Double(turn) * 3 + 1)
+      }
+    }
+    let most = Board.segmentsOfAllMost / 1000
+    for id in ids.prefix(2) {
+      let facts = try #require(tape.board[id])
+      #expect(facts.segments.count <= most + 1 && facts.segments.count >= most * 3 / 4)
+      #expect(facts.segments.last?.state == .thinking && facts.cellsEnded == 1200)
+    }
+  }
+
   @Test("keeps a bounded past: events, markers, answers, segments")
   func bounds() throws {
     var tape = Tape()

@@ -100,7 +100,9 @@ public final class SessionWriter {
     self.retrySpan = retrySpan
     self.pendingBytesMost = pendingBytesMost
     self.path = path
-    opening = { [path] () throws(HistoryError) in try HistoryStore(path: path) }
+    opening = { [path] () throws(HistoryError) in
+      try HistoryStore(path: path, checkpointer: Checkpointer(path: path))
+    }
     packer = LogPacker(after: 0)
     flush(insists: true)
   }

@@ -272,10 +272,10 @@ private final class PruneBox: @unchecked Sendable {
   var report: Result<PruneReport, any Error>?
 }
 
-/// `celltop bench load`: records until it is killed, telling what it has committed; what the crash tests kill.
-struct HistoryLoad: ParsableCommand {
+/// `celltop bench record`: records until it is killed, telling what it has committed; what the crash tests kill.
+struct HistoryRecording: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "load", abstract: "Record a simulated session into a file until killed, telling each commit.",
+    commandName: "record", abstract: "Record a simulated session into a file until killed, telling each commit.",
     shouldDisplay: false)
 
   @Argument(help: "The history file.") var path: String

@@ -10,11 +10,12 @@ struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Schedule this node's notebooks without a screen; consoles attach to it.",
     discussion: """
-      Stays in the foreground and tells what happens on standard error. SIGTERM and SIGINT end it: the kernels go on \
-      without it. Docs/PROTOCOL.md says how programs speak with it.
+      Stays in the foreground and logs to standard error, or to systemd's journal. SIGTERM and SIGINT end it: the kernels \
+      go on without it. Docs/PROTOCOL.md says how programs speak with it, Docs/OPERATIONS.md how to run it.
       """)
 
   @OptionGroup var options: EngineOptions
+  @OptionGroup var reporting: ReportOptions
 
   @Option(help: "Where to listen (default: where this user's gates look; see --shared).", completion: .file())
   var socket: String?
@@ -31,18 +32,25 @@ struct ServeCommand: ParsableCommand {
       let environment = ProcessInfo.processInfo.environment
       let path =
         socket ?? (shared ? SocketPath.systemWide : SocketPath.standard(environment: environment, uid: getuid()))
-      let session = try LiveRun.session(options, socket: path, note: "", isShared: shared, needsConsole: withConsole)
+      DescriptorLimit.raise()
+      let reports = try ServerReports(reporting)
+      defer { reports.end() }
+      let session = try LiveRun.session(
+        options, socket: path, note: "", isShared: shared, needsConsole: withConsole, hears: reports.hears)
       let why = WhyEnded()
       session.callOnStopAsked { text in
         why.text = text
         kill(getpid(), SIGTERM)
       }
       session.start()
-      Tool.progress("celltop serves at \(path)")
+      do { try reports.begin(session, at: path) } catch {
+        session.stop("\(error)")
+        throw error
+      }
       let signal = signals.wait()
       let text = why.text ?? "signal \(signal)"
+      reports.ending(text)
       session.stop(text)
-      Tool.progress("celltop ends: \(text)")
     }
   }
 }

@@ -9,16 +9,22 @@ enum ChildProcess {
 
   /// Starts `arguments[0]`; its output goes to the file `log`.
   ///
-  /// - Parameter leadsSession: whether it is in a session of its own, so that a terminal's end does not reach it.
+  /// - Parameters:
+  ///   - input: what it reads as its standard input; nil for nothing.
+  ///   - leadsSession: whether it is in a session of its own, so that a terminal's end does not reach it.
   /// - Returns: its process number, which is that of its group, too.
   /// - Throws: `ToolError` with the system's reason.
   static func spawn(
-    _ arguments: [String], environment: [String: String], log: String, leadsSession: Bool = false
+    _ arguments: [String], environment: [String: String], log: String, input: Int32? = nil, leadsSession: Bool = false
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    if let input {
+      posix_spawn_file_actions_adddup2(&actions, input, 0)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    }
     posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
 

@@ -40,11 +40,11 @@ final class LiveRun {
   /// - Parameters:
   ///   - isShared: whether every user of the node may connect.
   ///   - needsConsole: whether it ends when the last console has left.
+  ///   - hears: told of entries once they are in the history, on the engine's thread; it must be quick.
   static func session(
-    _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false
-  )
-    throws -> LiveSession
-  {
+    _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false,
+    hears: (@Sendable ([Entry]) -> Void)? = nil
+  ) throws -> LiveSession {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
     let capacity = driver.capacity()
@@ -65,6 +65,7 @@ final class LiveRun {
     (configuration.access, configuration.limits) = (server.access, server.limits)
     configuration.socketMode = isShared ? 0o666 : 0o600
     configuration.needsConsole = needsConsole
+    configuration.hears = hears
     configuration.server = "celltop \(Celltop.version)"
     let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     return try LiveSession(configuration, on: driver, history: history)

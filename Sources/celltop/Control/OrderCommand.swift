@@ -1,0 +1,181 @@
+import ArgumentParser
+import Domain
+import Foundation
+import Projections
+import ServerLink
+import Verbs
+
+/// `celltop ctl VERB …`: gives one order, to one notebook or several.
+struct OrderCommand<Word: OrderWord>: ParsableCommand {
+  static var configuration: CommandConfiguration {
+    let word = Word.word
+    return CommandConfiguration(
+      commandName: word.name, abstract: word.summary.prefix(1).uppercased() + word.summary.dropFirst() + ".",
+      usage:
+        "celltop ctl \(word.usage)\(OrderLine.isAboutNotebooks(word.name) ? " on NOTEBOOK[,…]" : "") [because WHY] [--json] [--dry-run] [--key KEY]",
+      aliases: word.others)
+  }
+
+  @Argument(
+    parsing: .allUnrecognized, help: "What follows the word, as on the console's command line.",
+    completion: .custom { words, index, _ in OrderLine.completion(of: words, at: index) })
+  var rest: [String] = []
+
+  @Option(help: "Why: it is kept in the history, and shown beside the order.")
+  var why: String?
+
+  @Flag(help: "Say what would be ordered, and order nothing.")
+  var dryRun = false
+
+  @Option(
+    help: """
+      Names the order, from 1 to 9007199254740992: given again it is not done again, and gets the first answer. Where one \
+      line orders several things, they are numbered from it on.
+      """)
+  var key: UInt64?
+
+  @OptionGroup var control: ControlOptions
+
+  func validate() throws {
+    if let key, !(1...Order.keyMost).contains(key) {
+      throw ValidationError("--key is a number from 1 to \(Order.keyMost)")
+    }
+    _ = try line()
+  }
+
+  func run() throws {
+    try control.reporting {
+      var report = OrderReport(isDryRun: dryRun)
+      let line = try self.line()
+      let (connection, fold) = try control.board()
+      let orders = try line.orders(on: fold.board)
+      for refused in orders.refused {
+        report.add(fold.board.name(of: refused.notebook), line.act.word, refused.refusal)
+      }
+      let first = key ?? ServerConnection.newKey()
+      for (number, verb) in orders.verbs.enumerated() {
+        let sentence = fold.board.sentence(verb)
+        if dryRun {
+          report.add(sentence, verb)
+          continue
+        }
+        let key = (first - 1 &+ UInt64(number)) % Order.keyMost + 1
+        do throws(AttachError) {
+          let answer = try connection.command(
+            Order(key: key, verb: verb, why: line.why, instance: connection.welcome.instance))
+          report.add(sentence, verb, answer)
+        } catch {
+          throw ToolError(
+            "\(error). Whether '\(sentence)' was obeyed is not known; say it again with --key \(key), which does it once"
+          )
+        }
+      }
+      if control.json { try control.print(report) } else { print(report.text) }
+      if !report.isDone { throw ExitCode(1) }
+    }
+  }
+
+  /// The order as the grammar reads it.
+  private func line() throws -> Line {
+    do throws(ParseError) {
+      var line = try OrderLine.read([Word.name] + rest)
+      if let why { line.why = why.printable(at: 200) }
+      return line
+    } catch { throw ValidationError("\(error)") }
+  }
+}
+
+/// Words of a shell's command line as one line of the grammar.
+enum OrderLine {
+  /// - Throws: `ParseError`, also where it does not say whom it means: ctl has no cursor.
+  static func read(_ words: [String]) throws(ParseError) -> Line {
+    var line = try Line(parsing: try words.map(quoted).joined(separator: " "))
+    guard line.act.isAboutNotebooks else { return line }
+    switch line.whom {
+    case .all: break
+    case .these(let names): line.whom = .these(names.map(absolute))
+    case .shown, .tagged, .filtered:
+      throw ParseError(
+        reading: "the command", text: line.text, because: "it does not say which notebook",
+        mend: "\(line.act.text) on churn")
+    }
+    return line
+  }
+
+  static func isAboutNotebooks(_ word: String) -> Bool { !["drain", "undrain", "policy"].contains(word) }
+
+  /// A shell has taken the quotes off; the grammar wants them where there are blanks.
+  private static func quoted(_ word: String) throws(ParseError) -> String {
+    guard !word.contains("\"") else {
+      throw ParseError(reading: "the command", text: word, because: "a quote stands in a word", mend: "hold on churn")
+    }
+    return word.isEmpty || word.contains(where: { $0 == " " || $0 == "\t" }) ? "\"\(word)\"" : word
+  }
+
+  /// `./a.ipynb` as the server knows it.
+  private static func absolute(_ name: String) -> String {
+    guard name.hasPrefix("./") || name.hasPrefix("../") || (name.hasSuffix(".ipynb") && name.contains("/")) else {
+      return name
+    }
+    return URL(fileURLWithPath: name).standardizedFileURL.path
+  }
+
+  /// What the word at the cursor could be, asked of the server; nothing where none answers at once.
+  static func completion(of words: [String], at index: Int) -> [String] {
+    guard let place = words.firstIndex(of: "ctl"), place + 1 < words.count, index <= words.count else { return [] }
+    let typed = index < words.count ? words[index] : ""
+    let before = words[(place + 1)..<max(place + 1, min(index, words.count))].filter { !$0.hasPrefix("--") }
+    var options = ControlOptions()
+    options.socket = nil
+    let board = (try? options.board(secondsMost: 1))?.fold.board ?? Board()
+    let text = before.joined(separator: " ") + " " + typed
+    let found = Grammar.completion(of: text, on: board, policies: LiveRun.policies)
+    // A list is one word of the shell: what stands before its last comma stays.
+    let head = typed.lastIndex(of: ",").map { String(typed[...$0]) } ?? ""
+    return found.candidates.map { head + $0.trimmingCharacters(in: .whitespaces) }
+  }
+}
+
+/// What became of an order's parts.
+struct OrderReport: Encodable {
+  struct Part: Encodable {
+    var order: String
+    var sentence: String
+    /// Nil in a dry run.
+    var accepted: Bool?
+    var key: UInt64?
+    var sequence: Int64?
+    var cause: String?
+    var text: String?
+  }
+
+  var isDryRun: Bool
+  private(set) var orders: [Part] = []
+
+  init(isDryRun: Bool) { self.isDryRun = isDryRun }
+
+  var isDone: Bool { !orders.contains { $0.accepted == false } }
+
+  mutating func add(_ name: String, _ word: String, _ refusal: Refusal) {
+    orders.append(
+      Part(
+        order: word, sentence: "\(word) \(name)", accepted: false, cause: "\(refusal.cause)", text: refusal.text))
+  }
+
+  mutating func add(_ sentence: String, _ verb: Verb, _ answer: Answered? = nil) {
+    orders.append(
+      Part(
+        order: verb.word, sentence: sentence, accepted: answer?.accepted, key: answer?.key, sequence: answer?.sequence,
+        cause: answer?.cause, text: answer?.text))
+  }
+
+  var text: String {
+    orders.map { part in
+      switch part.accepted {
+      case true?: "\(part.sentence): done"
+      case false?: "\(part.sentence): refused: \(part.text ?? "no reason was given")"
+      case nil: "\(part.sentence): would be ordered"
+      }
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import Domain
+import Foundation
+import Projections
+import ServerLink
+import Session
+
+/// `celltop bench load`: what an engine costs under a thousand gates, and how soon it grants.
+struct LoadBench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "load", abstract: "Measure an engine under many gates: how soon it grants, and what it uses.",
+    discussion: """
+      Starts an engine of its own on a node that is made up, in another process, with a history in a folder of its own; and \
+      connects simulated gates to its socket, each with a process that the engine samples like a kernel's. Their cells \
+      come at random times at a steady rate. Waits are counted for the cells for which there was room, from the moment \
+      before the submission is sent to the moment after the grant is read, in the gates' process. Exit status 1 where a \
+      bound is broken: grant p99 5 ms, a quarter of a core, 150 MB, no growth, no core given twice, no cell lost.
+
+      A soak:  celltop bench load --seconds 3600
+      """)
+
+  @Option(help: "Gates.") var gates = 1000
+  @Option(help: "Cells a second, all gates together.") var rate = 200.0
+  @Option(help: "Seconds to measure for.") var seconds = 600.0
+  @Option(help: "Seconds before the measuring begins.") var warm = 20.0
+  @Option(name: .customLong("run"), help: "Seconds that a cell runs, on the average.") var cellSeconds = 0.25
+  @Option(help: "Cores of the made-up node.") var cores = 256
+  @Option(help: "The policy that decides.") var policy = LiveRun.defaultPolicy
+  @Option(help: "Where the draws begin.") var seed: UInt64 = 1
+  @Option(help: "Consoles that are attached and follow.") var consoles = 20
+  @Flag(help: "Give the gates no processes, so that the engine samples none.") var noProcesses = false
+  @Flag(help: "Let the engine keep no history.") var noHistory = false
+  @Option(help: "Microseconds of wait allowed at the 99th percentile; the other bounds stay.") var allowed = 5000
+  @Flag(help: "Print a JSON object.") var json = false
+
+  func validate() throws {
+    guard (1...20_000).contains(gates), rate > 0, rate <= 100_000, (1...100_000).contains(seconds),
+      (0...10_000).contains(warm), cellSeconds > 0, (1...4096).contains(cores), allowed > 0, (0...64).contains(consoles)
+    else {
+      throw ValidationError(
+        "--gates is from 1 to 20000, --rate up to 100000, --seconds from 1 to 100000, --warm up to 10000, --run above 0, --cores from 1 to 4096, --consoles up to 64"
+      )
+    }
+    guard Double(gates) / rate > cellSeconds else {
+      throw ValidationError(
+        "\(gates) gates cannot submit \(rate) cells a second that run \(cellSeconds) s each. Give more gates, or shorter cells"
+      )
+    }
+  }
+
+  func run() throws {
+    var isWithin = false
+    try Tool.reporting { isWithin = try measure() }
+    if !isWithin { throw ExitCode(1) }
+  }
+
+  private func measure() throws -> Bool {
+    let limit = DescriptorLimit.raise()
+    guard limit > gates + 64 else {
+      throw ToolError("\(gates) gates need as many open files, and \(limit) are allowed. Raise it: ulimit -Hn")
+    }
+    let folder = NSTemporaryDirectory() + "/celltop-load-\(getpid())"
+    try FileManager.default.createDirectory(
+      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let kernels = try IdleProcesses(noProcesses ? 0 : gates)
+    defer { kernels.end() }
+    let engine = try EngineProcess(folder: folder, cores: cores, policy: policy, hasHistory: !noHistory)
+    defer { engine.end() }
+    try engine.awaitListening()
+    var settings = GateCrowd.Settings()
+    (settings.socket, settings.gates, settings.cellsPerSecond) = (engine.socket, gates, rate)
+    (settings.runMean, settings.cores, settings.seed) = (Span(seconds: cellSeconds), cores, seed)
+    settings.kernels = kernels.pids
+    let crowd = try GateCrowd(settings)
+
+    let gates = gates
+    guard crowd.play(until: crowd.now + Span(seconds: 60), { crowd.governed == gates }) else {
+      throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within a minute")
+    }
+    let connected = crowd.now
+    let attach = Attach(client: "celltop bench load", stream: .packed, form: Board.wireForm)
+    let consoles = try (0..<self.consoles).map { _ in try AttachedSession([engine.socket], attach) }
+    for console in consoles { console.start() }
+    defer { for console in consoles { console.leave() } }
+    crowd.play(until: crowd.now + Span(seconds: warm))
+    crowd.startMeasuring()
+    var gauge = try LoadGauge(engine: engine.pid)
+    let end = crowd.now + Span(seconds: seconds)
+    var told = crowd.now
+    while crowd.now < end {
+      crowd.play(until: min(end, crowd.now + Span(seconds: 1)))
+      try gauge.sample()
+      if crowd.now - told >= Span(seconds: 10) {
+        told = crowd.now
+        Tool.progress("bench load: \(Int((end - told).seconds)) s to go, \(crowd.figures.granted) cells granted")
+      }
+    }
+    let measured = crowd.figures
+    crowd.stopSubmitting()
+    crowd.play(until: crowd.now + Span(seconds: 30)) { crowd.cellsInHand == 0 }
+    // Whoever follows has the last entries within a moment.
+    let following = { consoles.count { $0.standing.away == nil && $0.board.take().notebooks.count >= gates } }
+    crowd.play(until: crowd.now + Span(seconds: 5)) { following() == consoles.count }
+    var report = LoadReport(measured, gauge: gauge, allowedMicroseconds: allowed)
+    report.gates = gates
+    (report.consoles, report.consolesLost) = (consoles.count, consoles.count - following())
+    report.connectSeconds = connected.seconds
+    report.cellsLeft = crowd.cellsInHand
+    report.coresGivenTwice = crowd.figures.coresGivenTwice
+    report.refused = crowd.figures.refused
+    report.lastRefusal = crowd.figures.lastRefusal
+    report.gatesLost = crowd.figures.lost
+    print(json ? report.json : report.text)
+    return report.broken.isEmpty
+  }
+}
