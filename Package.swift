@@ -61,10 +61,10 @@ let package = Package(
     module("KernelGate", ["Domain", "GateLink", "JupyterWire", "NodeControl", "CLinux", "CZeroMQ"]),
 
     // The screen.
-    module("Projections", ["Domain"]),
+    module("Projections", ["Domain", "Metrics"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
-    module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
+    module("Console", ["Domain", "Metrics", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
@@ -106,9 +106,10 @@ let package = Package(
     tests("JupyterWire", ["Chance"]),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
-    tests("Projections", ["Chance", "Domain"]),
+    tests("Projections", ["Chance", "Domain", "Metrics"]),
     tests("Canvas", ["Chance"]),
-    tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
+    tests(
+      "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",

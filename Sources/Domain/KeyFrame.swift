@@ -7,6 +7,8 @@ public protocol KeyFrame: Sendable {
   static var frameKind: UInt8 { get }
   /// The version of the packed form. A frame of another version is passed over, and more entries are folded.
   static var frameVersion: UInt8 { get }
+  /// The oldest version that is still read; `frameVersion` where nothing else is said.
+  static var frameVersionLeast: UInt8 { get }
 
   /// The fold of no entries.
   init()
@@ -27,6 +29,10 @@ public protocol KeyFrame: Sendable {
   /// - Parameter closed: what is left of a notebook that the frame counts as closed; nil where nothing is known of it.
   /// - Throws: `PackError` where the bytes are not such a frame.
   init(frame source: inout PackSource, closed: (NotebookID) -> ClosedNotebook?) throws(PackError)
+}
+
+extension KeyFrame {
+  public static var frameVersionLeast: UInt8 { frameVersion }
 }
 
 /// What is left of a notebook after its kernel has ended.

@@ -47,6 +47,7 @@ public final class LiveSession: @unchecked Sendable {
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
+    var kernels: [NotebookID: Int32] = [:]
   }
 
   private let mailbox = Mutex(Mailbox())
@@ -113,6 +114,9 @@ public final class LiveSession: @unchecked Sendable {
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
 
+  /// The process of a notebook's kernel, by its number; nil where none is known.
+  public func kernelProcess(of id: NotebookID) -> Int32? { mailbox.withLock { $0.kernels[id] } }
+
   /// Ends the session: the recording is closed, the socket is gone, gates go on without an engine.
   public func stop() {
     mailbox.withLock { $0.isStopping = true }
@@ -160,8 +164,8 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let (trouble, number) = (driver.trouble, driver.session)
-    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
+    let (trouble, number, kernels) = (driver.trouble, driver.session, desk.kernels)
+    mailbox.withLock { ($0.trouble, $0.number, $0.kernels) = (trouble, number, kernels) }
   }
 
   private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {

@@ -232,8 +232,12 @@ extension RecordedSession {
         db,
         sql: """
           SELECT sequence, digest, frame FROM keyframe
-          WHERE session = ? AND kind = ? AND sequence <= ? AND version = ? ORDER BY sequence DESC LIMIT 1
-          """, arguments: [id, Int64(Fold.frameKind), sequence, Int64(Fold.frameVersion)]
+          WHERE session = ? AND kind = ? AND sequence <= ? AND version BETWEEN ? AND ?
+          ORDER BY sequence DESC LIMIT 1
+          """,
+        arguments: [
+          id, Int64(Fold.frameKind), sequence, Int64(Fold.frameVersionLeast), Int64(Fold.frameVersion),
+        ]
       ).map { ($0[0], $0[1], $0[2]) }
     }
     guard let found else { return Fold() }
