@@ -6,11 +6,11 @@ SHELL := /bin/bash
 
 SOURCES := Sources Tests Package.swift
 # What `clean` leaves in .build.
-KEPT := artifacts checkouts repositories workspace-state.json python python-setup.log setup.lock
+KEPT := conformance artifacts checkouts repositories workspace-state.json python python-setup.log setup.lock
 # The Python of the demo's kernels and of the tests.
 export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
 
-.PHONY: help setup build run test crash bench format lint clean
+.PHONY: help setup build run test conformance crash bench format lint clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +25,16 @@ build: setup ## build the tool and the gate in release
 	swift build -c release --product celltop
 	swift build -c release --product celltop-gate
 
-test: setup ## build, lint and run every test
+test: ## build, lint and run every test
+	@.ci/setup --tests
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift format lint --strict -r $(SOURCES)
 	swift test
+
+# CONFORMANCE='--part lab' runs one part, --again all anew, --list lists them; called again it goes on where it stopped.
+conformance: build ## run other people's suites, kernels and JupyterLab direct and behind the gate; write Docs/CONFORMANCE.md
+	@.ci/setup --tests
+	@$(CELLTOP_PYTHON) Tests/Conformance $(CONFORMANCE)
 
 crash: setup ## kill a recording 200 times at moments drawn by lot, and hold what it left against what it had told
 	CELLTOP_CRASHES=200 swift test --filter CrashTests

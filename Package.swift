@@ -62,9 +62,12 @@ let package = Package(
 
     // The screen.
     module("Projections", ["Domain", "Metrics"]),
+    module("Verbs", ["Domain", "Projections"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
-    module("Console", ["Domain", "Metrics", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
+    module(
+      "Console",
+      ["Domain", "Metrics", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
@@ -107,6 +110,7 @@ let package = Package(
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
     tests("Projections", ["Chance", "Domain", "Metrics"]),
+    tests("Verbs", ["Domain", "Projections"]),
     tests("Canvas", ["Chance"]),
     tests(
       "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas"], files: ["Goldens"]),

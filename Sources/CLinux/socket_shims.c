@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,3 +73,22 @@ int64_t celltop_boottime_us(void) {
 }
 
 ssize_t celltop_send(int fd, const void *bytes, size_t count) { return send(fd, bytes, count, MSG_NOSIGNAL); }
+
+int celltop_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int celltop_epoll_watch(int epoll, int fd, int adds, int reads, int writes) {
+  struct epoll_event event = {.events = (reads ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0), .data.fd = fd};
+  return epoll_ctl(epoll, adds ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+}
+
+int celltop_epoll_forget(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+int celltop_epoll_wait(int epoll, struct celltop_ready *ready, int most, int milliseconds) {
+  struct epoll_event events[256];
+  int count = epoll_wait(epoll, events, most < 256 ? most : 256, milliseconds);
+  for (int i = 0; i < count; i++) {
+    ready[i].fd = events[i].data.fd;
+    ready[i].what = (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? 1 : 0) | (events[i].events & EPOLLOUT ? 2 : 0);
+  }
+  return count;
+}

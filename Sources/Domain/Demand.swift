@@ -96,7 +96,10 @@ public struct DemandComment: Hashable, Sendable, Codable {
     return (found ? comment : nil, problems)
   }
 
-  private mutating func read(word: String) throws(ParseError) {
+  /// Reads one word, such as `cores=1-4`, over what is there.
+  ///
+  /// - Throws: `ParseError` where it is no demand.
+  public mutating func read(word: String) throws(ParseError) {
     func fail(_ why: String) -> ParseError {
       ParseError(reading: "the demand", text: word, because: why, mend: "cores=4 gpus=1 memory=8G")
     }

@@ -61,6 +61,10 @@ public enum Event: Hashable, Sendable {
   case invariantBroken(String)
   /// What the notebook kept in GPU memory was saved to the host's, and has to be restored before its next GPU cell.
   case memoryEvicted(NotebookID, Reason)
+  /// An operator wants the cell suspended later: at `due`, or, where that is nil, its notebook held once it has ended.
+  case suspensionPlanned(NotebookID, CellID, due: Instant?)
+  /// What was planned for the cell was called off.
+  case suspensionCalledOff(NotebookID, CellID)
 
   public var kind: EventKind {
     switch self {
@@ -96,6 +100,8 @@ public enum Event: Hashable, Sendable {
     case .usageSampled: .usageSampled
     case .invariantBroken: .invariantBroken
     case .memoryEvicted: .memoryEvicted
+    case .suspensionPlanned: .suspensionPlanned
+    case .suspensionCalledOff: .suspensionCalledOff
     }
   }
 
@@ -107,7 +113,7 @@ public enum Event: Hashable, Sendable {
     case .kernelReady(let id), .kernelDied(let id), .notebookClosed(let id), .backlogChanged(let id, _),
       .priorityChanged(let id, _), .pinned(let id, _), .unpinned(let id), .held(let id), .released(let id),
       .resumeOrdered(let id, _), .demandOverridden(let id, _), .effectFailed(let id, _, _), .usageSampled(let id, _),
-      .memoryEvicted(let id, _):
+      .memoryEvicted(let id, _), .suspensionPlanned(let id, _, _), .suspensionCalledOff(let id, _):
       id
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.notebook
     case .cellWaits(_, let id, _), .cellStarted(_, let id, _, _), .cellResized(_, let id, _, _),
@@ -153,4 +159,6 @@ public enum EventKind: UInt8, Hashable, Sendable, CaseIterable {
   case usageSampled = 29
   case invariantBroken = 30
   case memoryEvicted = 31
+  case suspensionPlanned = 33
+  case suspensionCalledOff = 34
 }

@@ -45,14 +45,31 @@ public enum Verb: Hashable, Sendable {
   case setPolicy(String)
   /// What every later cell of the notebook asks for, whatever else says; nil takes the override back.
   case overrideDemand(NotebookID, Demand?)
+  /// Suspend the cell when the span has passed, should it still run then; until that it can be called off.
+  case suspendAfter(NotebookID, cell: CellID, Span)
+  /// Let the cell end, and hold its notebook from then on; until that it can be called off.
+  case suspendAtEnd(NotebookID, cell: CellID)
+  /// Take back a `suspendAfter` or `suspendAtEnd` that has not happened yet.
+  case callOff(NotebookID, cell: CellID)
 
   /// The notebook that it is about; nil where it is about the node or the policy.
   public var notebook: NotebookID? {
     switch self {
     case .suspend(let id, _), .resume(let id, _), .interrupt(let id, _), .setPriority(let id, _), .pin(let id, _),
-      .unpin(let id), .hold(let id), .release(let id), .overrideDemand(let id, _):
+      .unpin(let id), .hold(let id), .release(let id), .overrideDemand(let id, _), .suspendAfter(let id, _, _),
+      .suspendAtEnd(let id, _), .callOff(let id, _):
       id
     case .drain, .undrain, .setPolicy: nil
+    }
+  }
+
+  /// The cell that was on the screen when the order was given; nil where it is about no cell.
+  public var cell: CellID? {
+    switch self {
+    case .suspend(_, let cell), .resume(_, let cell), .interrupt(_, let cell), .suspendAfter(_, let cell, _),
+      .suspendAtEnd(_, let cell), .callOff(_, let cell):
+      cell
+    case .setPriority, .pin, .unpin, .hold, .release, .drain, .undrain, .setPolicy, .overrideDemand: nil
     }
   }
 }
@@ -80,6 +97,9 @@ public enum Observation: Hashable, Sendable {
 }
 
 extension Verb {
+  /// The shortest and the longest grace of a suspension.
+  public static let graces = Span(seconds: 1)...Span(seconds: 86_400)
+
   /// One word, as the palette and the audit name it.
   public var word: String {
     switch self {
@@ -95,6 +115,9 @@ extension Verb {
     case .undrain: "undrain"
     case .setPolicy: "policy"
     case .overrideDemand: "demand"
+    case .suspendAfter: "suspend-after"
+    case .suspendAtEnd: "suspend-at-end"
+    case .callOff: "call-off"
     }
   }
 }

@@ -174,6 +174,18 @@ public enum NotebookState: UInt8, Hashable, Sendable, CaseIterable {
   }
 }
 
+/// What an operator has planned for a notebook's cell.
+@frozen public struct PlannedSuspension: Hashable, Sendable {
+  public var cell: CellID
+  /// When the cell is suspended, should it still run; nil where its notebook is held once it has ended.
+  public var due: Instant?
+
+  @inlinable public init(_ cell: CellID, due: Instant?) {
+    self.cell = cell
+    self.due = due
+  }
+}
+
 /// What a notebook's process tree really used, between two samples.
 @frozen public struct Usage: Hashable, Sendable {
   /// Processor time per wall time, in thousandths of a core.

@@ -62,6 +62,38 @@ extension Scheduler {
         if let refusal = ledger.state[ledger.state[id].node].node.refusal(of: demand) { throw refusal }
       }
       return [.demandOverridden(id, demand)]
+    case .suspendAfter, .suspendAtEnd, .callOff: return try plan(verb)
+    }
+  }
+
+  /// What an order about a later suspension brings.
+  private func plan(_ verb: Verb) throws(Refusal) -> [Event] {
+    guard let id = verb.notebook, let cell = verb.cell else { return [] }
+    if case .suspendAfter(_, _, let grace) = verb {
+      try demandState(id, cell, [.running], "only a running cell can be suspended; hold a waiting one with h")
+      guard Verb.graces.contains(grace) else {
+        throw Refusal(.outOfRange, "a grace is from 1 s to 24 h, and \(grace.seconds) s is not")
+      }
+      return [.suspensionPlanned(id, cell, due: ledger.now + grace)]
+    }
+    try demandState(id, cell, [.queued, .running, .suspended], "it has no cell")
+    if case .suspendAtEnd = verb { return [.suspensionPlanned(id, cell, due: nil)] }
+    guard ledger.state[id].planned != nil else { throw Refusal(.wrongState, "nothing is planned for its cell") }
+    return [.suspensionCalledOff(id, cell)]
+  }
+
+  /// Suspends the running cells whose grace is over.
+  mutating func suspendAsPlanned() {
+    for id in ledger.state.running.sorted() {
+      guard let due = ledger.state[id].planned?.due, due <= ledger.now else { continue }
+      ledger.suspend(id, because: Reason(.operatorSuspended))
+    }
+  }
+
+  /// A grace that runs out wakes the engine; one that ran out while its cell did not run waits until it does.
+  mutating func wakeForPlans() {
+    for id in ledger.state.running {
+      if let due = ledger.state[id].planned?.due { ledger.wake(at: max(due, ledger.now)) }
     }
   }
 

@@ -4,7 +4,9 @@ import Domain
 /// last priority and how long its cells ran; `forgettingTheClosed` says what that leaves out.
 extension SchedulerState: KeyFrame {
   public static let frameKind: UInt8 = 1
-  public static let frameVersion: UInt8 = 2
+  /// 2 has no planned suspensions, and is read as it stands.
+  public static let frameVersion: UInt8 = 3
+  public static let frameVersionLeast: UInt8 = 2
 
   public func packFrame(into sink: inout PackBytes) {
     sink.put(now)
@@ -78,6 +80,7 @@ extension SchedulerState: KeyFrame {
       case .suspended: suspendedCount += 1
       case .starting, .thinking, .gone: break
       }
+      if slot.planned != nil { plannedCount += 1 }
       if let pin = slot.pin {
         pinnedCount += 1
         if pin.reserves { reserving.append(slot.cell.notebook) }
@@ -149,6 +152,7 @@ extension NotebookSlot {
     static let started = Rare(rawValue: 32)
     static let wait = Rare(rawValue: 64)
     static let residency = Rare(rawValue: 128)
+    static let planned = Rare(rawValue: 512)
   }
 
   func pack(into sink: inout PackBytes) {
@@ -161,6 +165,7 @@ extension NotebookSlot {
     if started != nil { rare.insert(.started) }
     if wait != nil { rare.insert(.wait) }
     if residency != nil { rare.insert(.residency) }
+    if planned != nil { rare.insert(.planned) }
     sink.put(UInt64(state.rawValue))
     sink.put(rare.rawValue)
     sink.put(node)
@@ -176,6 +181,7 @@ extension NotebookSlot {
     if let started { sink.put(started) }
     if let wait { sink.put(wait) }
     if let residency { sink.put(residency) }
+    if let planned { sink.put(planned) }
   }
 
   init(_ notebook: Notebook, from source: inout PackSource) throws(PackError) {
@@ -202,6 +208,7 @@ extension NotebookSlot {
     if rare.contains(.started) { started = try source.value() }
     if rare.contains(.wait) { wait = try source.value() }
     if rare.contains(.residency) { residency = try source.value() }
+    if rare.contains(.planned) { planned = try source.value() }
     guard cell.notebook == notebook.id else { throw PackError("a notebook has another's cell") }
   }
 }

@@ -104,6 +104,7 @@ public struct Scheduler: Sendable {
   }
 
   private mutating func decide() {
+    if ledger.state.plannedCount > 0 { suspendAsPlanned() }
     if ledger.state.pinnedCount > 0 { followPins() }
     if policyIsNew {
       policy.prepare(for: ledger.state)
@@ -116,6 +117,7 @@ public struct Scheduler: Sendable {
       }
     }
     policy.decide(&ledger)
+    if ledger.state.plannedCount > 0 { wakeForPlans() }
     if settings.checksInvariants {
       for text in ledger.state.brokenInvariants() { ledger.emit(.invariantBroken(text)) }
     }
@@ -176,12 +178,19 @@ extension Scheduler {
     guard isOpen(id), ledger.state.hasCell(id),
       ledger.state.notebooks[Int(id.number)].cell.id == cell
     else { return }
+    emitEnd(cell, id, outcome)
+  }
+
+  /// Ends the cell, and holds its notebook where an operator planned that.
+  private mutating func emitEnd(_ cell: CellID, _ id: NotebookID, _ outcome: CellOutcome) {
+    let plan = ledger.state.plannedCount > 0 ? ledger.state.notebooks[Int(id.number)].planned : nil
     ledger.emitEnded(cell, id, outcome)
+    if let plan, plan.due == nil, !ledger.state.notebooks[Int(id.number)].isHeld { ledger.emit(.held(id)) }
   }
 
   private mutating func endAsLost(_ id: NotebookID) {
     guard ledger.state.hasCell(id) else { return }
-    ledger.emitEnded(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost)
+    emitEnd(ledger.state.notebooks[Int(id.number)].cell.id, id, .lost)
   }
 
   /// The cell with its number, from a submission.

@@ -58,6 +58,12 @@ public struct NotebookSlot: Sendable, Hashable {
     set { change { $0.demandOverride = newValue } }
   }
 
+  /// What an operator has planned for the cell.
+  public var planned: PlannedSuspension? {
+    get { isSetAside ? aside.values?.planned : nil }
+    set { if newValue != nil || isSetAside { change { $0.planned = newValue } } }
+  }
+
   /// Why the cell waits, as last explained.
   public var wait: Wait? {
     get { aside.values?.wait }
@@ -97,6 +103,7 @@ private indirect enum Aside: Sendable, Hashable {
     var demandOverride: Demand?
     var wait: Wait?
     var residency: Residency?
+    var planned: PlannedSuspension?
   }
 
   var values: Values? {
@@ -231,6 +238,8 @@ extension NotebookSlot {
   public internal(set) var running: [NotebookID] = []
   /// How many notebooks that are not gone have a pin.
   public internal(set) var pinnedCount = 0
+  /// How many notebooks have a cell for which a suspension is planned.
+  public internal(set) var plannedCount = 0
 
   public init() {}
 
@@ -325,8 +334,11 @@ extension SchedulerState {
     case .cellRefused(let cell, _): lastCell = cell.id
     case .kernelReady(let id):
       if notebooks[Int(id.number)].state == .starting { notebooks[Int(id.number)].state = .thinking }
+    case .suspensionPlanned(let id, let cell, let due): plan(PlannedSuspension(cell, due: due), for: id)
+    case .suspensionCalledOff(let id, _): plan(nil, for: id)
     case .notebookClosed(let id):
       notebooks[Int(id.number)].state = .gone
+      plan(nil, for: id)
       vacate(id)
       setPin(nil, of: id)
     case .backlogChanged(let id, let count): notebooks[Int(id.number)].backlog = count
@@ -400,7 +412,15 @@ extension SchedulerState {
     notebooks[Int(id.number)].allotment = allotment
   }
 
+  private mutating func plan(_ planned: PlannedSuspension?, for id: NotebookID) {
+    guard plannedCount > 0 || planned != nil else { return }
+    let index = Int(id.number)
+    plannedCount += (planned == nil ? 0 : 1) - (notebooks[index].planned == nil ? 0 : 1)
+    notebooks[index].planned = planned
+  }
+
   mutating func suspend(_ id: NotebookID, byOperator: Bool, at now: Instant) {
+    if byOperator { plan(nil, for: id) }
     runningCount -= 1
     suspendedCount += 1
     giveBack(of: id)
@@ -425,6 +445,7 @@ extension SchedulerState {
     case .starting, .thinking, .gone: return
     }
     ended += 1
+    plan(nil, for: id)
     if notebooks[index].holdsMemory {
       notebooks[index].holdsMemory = false
       let node = Int(notebooks[index].allotment.node.number)

@@ -80,6 +80,9 @@ extension Event {
       return ("usageSampled", [Field("millicores", usage.millicores), Field("memory", usage.memory.count)])
     case .invariantBroken(let text): return ("invariantBroken", [Field("text", text)])
     case .memoryEvicted(_, let reason): return ("memoryEvicted", reason.exported)
+    case .suspensionPlanned(_, let cell, let due):
+      return ("suspensionPlanned", [Field("cell", cell.number), Field("due", .optional(due?.microseconds))])
+    case .suspensionCalledOff(_, let cell): return ("suspensionCalledOff", [Field("cell", cell.number)])
     }
   }
 
@@ -89,7 +92,8 @@ extension Event {
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.id
     case .cellWaits(let id, _, _), .cellStarted(let id, _, _, _), .cellResized(let id, _, _, _),
       .cellSuspended(let id, _, _), .cellResumed(let id, _, _, _), .interruptRequested(let id, _),
-      .cellEnded(let id, _, _), .resumeOrdered(_, let id):
+      .cellEnded(let id, _, _), .resumeOrdered(_, let id), .suspensionPlanned(_, let id, _),
+      .suspensionCalledOff(_, let id):
       id
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .priorityChanged, .pinned, .unpinned, .held, .released, .demandOverridden, .commandAccepted,

@@ -69,7 +69,7 @@ public struct PerfettoTrace {
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellRefused, .cellWaits, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted:
+      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
     if let id = entry.event.notebook, let state = board[id]?.state, state != before { turn(id, to: state, now) }

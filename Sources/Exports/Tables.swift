@@ -132,7 +132,7 @@ struct TableReader {
           ]))
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged, .cellWaits,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
-      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
+      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

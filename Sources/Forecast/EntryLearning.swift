@@ -20,7 +20,7 @@ extension Forecaster {
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged, .cellRefused,
       .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
-      .invariantBroken, .memoryEvicted:
+      .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -171,7 +171,8 @@ public struct Dynamic: Policy {
       reenter(id, in: state)
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellRefused,
       .cellWaits, .cellStarted, .cellResumed, .interruptRequested, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .suspensionCalledOff:
       break
     }
   }

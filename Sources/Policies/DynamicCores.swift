@@ -50,7 +50,11 @@ extension Dynamic {
       addClaim(id, present: present, base: isGang || !preempts, in: ledger.state, &budget)
     }
     for id in pending { addClaim(id, present: 0, base: true, in: ledger.state, &budget) }
-    addWaiting(on: index, budget: budget, memory: ledger.state.roomOfMemory(on: node), in: ledger.state)
+    // What the gangs that are about to start take is spoken for, in memory as in cores.
+    let memory = pending.reduce(ledger.state.roomOfMemory(on: node)) {
+      $0 - Bytes(gangNeed(of: $1, in: ledger.state).memory)
+    }
+    addWaiting(on: index, budget: budget, memory: memory, in: ledger.state)
     divide(budget)
     apply(on: node, in: &ledger)
     pending.removeAll(keepingCapacity: true)

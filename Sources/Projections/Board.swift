@@ -70,7 +70,7 @@ public struct Board: Sendable, Hashable {
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .cellResized, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
       .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled,
-      .invariantBroken, .memoryEvicted:
+      .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }
@@ -110,7 +110,8 @@ public struct Board: Sendable, Hashable {
       if let cell = self[id]?.cell, entry.at - cell.cell.submitted >= Wait.long { mark(.wait, id, entry) }
     case .kernelReady, .kernelDied, .backlogChanged, .cellQueued, .cellRefused, .cellWaits,
       .cellAdopted, .cellResized, .cellResumed, .interruptRequested, .priorityChanged, .pinned, .unpinned,
-      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
+      .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted,
+      .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }
@@ -194,7 +195,7 @@ extension Event {
       .cellQueued, .cellRefused, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
       .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
-      .memoryEvicted:
+      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       true
     }
   }

@@ -45,6 +45,10 @@ extension Board {
     case .effectFailed(_, _, let why): return "\(who): could not be enforced: \(why)"
     case .usageSampled(_, let usage): return "\(who) uses \(tenths(usage.millicores)) cores"
     case .invariantBroken(let text): return "fault: \(text)"
+    case .suspensionPlanned(_, let cell, let due):
+      guard let due else { return "\(who) is to be held when cell \(cell.number) ends" }
+      return "\(who)[\(cell.number)] is to be suspended in \(Int((due - entry.at).seconds.rounded())) s"
+    case .suspensionCalledOff(_, let cell): return "\(who)[\(cell.number)]: the planned suspension is called off"
     case .memoryEvicted(_, let reason): return "\(who)'s GPU memory saved to the host: \(reason.clause(naming: name))"
     }
   }
@@ -57,6 +61,10 @@ extension Board {
     switch verb {
     case .suspend(_, let cell), .resume(_, let cell), .interrupt(_, let cell):
       return "\(verb.word) \(who)[\(cell.number)]"
+    case .suspendAfter(_, let cell, let grace):
+      return "suspend \(who)[\(cell.number)] after \(Int(grace.seconds.rounded())) s"
+    case .suspendAtEnd(_, let cell): return "suspend \(who) at the end of cell \(cell.number)"
+    case .callOff(_, let cell): return "call off the planned suspension of \(who)[\(cell.number)]"
     case .setPriority(_, let priority): return "priority \(priority) for \(who)"
     case .pin(_, let pin): return "pin \(who) to \(pin.sentence)"
     case .unpin, .hold, .release: return "\(verb.word) \(who)"

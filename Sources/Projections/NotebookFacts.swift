@@ -11,6 +11,10 @@ public struct NotebookFacts: Sendable, Hashable {
   public internal(set) var priority: Int32
   public internal(set) var isHeld = false
   public internal(set) var pin: Pin?
+  /// What its cells ask for by an operator's order; nil where they ask themselves.
+  public internal(set) var demandOverride: Demand?
+  /// What an operator has planned for its cell; nil for nothing.
+  public internal(set) var planned: PlannedSuspension?
   public internal(set) var backlog: Int32 = 0
   /// The cell in the books; nil while it thinks.
   public internal(set) var cell: CellFacts?
@@ -68,7 +72,7 @@ public struct NotebookFacts: Sendable, Hashable {
   mutating func apply(_ entry: Entry) {
     switch entry.event {
     case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken, .demandOverridden:
+      .decisionRefused, .effectFailed, .invariantBroken:
       break
     case .memoryEvicted: resident?.isSaved = true
     case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
@@ -81,6 +85,7 @@ public struct NotebookFacts: Sendable, Hashable {
       past = []
       (alone, shared) = (.zero, .zero)
       pin = nil
+      planned = nil
       backlog = 0
       turn(.gone, entry.at)
     case .backlogChanged(_, let count): backlog = count
@@ -106,6 +111,7 @@ public struct NotebookFacts: Sendable, Hashable {
       cell?.settle(at: entry.at)
       cell?.allotment = nil
       cell?.isOperatorSuspended = reason.rule == .operatorSuspended
+      if reason.rule == .operatorSuspended { planned = nil }
       if reason.rule == .preempted { keepMark(.preemption, entry) }
       turn(.suspended, entry.at)
     case .resumeOrdered: cell?.isOperatorSuspended = false
@@ -113,6 +119,9 @@ public struct NotebookFacts: Sendable, Hashable {
     case .priorityChanged(_, let value): priority = value
     case .pinned(_, let value): pin = value
     case .unpinned: pin = nil
+    case .suspensionPlanned(_, let cell, let due): planned = PlannedSuspension(cell, due: due)
+    case .suspensionCalledOff: planned = nil
+    case .demandOverridden(_, let demand): demandOverride = demand
     case .held: isHeld = true
     case .released: isHeld = false
     case .commandAccepted: keepMark(.action, entry)
@@ -147,6 +156,7 @@ public struct NotebookFacts: Sendable, Hashable {
       waited += (facts.started ?? now) - facts.cell.submitted
     }
     cell = nil
+    planned = nil
     turn(.thinking, now)
   }
 

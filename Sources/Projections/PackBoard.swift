@@ -4,7 +4,8 @@ import Domain
 /// `markersFramed` markers: a board that was read from a frame knows no more of the past before it.
 extension Board: KeyFrame {
   public static let frameKind: UInt8 = 2
-  /// 2 has no history of use, no measures and no past cells, and is read as it stands.
+  /// 2 has no planned suspensions, no ordered demands, no history of use, no measures and no past cells, and is read as it
+  /// stands.
   public static let frameVersion: UInt8 = 3
   public static let frameVersionLeast: UInt8 = 2
 
@@ -108,7 +109,10 @@ extension NotebookFacts {
     sink.put(UInt64(state.rawValue))
     sink.put(since)
     sink.put(priority)
-    sink.put(isHeld)
+    // 1: held; 2: something is planned, and follows; 4: a demand is ordered, and follows.
+    sink.put((isHeld ? 1 : 0) | (planned == nil ? 0 : 2) | (demandOverride == nil ? 0 : 4) as UInt64)
+    if let planned { sink.put(planned) }
+    if let demandOverride { sink.put(demandOverride) }
     sink.put(pin)
     sink.put(backlog)
     sink.put(cell)
@@ -138,7 +142,11 @@ extension NotebookFacts {
     self.state = state
     since = try source.value()
     priority = try source.int32()
-    isHeld = try source.bool()
+    let orders = try source.number()
+    guard orders < 8 else { throw PackError("a notebook is held in a way that there is not") }
+    isHeld = orders & 1 != 0
+    if orders & 2 != 0 { planned = try source.value() }
+    if orders & 4 != 0 { demandOverride = try source.value() }
     pin = try source.optional()
     backlog = try source.int32()
     cell = try source.optional()

@@ -3,6 +3,12 @@ import Engine
 import Foundation
 import GateLink
 
+/// A gate's name for itself, which only its user may bear.
+private struct GateName: Hashable {
+  var gate: String
+  var user: String
+}
+
 /// Speaks with the gates: their messages become inputs, the engine's effects become messages.
 ///
 /// Knows which connection speaks for which notebook. Used from the engine's thread.
@@ -15,13 +21,20 @@ struct GateDesk {
   let session: Int64
   /// Whether gates move the GPU memory of suspended cells away.
   let evictsGPUMemory: Bool
+  /// Whom gates tell what a held cell waits for.
+  let telling: Telling
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
+  private var pings = PingRound()
+  /// Whose name for itself means which notebook; of those that are open.
+  private var notebooks: [GateName: NotebookID] = [:]
+  private var gates: [NotebookID: GateName] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
-  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false) {
+  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling()) {
     self.defaultDemand = defaultDemand
+    self.telling = telling
     self.evictsGPUMemory = evictsGPUMemory
     self.session = session
   }
@@ -75,10 +88,9 @@ struct GateDesk {
     }
     let name = hello.gate.printable(at: 64)
     let id: NotebookID
-    if let known = driver.state.descriptions.first(where: {
-      $0.gate == name && $0.user == connection.peerUser && driver.state[$0.id].state != .gone
-    }) {
-      id = known.id
+    let gate = GateName(gate: name, user: connection.peerUser)
+    if let known = notebooks[gate], driver.state[known].state != .gone {
+      id = known
       orphans.removeAll { $0.notebook == id }
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
@@ -87,15 +99,18 @@ struct GateDesk {
         kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
+      notebooks[gate] = id
+      gates[id] = gate
     }
-    connections[id] = connection
+    if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
+    connection.hearsStanding = hello.hearsStanding == true
     if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
     let makers = Set(driver.state[driver.state[id].node].node.gpus.map(\.maker))
     connection.send(
       .welcome(
         version: gateProtocolVersion, session: session, notebook: id.number,
-        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory))
+        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory, tells: telling))
     reconcile(hello, id, &driver, at: now)
   }
 
@@ -126,6 +141,8 @@ struct GateDesk {
         submit(waiting, id, &driver, at: now)
       } else if slot.state == .running {
         connections[id]?.send(grant(slot, driver.state))
+      } else if slot.state == .queued {
+        if let wait = slot.wait { tell(id, slot, wait, driver.state) }
       } else if slot.state == .suspended {
         // Suspended before its grant arrived: it has not begun, and stands in line anew.
         driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
@@ -168,6 +185,7 @@ struct GateDesk {
   mutating func lost(_ connection: GateConnection, _ driver: inout EngineDriver, at now: Instant) {
     guard let id = connection.notebook, connections[id] === connection else { return }
     connections[id] = nil
+    pings.leave(id)
     orphans.append((id, connection.peerPid, now + Self.graceSpan))
     settleOrphans(&driver, at: now)
   }
@@ -178,6 +196,7 @@ struct GateDesk {
     orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
     for orphan in gone {
       kernels[orphan.notebook] = nil
+      if let gate = gates.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
     }
   }
@@ -188,11 +207,17 @@ struct GateDesk {
     return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
   }
 
-  /// Tells every gate that the engine lives. A gate that was told so once and hears nothing for five seconds goes on
-  /// without it, so that a console stopped by ^Z holds no cell for ever.
-  func ping() { for connection in connections.values { connection.send(.ping) } }
+  /// When the next gates are to be told that the engine lives; `never` while there are none.
+  var nextPing: Instant { connections.isEmpty ? .never : pings.next }
 
-  var hasGates: Bool { !connections.isEmpty }
+  /// Tells some gates, each in its turn, that the engine lives. A gate that was told so once and hears nothing for five
+  /// seconds goes on without it, so that a console stopped by ^Z holds no cell for ever.
+  mutating func ping(at now: Instant) {
+    guard nextPing <= now else { return }
+    for id in pings.turn(at: now) { connections[id]?.send(line: Self.pingLine) }
+  }
+
+  private static let pingLine = LineCodec.line(EngineMessage.ping)
 
   /// Whether a notebook waits for its gate to come back.
   var hasOrphans: Bool { !orphans.isEmpty }
@@ -234,6 +259,15 @@ struct GateDesk {
     case .suspend: return .suspend(sequence: sequence, key: key)
     case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)
     case .interrupt: return .interrupt(sequence: sequence, key: key)
+    case .tell(_, let wait):
+      tell(effect.notebook, slot, wait, state)
+      return nil
     }
+  }
+
+  /// Says where a cell stands that waits for its start: what a suspended one waits for is no part of its output.
+  private func tell(_ id: NotebookID, _ slot: NotebookSlot, _ wait: Wait, _ state: SchedulerState) {
+    guard slot.state == .queued, let connection = connections[id], connection.hearsStanding else { return }
+    connection.send(.standing(key: slot.cell.source.key, now: Standing(wait, at: state.now)))
   }
 }

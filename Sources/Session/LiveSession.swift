@@ -23,6 +23,8 @@ public final class LiveSession: @unchecked Sendable {
     public var note = ""
     /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
     public var evictsGPUMemory = false
+    /// Whom the gates tell what a held cell waits for.
+    public var telling = Telling()
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -32,8 +34,6 @@ public final class LiveSession: @unchecked Sendable {
     }
   }
 
-  /// The time between two signs of life to the gates.
-  static let pingPeriod = Span(seconds: 2)
   /// How often the engine's thread wakes for a history that could not be written.
   static let retryPeriod = Span(seconds: 1)
 
@@ -57,9 +57,10 @@ public final class LiveSession: @unchecked Sendable {
   private var driver: EngineDriver
   private var desk: GateDesk
   private var sampler: UsageSampler
-  private var connections: [GateConnection] = []
-  private var nextPing = Instant.zero
-  /// Until when nobody is accepted, after the descriptors ran out.
+  private let readiness: Readiness
+  /// By descriptor.
+  private var connections: [Int32: GateConnection] = [:]
+  /// Until when nobody is accepted, after the descriptors ran out; zero while everybody is.
   private var acceptAgain = Instant.zero
   private var thread: Thread?
   private let finished = DispatchSemaphore(value: 0)
@@ -71,6 +72,9 @@ public final class LiveSession: @unchecked Sendable {
   /// - Throws: `SessionError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
     listener = try Listener(path: configuration.socketPath)
+    readiness = try Readiness()
+    readiness.watch(wake)
+    if let listener { readiness.watch(listener.descriptor) }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
       beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
@@ -84,7 +88,8 @@ public final class LiveSession: @unchecked Sendable {
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
       board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
+      telling: configuration.telling)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
@@ -131,7 +136,7 @@ public final class LiveSession: @unchecked Sendable {
 extension LiveSession {
   private func run() {
     while true {
-      let ready = waitForWork()
+      let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
       celltop_eventfd_clear(wake)
       let (commands, isStopping) = mailbox.withLock { box in
@@ -139,8 +144,8 @@ extension LiveSession {
         return (box.commands, box.isStopping)
       }
       for command in commands { driver.handle(.command(command), at: now) }
-      if ready.isConnecting { acceptAll() }
-      for connection in ready.connections { serve(connection, at: now) }
+      acceptAgain(at: now)
+      for one in ready { serve(one, at: now) }
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
@@ -148,17 +153,14 @@ extension LiveSession {
         _ = driver.commit()
         driver.end()
         tellTrouble()
-        connections = []
+        connections = [:]
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         listener = nil
         return
       }
       desk.perform(driver.commit(), driver.state)
-      if desk.hasGates, nextPing <= now {
-        nextPing = now + Self.pingPeriod
-        desk.ping()
-      }
-      drop(at: now)
+      desk.ping(at: now)
+      drop(ready, at: now)
       tellTrouble()
     }
   }
@@ -168,30 +170,13 @@ extension LiveSession {
     mailbox.withLock { ($0.trouble, $0.number, $0.kernels) = (trouble, number, kernels) }
   }
 
-  private func waitForWork() -> (isConnecting: Bool, connections: [GateConnection]) {
-    // A descriptor of -1 is passed over by poll(2).
-    let listening = acceptAgain <= clock.now ? listener?.descriptor ?? -1 : -1
-    var descriptors = [
-      pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: listening, events: Int16(POLLIN), revents: 0),
-    ]
-    for connection in connections {
-      let events = POLLIN | (connection.wantsToWrite ? POLLOUT : 0)
-      descriptors.append(pollfd(fd: connection.descriptor, events: Int16(events), revents: 0))
-    }
-    let count = poll(&descriptors, nfds_t(descriptors.count), timeoutMilliseconds())
-    guard count > 0 else { return (false, []) }
-    let ready = zip(connections, descriptors.dropFirst(2)).filter { $1.revents != 0 }.map(\.0)
-    return (descriptors[1].revents != 0, ready)
-  }
-
   /// How long nothing has to be done; -1 for as long as nothing happens.
   private func timeoutMilliseconds() -> Int32 {
     let now = clock.now
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
-    if desk.hasGates { next = min(next, nextPing) }
-    if acceptAgain > now { next = min(next, acceptAgain) }
+    next = min(next, desk.nextPing)
+    if acceptAgain > .zero { next = min(next, acceptAgain) }
     // What could not be written is tried again though nothing else happens.
     if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
@@ -199,27 +184,46 @@ extension LiveSession {
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
   }
 
-  private func acceptAll() {
+  /// Handles what has come at one descriptor.
+  private func serve(_ ready: Readiness.Ready, at now: Instant) {
+    if let connection = connections[ready.descriptor] {
+      connection.flush()
+      for message in connection.receive() { desk.receive(message, from: connection, &driver, at: now) }
+    } else if ready.descriptor == listener?.descriptor {
+      acceptAll(at: now)
+    }
+  }
+
+  private func acceptAll(at now: Instant) {
     guard let listener else { return }
     while true {
       let descriptor = celltop_accept(listener.descriptor)
       guard descriptor >= 0 else {
-        if errno == EMFILE || errno == ENFILE { acceptAgain = clock.now + Span(seconds: 1) }
+        if errno == EMFILE || errno == ENFILE {
+          // Who connects waits in the socket's queue meanwhile.
+          acceptAgain = now + Span(seconds: 1)
+          readiness.change(listener.descriptor, reads: false, writes: false)
+        }
         return
       }
-      if let connection = GateConnection(accepted: descriptor) { connections.append(connection) }
+      connections[descriptor] = GateConnection(accepted: descriptor, watchedBy: readiness)
     }
   }
 
-  private func serve(_ connection: GateConnection, at now: Instant) {
-    connection.flush()
-    for message in connection.receive() { desk.receive(message, from: connection, &driver, at: now) }
+  private func acceptAgain(at now: Instant) {
+    guard acceptAgain > .zero, acceptAgain <= now, let listener else { return }
+    acceptAgain = .zero
+    readiness.change(listener.descriptor, writes: false)
   }
 
-  private func drop(at now: Instant) {
-    guard connections.contains(where: \.isBroken) else { return }
-    for connection in connections where connection.isBroken { desk.lost(connection, &driver, at: now) }
-    connections.removeAll(where: \.isBroken)
+  /// Lets those go that have broken; one that breaks while it is written to counts as ready at once.
+  private func drop(_ ready: [Readiness.Ready], at now: Instant) {
+    let broken = ready.compactMap { connections[$0.descriptor] }.filter(\.isBroken)
+    guard !broken.isEmpty else { return }
+    for connection in broken {
+      desk.lost(connection, &driver, at: now)
+      connections[connection.descriptor] = nil
+    }
     desk.perform(driver.commit(), driver.state)
   }
 

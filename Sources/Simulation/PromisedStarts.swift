@@ -33,7 +33,7 @@ public struct PromisedStarts: Sendable, Hashable {
         .backlogChanged, .cellRefused, .cellAdopted, .cellResized, .cellSuspended, .cellResumed, .interruptRequested,
         .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
         .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-        .memoryEvicted:
+        .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
         break
       }
     }

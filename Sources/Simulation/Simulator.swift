@@ -382,7 +382,8 @@ extension Simulator {
       case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
         .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .cellEnded,
         .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
-        .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken:
+        .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .suspensionPlanned,
+        .suspensionCalledOff:
         break
       case .memoryEvicted: tally.evictions += 1
       }

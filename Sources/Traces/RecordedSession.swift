@@ -65,7 +65,8 @@ public struct RecordedSession {
       if let one = running[id], one.allotment != nil { running[id]?.peakMemory = max(one.peakMemory, usage.memory) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellWaits, .memoryEvicted, .interruptRequested, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken:
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .invariantBroken,
+      .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -297,6 +297,9 @@ extension Counterfactual {
     case .suspend(let id, let cell): return .suspend(id, cell: number(cell))
     case .resume(let id, let cell): return .resume(id, cell: number(cell))
     case .interrupt(let id, let cell): return .interrupt(id, cell: number(cell))
+    case .suspendAfter(let id, let cell, let grace): return .suspendAfter(id, cell: number(cell), grace)
+    case .suspendAtEnd(let id, let cell): return .suspendAtEnd(id, cell: number(cell))
+    case .callOff(let id, let cell): return .callOff(id, cell: number(cell))
     case .setPriority, .pin, .unpin, .hold, .release, .drain, .undrain, .setPolicy, .overrideDemand: return verb
     }
   }
@@ -475,7 +478,7 @@ extension Counterfactual {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .backlogChanged, .cellWaits, .cellResized,
       .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
       .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted:
+      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }
@@ -558,7 +561,8 @@ extension Event {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
-      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted:
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .suspensionCalledOff:
       false
     }
   }

@@ -78,7 +78,7 @@ struct Pace: Sendable {
     case .policyChanged, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged, .cellRefused,
       .cellWaits, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
       .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled,
-      .invariantBroken, .memoryEvicted:
+      .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -172,7 +172,7 @@ private struct ScriptBuilder {
     case .cellWaits: script.explainsWaits = true
     case .drainChanged, .cellResized, .cellResumed, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted:
+      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       break
     }
   }

@@ -73,7 +73,8 @@ struct Samples {
       .suspend(id, cell: cell), .resume(id, cell: cell), .interrupt(id, cell: cell), .setPriority(id, small()),
       .pin(id, pin), .unpin(id), .hold(id), .release(id), .drain(NodeID(0), cores(), GPUSet()),
       .undrain(NodeID(0), cores(), GPUSet([0])), .setPolicy(text()), .overrideDemand(id, demand()),
-      .overrideDemand(id, nil),
+      .overrideDemand(id, nil), .suspendAfter(id, cell: cell, Span(microseconds: number())),
+      .suspendAtEnd(id, cell: cell), .callOff(id, cell: cell),
     ]
   }
 
@@ -98,6 +99,8 @@ struct Samples {
       .released(id), .resumeOrdered(id, cell), .demandOverridden(id, demand()), .decisionRefused(refusal()),
       .effectFailed(id, sequence: number(), why: text()),
       .usageSampled(id, Usage(millicores: small(), memory: Bytes(number()))), .invariantBroken(text()),
+      .suspensionPlanned(id, cell, due: instant()), .suspensionPlanned(id, cell, due: nil),
+      .suspensionCalledOff(id, cell),
     ]
     let ended = CellOutcome.allCases.map { Event.cellEnded(cell, id, $0) }
     return plain + ended + commands().map { .commandAccepted($0) } + commands().map { .commandRefused($0, refusal()) }

@@ -75,6 +75,8 @@ struct CommandTests {
   static let noInterrupt = Answer.refuses(.wrongState, "only a running or suspended cell can be interrupted")
   static let suspends = Answer.does([.cellSuspended(cell, id, Reason(.operatorSuspended))])
   static let resumes = Answer.does([.resumeOrdered(id, cell)])
+  static let plans = Answer.does([.suspensionPlanned(id, cell, due: nil)])
+  static let noPlan = Answer.refuses(.wrongState, "nothing is planned for its cell")
   static let interrupts = Answer.does([.interruptRequested(cell, id)])
   static let pin = Pin(node: NodeID(0), cores: .list("0-1"), gpus: GPUSet([1]), reserves: true)
   static let noPin = Answer.refuses(.outOfRange, "a pin names some of the cores 0-3 or of the 2 GPUs")
@@ -90,6 +92,12 @@ struct CommandTests {
     Row(.resume(id, cell: CellID(9)), stale),
     Row(.interrupt(id, cell: cell), stale, stale, noInterrupt, interrupts, interrupts, interrupts),
     Row(.interrupt(id, cell: CellID(9)), stale),
+    Row(
+      .suspendAfter(id, cell: cell, Span(seconds: 20)), stale, stale, noSuspend,
+      .does([.suspensionPlanned(id, cell, due: Instant(seconds: 25))]), noSuspend, noSuspend),
+    Row(.suspendAfter(id, cell: CellID(9), Span(seconds: 20)), stale),
+    Row(.suspendAtEnd(id, cell: cell), stale, stale, plans, plans, plans, plans),
+    Row(.callOff(id, cell: cell), stale, stale, noPlan, noPlan, noPlan, noPlan),
     Row(.setPriority(id, 100), .does([.priorityChanged(id, 100)])),
     Row(.setPriority(id, -100), .does([.priorityChanged(id, -100)])),
     Row(.setPriority(id, 0), .does([])),

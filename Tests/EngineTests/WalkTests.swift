@@ -90,7 +90,7 @@ struct Walk {
 
   private mutating func verb(_ state: SchedulerState) -> Verb {
     let id = notebook(state)
-    switch roll(14) {
+    switch roll(17) {
     case 0: return .suspend(id, cell: cell(id, state))
     case 1, 2: return .resume(id, cell: cell(id, state))
     case 3: return .interrupt(id, cell: cell(id, state))
@@ -100,6 +100,9 @@ struct Walk {
     case 8: return .hold(id)
     case 9, 10: return .release(id)
     case 11: return roll(2) == 0 ? .drain(node(), cores(), gpus()) : .undrain(node(), CoreSet(0..<8), GPUSet(0..<2))
+    case 13: return .suspendAfter(id, cell: cell(id, state), Span(seconds: Double(roll(30))))
+    case 14: return .suspendAtEnd(id, cell: cell(id, state))
+    case 15: return .callOff(id, cell: cell(id, state))
     case 12: return .setPolicy(["fcfs", "dynamic", "os", "lottery"][roll(4)])
     default: return .overrideDemand(id, roll(2) == 0 ? demand() : nil)
     }
@@ -184,7 +187,7 @@ struct WalkTests {
       "backlogChanged", "cellQueued", "cellRefused", "cellWaits", "cellStarted", "cellAdopted", "cellResized",
       "cellSuspended", "cellResumed", "interruptRequested", "cellEnded", "priorityChanged", "pinned", "unpinned",
       "held", "released", "resumeOrdered", "demandOverridden", "commandAccepted", "commandRefused", "effectFailed",
-      "usageSampled",
+      "usageSampled", "suspensionPlanned", "suspensionCalledOff",
     ]
     #expect(all.filter { !words.contains($0) } == [])
   }

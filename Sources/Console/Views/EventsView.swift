@@ -43,7 +43,7 @@ extension ConsoleState {
   static func role(of event: Event) -> Role {
     switch event {
     case .commandAccepted, .commandRefused, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .interruptRequested, .drainChanged:
+      .demandOverridden, .interruptRequested, .drainChanged, .suspensionPlanned, .suspensionCalledOff:
       .eventOperator
     case .cellEnded(_, _, let outcome): outcome == .ok ? .text : .warning
     case .decisionRefused, .effectFailed, .invariantBroken, .kernelDied, .cellRefused: .error

@@ -112,12 +112,12 @@ extension ConsoleState {
       return [node(2, most: isWide ? max(body.rows / 4, 2) : 4), notebooks(min(max(count + 2, isWide ? 12 : 4), most))]
         + queue + [timeline, events]
     case .table:
-      var table = notebooks(.max)
+      var table = notebooks(count + 2)
       table.takesRest = true
       return [node(3, most: body.rows / 4), table] + queue
     case .time:
       var all = timeline
-      (all.rank, all.takesRest, all.wanted) = (1, true, .max)
+      (all.rank, all.takesRest) = (1, true)
       return [notebooks(max(min(count + 2, body.rows / 3), 4)), all]
     case .node:
       let graphs = Band(pane: .graphs, rank: 2, least: 5, wanted: max(body.rows / 3, 5), takesRest: true)

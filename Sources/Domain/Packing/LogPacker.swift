@@ -104,7 +104,7 @@ public struct LogPacker: Sendable {
       .backlogChanged, .cellRefused, .cellWaits, .cellAdopted, .cellSuspended, .cellResumed, .interruptRequested,
       .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted,
       .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken,
-      .memoryEvicted:
+      .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       bytes.append(event)
     }
   }

@@ -131,6 +131,15 @@ extension Event: Packable {
       sink.put(31 as UInt64)
       sink.put(id)
       sink.put(reason)
+    case .suspensionPlanned(let id, let cell, let due):
+      sink.put(33 as UInt64)
+      sink.put(id)
+      sink.put(cell)
+      sink.put(due)
+    case .suspensionCalledOff(let id, let cell):
+      sink.put(34 as UInt64)
+      sink.put(id)
+      sink.put(cell)
     }
   }
 
@@ -173,6 +182,8 @@ extension Event: Packable {
     case 29: self = .usageSampled(try source.value(), try source.value())
     case 30: self = .invariantBroken(try source.text())
     case 31: self = .memoryEvicted(try source.value(), try source.value())
+    case 33: self = .suspensionPlanned(try source.value(), try source.value(), due: try source.optional())
+    case 34: self = .suspensionCalledOff(try source.value(), try source.value())
     case 100: self = .nodeAdded(try source.detailedNode())
     default: throw PackError("there is no event \(tag)")
     }

@@ -47,6 +47,19 @@ extension Verb: Packable {
       sink.put(11 as UInt64)
       sink.put(id)
       sink.put(demand)
+    case .suspendAfter(let id, let cell, let grace):
+      sink.put(12 as UInt64)
+      sink.put(id)
+      sink.put(cell)
+      sink.put(grace)
+    case .suspendAtEnd(let id, let cell):
+      sink.put(13 as UInt64)
+      sink.put(id)
+      sink.put(cell)
+    case .callOff(let id, let cell):
+      sink.put(14 as UInt64)
+      sink.put(id)
+      sink.put(cell)
     }
   }
 
@@ -65,6 +78,9 @@ extension Verb: Packable {
     case 9: self = .undrain(try source.value(), try source.value(), try source.value())
     case 10: self = .setPolicy(try source.text())
     case 11: self = .overrideDemand(try source.value(), try source.optional())
+    case 12: self = .suspendAfter(try source.value(), cell: try source.value(), try source.value())
+    case 13: self = .suspendAtEnd(try source.value(), cell: try source.value())
+    case 14: self = .callOff(try source.value(), cell: try source.value())
     default: throw PackError("there is no verb \(tag)")
     }
   }

@@ -413,3 +413,14 @@ extension PackSource {
     return choice
   }
 }
+
+extension PlannedSuspension: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(cell)
+    sink.put(due)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(try source.value(), due: try source.optional())
+  }
+}

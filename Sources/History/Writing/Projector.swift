@@ -140,7 +140,8 @@ struct Projector {
     case .commandAccepted, .commandRefused: applyToSession(entry)
     case .notebookOpened, .kernelReady, .kernelDied, .backlogChanged, .cellRefused, .cellWaits, .interruptRequested,
       .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .effectFailed, .policyChanged,
-      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken, .memoryEvicted:
+      .nodeAdded, .drainChanged, .decisionRefused, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+      .suspensionCalledOff:
       break
     }
   }
@@ -156,7 +157,8 @@ struct Projector {
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
       .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended,
       .cellResumed, .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted:
+      .resumeOrdered, .demandOverridden, .effectFailed, .usageSampled, .memoryEvicted, .suspensionPlanned,
+      .suspensionCalledOff:
       break
     }
   }

@@ -46,6 +46,7 @@ final class LiveRun {
     configuration.policy = options.policy
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
+    configuration.telling = settings.telling
     let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     theme = try Tool.theme(options.theme)
     session = try LiveSession(configuration, on: driver, history: history)

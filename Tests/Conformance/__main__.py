@@ -1,0 +1,244 @@
+"""Runs suites and clients on a kernel direct and behind the gate, and holds the two against each other.
+
+    python3 Tests/Conformance [--tool .build/release/celltop] [--part NAME]… [--small] [--again] [--minutes 30] [--list]
+
+Each part is kept when it is done (.build/conformance/results), so a run that was cut short goes on where it was; a new gate,
+or --again, begins anew. Exits 0 where no test passes direct and fails gated, 1 where one does, 2 where something could not
+run at all."""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import outcomes
+import report
+from arms import ARMS, Arm, Engine
+from environments import BUILD, ROOT, Absent, Environment, Unavailable, say, source
+from parts import PARTS
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Run:
+    """One call of the command."""
+
+    def __init__(self, options):
+        self.options = options
+        self.tool = str(pathlib.Path(options.tool).resolve())
+        self.gate = pathlib.Path(self.tool).with_name("celltop-gate")
+        self.deadline = time.monotonic() + options.minutes * 60
+        self.work = BUILD / ("small" if options.small else "work")
+        self.results = BUILD / ("results-small" if options.small else "results")
+        self.results.mkdir(parents=True, exist_ok=True)
+        self.environments = {}
+        for program in (self.tool, self.gate):
+            if not os.access(program, os.X_OK):
+                raise Unavailable(f"there is no program {program}: build it, or name the tool with --tool")
+
+    def environment(self, name):
+        if name not in self.environments:
+            self.environments[name] = Environment(name).prepare()
+        return self.environments[name]
+
+    def stamp(self, part):
+        """Changes with whatever could change the result."""
+        seed = hashlib.sha256(repr(part).encode())
+        for path in (self.gate, *sorted(HERE.glob("checks/*.py")), HERE / "requirements" / f"{part.environment}.txt"):
+            if part.source and path.parent.name == "checks":
+                continue
+            seed.update(path.read_bytes())
+        return seed.hexdigest()
+
+    def part(self, part):
+        """The result of one part, from an earlier call where it is still true; None where time is up."""
+        kept = self.results / f"{part.name}.json"
+        stamp = self.stamp(part)
+        if kept.exists() and not self.options.again:
+            result = json.loads(kept.read_text())
+            if result["stamp"] == stamp:
+                say(f"{part.name}: kept from {result['when']}")
+                return result
+        if time.monotonic() > self.deadline:
+            say(f"{part.name}: no time left; run the same command again to go on from here")
+            return None
+        try:
+            result = self.measure(part)
+        except Unavailable as reason:
+            say(f"{part.name}: not run: {reason}")
+            return {"part": part.name, "stamp": "", "missing": str(reason), "absent": isinstance(reason, Absent)}
+        result |= {"part": part.name, "stamp": stamp, "when": time.strftime("%Y-%m-%d %H:%M")}
+        # A run that the command's own end cut short is no result.
+        if not result["cut"]:
+            kept.write_text(json.dumps(result, indent=1))
+        return result
+
+    def measure(self, part):
+        for program in part.needs:
+            if not shutil.which(program):
+                raise Absent(f"there is no {program} on PATH ('.ci/setup --tests' installs it on Debian)")
+        environment = self.environment(part.environment)
+        homes = {name: self.environment(home) if home else environment for name, home in part.kernels}
+        folder = source(part.source, environment) if part.source else HERE / "checks"
+        work = self.work / part.name
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        # A socket's path is short (unix(7)), and that of a checkout may not be.
+        place = pathlib.Path("/tmp") / f"celltop-conformance-{os.getpid()}-{part.name}"
+        engine = Engine(self.tool, place).start() if part.engine else None
+        try:
+            arms = {name: Arm(name, part, work, self.tool, homes, engine) for name in ARMS}
+            found, seconds, cut = {}, {}, False
+            wanted = part.small if self.options.small else part.files
+            for name in ARMS:
+                found[name], seconds[name], ended = self.suite(part, arms[name], environment, folder, wanted, "first")
+                cut |= not ended
+                passed, failed, skipped = outcomes.counts(found[name])
+                say(f"{part.name} {name}: {passed} passed, {failed} failed, {skipped} skipped in {seconds[name]:.0f} s")
+            repeated = self.repeat(part, arms, environment, folder, found)
+            cells, kernels = engine.granted() if engine else (0, 0)
+        finally:
+            if engine:
+                engine.stop()
+            shutil.rmtree(place, ignore_errors=True)
+        if part.engine and cells == 0:
+            raise Unavailable("no cell came to the engine: the gate was not in the way, so nothing was compared")
+        return {"arms": found, "seconds": seconds, "repeated": repeated, "cells": cells, "kernels": kernels, "cut": cut,
+                "differences": self.artefacts(arms)}
+
+    def suite(self, part, arm, environment, folder, files, label):
+        """Runs tests on one arm; gives their outcomes, the seconds, and whether the run came to its end."""
+        record = arm.folder / f"{label}.jsonl"
+        log = arm.folder / f"{label}.log"
+        command = [
+            str(environment.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "recorder", "-o", "addopts=",
+            "--timeout=180", "-o", "timeout_method=signal", "--basetemp", str(arm.folder / "tmp"), *part.options,
+            *files,
+        ]
+        variables = arm.environ(environment) | dict(part.variables) | {
+            "PYTHONPATH": str(HERE / "plugin"), "CONFORMANCE_RECORD": str(record)}
+        left = max(30.0, min(part.seconds, self.deadline + 120 - time.monotonic()))
+        began = time.monotonic()
+        with open(log, "wb") as out:
+            process = subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                       start_new_session=True)
+            try:
+                process.wait(left)
+                ended = True
+            except subprocess.TimeoutExpired:
+                ended = False
+                say(f"{part.name} {arm.name}: did not end within {left:.0f} s")
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        self.sweep(process.pid)
+        found = outcomes.read(record)
+        if not found:
+            raise Unavailable(f"no test ran on the {arm.name} arm; see {log}: {tail(log)}")
+        return found, time.monotonic() - began, ended
+
+    @staticmethod
+    def sweep(leader):
+        """Ends what a suite left behind in its session: some leave kernels."""
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rsplit(")", 1)[1].split()
+                if int(fields[3]) == leader:
+                    os.kill(int(path.parent.name), signal.SIGKILL)
+            except (OSError, ValueError):
+                continue
+
+    def repeat(self, part, arms, environment, folder, found):
+        """Runs the tests that differ again and again on both arms: {id: {arm: [outcome, …]}}."""
+        names = outcomes.differing(found)
+        if not names:
+            return {}
+        history = {name: {arm: [found[arm].get(name, ("missing", ""))[0]] for arm in ARMS} for name in names}
+        if len(names) > 25:
+            say(f"{part.name}: {len(names)} tests differ: too many to repeat")
+            return history
+        say(f"{part.name}: {len(names)} differ; repeating them {outcomes.REPEATS} times on both arms")
+        for turn in range(outcomes.REPEATS):
+            for arm in ARMS:
+                if time.monotonic() > self.deadline:
+                    return history
+                try:
+                    again, _, _ = self.suite(part, arms[arm], environment, folder, names, f"repeat-{turn}")
+                except Unavailable:
+                    again = {}
+                for name in names:
+                    history[name][arm].append(again.get(name, ("missing", ""))[0])
+        return history
+
+    @staticmethod
+    def artefacts(arms):
+        """Files that both arms left for comparison and that are not equal, with the first line that differs."""
+        folders = [arm.folder / "artefacts" for arm in arms.values()]
+        names = sorted({path.name for folder in folders for path in folder.glob("*")})
+        different = {}
+        for name in names:
+            texts = [(folder / name).read_text().splitlines() if (folder / name).exists() else None for folder in folders]
+            if texts[0] == texts[1]:
+                continue
+            if None in texts:
+                different[name] = f"only the {ARMS[texts.index(None) ^ 1]} arm left it"
+                continue
+            pairs = list(zip(texts[0] + [""] * len(texts[1]), texts[1] + [""] * len(texts[0])))
+            one, other = next(pair for pair in pairs if pair[0] != pair[1])
+            different[name] = f"direct {one.strip()!r}, gated {other.strip()!r}"
+        return different
+
+
+def tail(path):
+    lines = path.read_text(errors="replace").strip().splitlines()
+    return " / ".join(lines[-3:])[:400]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="conformance", description=__doc__.splitlines()[0])
+    parser.add_argument("--tool", default=str(ROOT / ".build/release/celltop"), help="the celltop whose gate is tried")
+    parser.add_argument("--part", action="append", default=[], choices=[part.name for part in PARTS], help="only this one")
+    parser.add_argument("--small", action="store_true", help="the small part that make test runs; writes no page")
+    parser.add_argument("--again", action="store_true", help="do not keep what an earlier call found")
+    parser.add_argument("--minutes", type=float, default=30, help="begin no further part after this time (30)")
+    parser.add_argument("--list", action="store_true", help="list the parts, and end")
+    parser.add_argument("--prepare", action="store_true", help="only fetch the environments and sources, and end")
+    options = parser.parse_args()
+    if options.list:
+        for part in PARTS:
+            print(f"{part.name:20} {part.title}")
+        return 0
+    try:
+        run = Run(options)
+        parts = [part for part in PARTS if (not options.part or part.name in options.part)
+                 and (not options.small or part.small)]
+        if options.prepare:
+            for part in parts:
+                environment = run.environment(part.environment)
+                for _, home in part.kernels:
+                    run.environment(home or part.environment)
+                if part.source:
+                    source(part.source, environment)
+            return 0
+        results = [(part, run.part(part)) for part in parts]
+    except Unavailable as reason:
+        print(f"conformance: error: {reason}", file=sys.stderr)
+        return 2
+    print(report.table(results))
+    if not options.small and not options.part:
+        report.write(ROOT / "Docs" / "CONFORMANCE.md", results, run)
+    if options.small:  # what a machine has not got was said, and is no failure of its tests
+        results = [(part, result) for part, result in results if not (result or {}).get("absent")]
+    return report.status(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
