@@ -49,7 +49,8 @@ extension ConsoleState {
     if overview.memoryMost > .zero, !isNarrow {
       let share = Double(overview.memory.count) / Double(overview.memoryMost.count)
       let percent = Int((min(share, 9.99) * 100).rounded())
-      parts.append(HeaderPart(rank: 13, texts: [(" mem ", .statusLabel), ("\(percent)%", .load(share))]))
+      parts.append(
+        HeaderPart(rank: 13, texts: [(" mem ", .statusLabel), ("\(percent)%", .load(share)), (" │", .statusLabel)]))
     }
     if !isNarrow { parts.append(HeaderPart(rank: 10, texts: [(" nb \(overview.notebooks)", .text)])) }
     parts.append(HeaderPart(rank: 4, texts: [(" run \(overview.running)", .stateRunning)]))

@@ -70,9 +70,10 @@ struct ScreensCommand: ParsableCommand {
     base.size = whole
     base.clock = session.now
     base.show(session.board, at: session.now)
-    func made(_ name: String, _ title: String, _ size: Size, _ keys: [String]) -> Picture {
+    func made(_ name: String, _ title: String, _ size: Size, _ pane: Pane?, _ keys: [String]) -> Picture {
       var state = base
       state.size = size
+      if let pane { state.zoom(pane) }
       for key in keys { if let press = KeyPress(named: key) { _ = state.handle(.key(press)) } }
       // What a key tells passes by.
       state.clock = state.clock + Span(seconds: 60)
@@ -81,17 +82,18 @@ struct ScreensCommand: ParsableCommand {
     }
     func typed(_ text: String) -> [String] { text.map { $0 == " " ? "space" : String($0) } }
     return [
-      made("overview", "The console over a simulated node of 32 cores and 8 GPUs", whole, ["j", "j", "minus"]),
-      made("notebooks", "The notebook table, sorted by state", pane, ["e", ">", ">", ">", "j", "j"]),
-      made("tree", "The notebook table, grouped by user, one user folded", pane, ["e", "t", "k", "enter", "j", "j"]),
-      made("queue", "The cell queue with reasons and expected starts", pane, ["2", "e", "j"]),
+      made("overview", "The console over a simulated node of 32 cores and 8 GPUs", whole, nil, ["j", "j", "minus"]),
+      made("notebooks", "The notebook table, sorted by state", pane, .notebooks, [">", ">", ">", "j", "j"]),
       made(
-        "timeline", "The timeline with its cursor on a moment", pane,
-        ["3", "e", "minus", "j", "j"] + Array(repeating: "left", count: 32)),
-      made("node", "Cores and GPUs", pane, ["4", "e"]),
-      made("events", "The events that say a word", pane, ["5", "e", "/"] + typed("started") + ["enter"]),
-      made("graphs", "What was in use when, and what the session came to", pane, ["6", "e", "minus"]),
-      made("details", "All that is known of a notebook", Size(columns: 160, rows: 34), ["j", "j", "enter"]),
+        "tree", "The notebook table, grouped by user, one user folded", pane, .notebooks, ["t", "k", "enter", "j", "j"]),
+      made("queue", "The cell queue with reasons and expected starts", pane, .queue, ["j"]),
+      made(
+        "timeline", "The timeline with its cursor on a moment", pane, .timeline,
+        ["minus", "j", "j"] + Array(repeating: "left", count: 32)),
+      made("node", "Cores and GPUs", pane, .node, []),
+      made("events", "The events that say a word", pane, .events, ["/"] + typed("started") + ["enter"]),
+      made("graphs", "What was in use when, and what the session came to", pane, .graphs, ["minus"]),
+      made("details", "All that is known of a notebook", Size(columns: 160, rows: 34), nil, ["j", "j", "enter"]),
     ]
   }
 }
