@@ -63,6 +63,7 @@ let package = Package(
     // The screen.
     module("Projections", ["Domain", "Metrics"]),
     module("Verbs", ["Domain", "Projections"]),
+    module("ServerLink", ["Domain", "GateLink", "Projections", "CLinux"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
     module(
@@ -76,14 +77,15 @@ let package = Package(
     module(
       "Session",
       [
-        "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "CLinux",
+        "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "ServerLink",
+        "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
     .executableTarget(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "Session", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "ServerLink", "Session", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
@@ -120,7 +122,7 @@ let package = Package(
       [
         "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
         "Canvas",
-        "Console", "GateLink",
+        "Console", "GateLink", "ServerLink",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

@@ -163,6 +163,8 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case outOfRange = 8
     /// The session is over or only watched.
     case readOnly = 9
+    /// Who asks may not.
+    case notAllowed = 10
   }
 
   public var cause: Cause

@@ -1,26 +1,7 @@
 import Canvas
-import Traces
+import Projections
 
 extension FieldValue {
-  /// The value as JSON (RFC 8259).
-  func json(into text: inout String) {
-    switch self {
-    case .null: text += "null"
-    case .number(let value): text += "\(value)"
-    case .real(let value): text += value.isFinite ? "\(value)" : "null"
-    case .flag(let value): text += value ? "true" : "false"
-    case .text(let value): text += NativeTrace.quoted(value)
-    case .list(let values):
-      text += "["
-      for (index, value) in values.enumerated() {
-        if index > 0 { text += ", " }
-        value.json(into: &text)
-      }
-      text += "]"
-    case .object(let fields): fields.json(into: &text)
-    }
-  }
-
   /// The value as a field of a CSV file (RFC 4180): quoted where it must be.
   ///
   /// A text that a spreadsheet would take for a formula gets an apostrophe before it, for names come from outside.
@@ -45,18 +26,6 @@ extension FieldValue {
       quoted.unicodeScalars.append(scalar)
     }
     return quoted + "\""
-  }
-}
-
-extension [Field] {
-  func json(into text: inout String) {
-    text += "{"
-    for (index, field) in enumerated() {
-      if index > 0 { text += ", " }
-      text += "\"\(field.name)\": "
-      field.value.json(into: &text)
-    }
-    text += "}"
   }
 }
 

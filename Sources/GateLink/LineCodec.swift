@@ -39,23 +39,29 @@ public enum LinkError: Error, Equatable, Sendable {
 /// Cuts arriving bytes into lines.
 public struct LineBuffer: Sendable {
   private var bytes: [UInt8] = []
+  private let lineBytesMost: Int
 
-  public init() {}
+  /// - Parameter lineBytesMost: the longest line that is taken.
+  public init(lineBytesMost: Int = LineCodec.lineBytesMost) { self.lineBytesMost = lineBytesMost }
+
+  /// Whether a line has begun and not ended.
+  public var isWithinLine: Bool { !bytes.isEmpty }
 
   /// Adds bytes as they came and gives the complete lines, without their newlines, in order.
   ///
-  /// - Throws: `LinkError.lineTooLong` once more than `LineCodec.lineBytesMost` bytes stand without a newline.
-  public mutating func add(_ more: some Sequence<UInt8>) throws(LinkError) -> [[UInt8]] {
+  /// - Throws: `LinkError.lineTooLong` once more than `lineBytesMost` bytes stand without a newline.
+  public mutating func add(_ more: some RandomAccessCollection<UInt8>) throws(LinkError) -> [[UInt8]] {
     var lines: [[UInt8]] = []
-    for byte in more {
-      if byte == UInt8(ascii: "\n") {
-        if !bytes.isEmpty { lines.append(bytes) }
-        bytes.removeAll(keepingCapacity: true)
-      } else {
-        bytes.append(byte)
-        if bytes.count > LineCodec.lineBytesMost { throw .lineTooLong }
-      }
+    var rest = more[...]
+    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+      guard bytes.count + rest.distance(from: rest.startIndex, to: end) <= lineBytesMost else { throw .lineTooLong }
+      bytes += rest[rest.startIndex..<end]
+      if !bytes.isEmpty { lines.append(bytes) }
+      bytes.removeAll(keepingCapacity: bytes.count <= LineCodec.lineBytesMost)
+      rest = rest[rest.index(after: end)...]
     }
+    guard bytes.count + rest.count <= lineBytesMost else { throw .lineTooLong }
+    bytes += rest
     return lines
   }
 }

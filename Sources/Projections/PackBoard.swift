@@ -16,18 +16,23 @@ extension Board: KeyFrame {
   public static let markersFramed = 1024
 
   public func packFrame(into sink: inout PackBytes) {
+    packFrame(into: &sink, segments: Self.segmentsFramed, markers: Self.markersFramed, marks: Self.marksFramed)
+  }
+
+  /// - Parameters: how much of the past is kept: segments of a notebook, markers of the session and of a notebook.
+  func packFrame(into sink: inout PackBytes, segments: Int, markers kept: Int, marks: Int) {
     sink.put(sequence)
     sink.put(now)
     sink.put(policy)
     sink.put(UInt64(faults))
     sink.put(nodes)
     sink.put(events)
-    sink.put(Array(markers.suffix(Self.markersFramed)))
+    sink.put(Array(markers.suffix(kept)))
     sink.put(answers)
     sink.put(UInt64(notebooks.count))
     let open = notebooks.filter { $0.state != .gone }
     sink.put(UInt64(open.count))
-    for facts in open { facts.pack(into: &sink) }
+    for facts in open { facts.pack(into: &sink, segments: segments, marks: marks) }
     let renamed = notebooks.filter { $0.state == .gone && $0.name != $0.notebook.name }
     sink.put(UInt64(renamed.count))
     for facts in renamed {
@@ -103,7 +108,7 @@ extension NotebookFacts {
     segments = [Segment(state: .gone, from: left.closed)]
   }
 
-  func pack(into sink: inout PackBytes) {
+  func pack(into sink: inout PackBytes, segments most: Int, marks marksMost: Int) {
     sink.put(notebook)
     sink.put(name)
     sink.put(UInt64(state.rawValue))
@@ -121,7 +126,7 @@ extension NotebookFacts {
     sink.put(Int64(cellsFailed))
     sink.put(waited)
     sink.put(ran)
-    let kept = segments.suffix(Board.segmentsFramed)
+    let kept = segments.suffix(most)
     sink.put(UInt64(kept.count))
     var before: Int64 = 0
     for segment in kept {
@@ -129,7 +134,7 @@ extension NotebookFacts {
       sink.put((segment.from.microseconds &- before) << 3 | Int64(segment.state.rawValue))
       before = segment.from.microseconds
     }
-    sink.put(Array(marks.suffix(Board.marksFramed)))
+    sink.put(Array(marks.suffix(marksMost)))
   }
 
   init(from source: inout PackSource) throws(PackError) {

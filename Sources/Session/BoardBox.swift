@@ -22,4 +22,7 @@ public final class BoardBox: Sendable {
 
   /// The board as it is now.
   public func take() -> Board { board.withLock { $0 } }
+
+  /// Reads the board under the lock, without copying it; must be quick.
+  public func look<Value: Sendable>(_ body: (Board) -> Value) -> Value { board.withLock { body($0) } }
 }

@@ -56,18 +56,18 @@ struct EngineDriver {
     pending += entries
   }
 
-  /// Appends what was decided to the history, then shows it, then gives the effects to be carried out.
-  mutating func commit() -> [Effect] {
+  /// Appends what was decided to the history, then shows it, then gives it with the effects to be carried out.
+  mutating func commit() -> (entries: [Entry], effects: [Effect]) {
     guard !pending.isEmpty else {
       if writer?.trouble != nil { writer?.flush(frames: frames) }
-      return []
+      return ([], [])
     }
     writer?.flush(frames: frames)
     let entries = pending
     pending.removeAll(keepingCapacity: true)
     board.update { board in for entry in entries { board.apply(entry) } }
     if let last = entries.last { keeper?.keep(forecaster, session: session, upTo: last) }
-    return entries.compactMap(Effect.init(of:))
+    return (entries, entries.compactMap(Effect.init(of:)))
   }
 
   /// What a reader of the history can begin from, as of the last entry taken, which the board that is shown is behind of.

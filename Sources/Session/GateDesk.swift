@@ -78,8 +78,8 @@ struct GateDesk {
       connection.refuse("this engine speaks version \(gateProtocolVersion), the gate \(hello.version)")
       return
     }
-    guard hello.pid == connection.peerPid else {
-      connection.refuse("the gate says it is process \(hello.pid), and it is \(connection.peerPid)")
+    guard hello.pid == connection.peer.pid else {
+      connection.refuse("the gate says it is process \(hello.pid), and it is \(connection.peer.pid)")
       return
     }
     guard connection.notebook == nil else {
@@ -88,14 +88,14 @@ struct GateDesk {
     }
     let name = hello.gate.printable(at: 64)
     let id: NotebookID
-    let gate = GateName(gate: name, user: connection.peerUser)
+    let gate = GateName(gate: name, user: connection.peer.user)
     if let known = notebooks[gate], driver.state[known].state != .gone {
       id = known
       orphans.removeAll { $0.notebook == id }
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
       let notebook = Notebook(
-        id: id, node: NodeID(0), user: connection.peerUser, path: (hello.path ?? hello.connection).printable(at: 1024),
+        id: id, node: NodeID(0), user: connection.peer.user, path: (hello.path ?? hello.connection).printable(at: 1024),
         kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
@@ -186,7 +186,7 @@ struct GateDesk {
     guard let id = connection.notebook, connections[id] === connection else { return }
     connections[id] = nil
     pings.leave(id)
-    orphans.append((id, connection.peerPid, now + Self.graceSpan))
+    orphans.append((id, connection.peer.pid, now + Self.graceSpan))
     settleOrphans(&driver, at: now)
   }
 

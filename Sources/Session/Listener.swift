@@ -2,18 +2,24 @@ import CLinux
 import Domain
 import Foundation
 
-/// The engine's Unix socket: made for its owner alone, removed when it is closed.
+/// The engine's Unix socket, removed when it is closed.
 public final class Listener {
   public let path: String
-  let descriptor: Int32
+  private(set) var descriptor: Int32
+  /// Whether the engine before this one at the same place was cut short, so that its gates are on their way back.
+  public let followsCrash: Bool
+  private let mode: UInt32
   /// Held for life: whoever has it is the one engine of this socket, so that a file without a holder may be replaced.
   private let lock: Int32
+  private var identity: FileIdentity?
 
   /// Listens at `path`; a socket file that no engine holds any more is replaced.
   ///
+  /// - Parameter mode: who may connect: 0600 for the owner alone, 0666 for everybody who can reach the folder.
   /// - Throws: `SessionError` where another engine listens there, or the folder cannot be used.
-  public init(path: String) throws(SessionError) {
+  public init(path: String, mode: UInt32 = 0o600) throws(SessionError) {
     self.path = path
+    self.mode = mode
     try PrivateFolder.make((path as NSString).deletingLastPathComponent)
     lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard lock >= 0 else {
@@ -24,19 +30,63 @@ public final class Listener {
       throw SessionError(
         "another celltop's engine listens at \(path). Leave that one, or give this one its own with CELLTOP_SOCKET")
     }
-    unlink(path)
-    descriptor = celltop_unix_listen(path)
+    // The file holds a byte as long as an engine runs: one that is found there was left by a crash.
+    var byte: UInt8 = 0
+    followsCrash = pread(lock, &byte, 1, 0) == 1
+    byte = UInt8(ascii: "r")
+    pwrite(lock, &byte, 1, 0)
+    descriptor = Self.bind(path, mode)
     guard descriptor >= 0 else {
       let why = String(cString: strerror(errno))
+      ftruncate(lock, 0)
       close(lock)
       throw SessionError("cannot listen at \(path): \(why). Name another place with CELLTOP_SOCKET")
     }
+    identity = FileIdentity(path)
   }
 
   deinit {
-    unlink(path)
+    if FileIdentity(path) == identity { unlink(path) }
     close(descriptor)
+    ftruncate(lock, 0)
     close(lock)
+  }
+
+  private static func bind(_ path: String, _ mode: UInt32) -> Int32 {
+    unlink(path)
+    let descriptor = celltop_unix_listen(path)
+    if descriptor >= 0, mode != 0o600 { chmod(path, mode) }
+    return descriptor
+  }
+
+  /// Listens anew where the socket's file is gone or another's; those who are connected notice nothing.
+  ///
+  /// - Returns: true where it did so.
+  @discardableResult
+  func restore() -> Bool {
+    guard FileIdentity(path) != identity else { return false }
+    let folder = (path as NSString).deletingLastPathComponent
+    do throws(SessionError) { try PrivateFolder.make(folder) } catch { return false }
+    let fresh = Self.bind(path, mode)
+    guard fresh >= 0 else { return false }
+    close(descriptor)
+    descriptor = fresh
+    identity = FileIdentity(path)
+    return true
+  }
+}
+
+/// Which file a path names.
+private struct FileIdentity: Equatable {
+  var device: UInt64
+  var inode: UInt64
+
+  /// Nil where there is none.
+  init?(_ path: String) {
+    var facts = stat()
+    guard lstat(path, &facts) == 0 else { return nil }
+    device = UInt64(facts.st_dev)
+    inode = UInt64(facts.st_ino)
   }
 }
 

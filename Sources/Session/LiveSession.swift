@@ -6,6 +6,7 @@ import GateLink
 import History
 import NodeControl
 import Projections
+import ServerLink
 import Synchronization
 
 /// A session on real kernels: one thread runs the engine, speaks with the gates and writes the history.
@@ -25,6 +26,14 @@ public final class LiveSession: @unchecked Sendable {
     public var evictsGPUMemory = false
     /// Whom the gates tell what a held cell waits for.
     public var telling = Telling()
+    /// Who may connect to the socket: 0600 for the owner alone.
+    public var socketMode: UInt32 = 0o600
+    public var access = AccessRules()
+    public var limits = Limits()
+    /// Whether the session ends when the last console has left it without a word.
+    public var needsConsole = false
+    /// The program's name and version, for clients.
+    public var server = "celltop"
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -44,6 +53,8 @@ public final class LiveSession: @unchecked Sendable {
 
   private struct Mailbox {
     var commands: [Command] = []
+    var gates: [Arrival] = []
+    var onStopAsked: (@Sendable (String) -> Void)?
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
@@ -53,15 +64,15 @@ public final class LiveSession: @unchecked Sendable {
   private let mailbox = Mutex(Mailbox())
   private let wake: Int32 = celltop_eventfd()
   /// Nil once the session has ended.
-  private var listener: Listener?
+  private var reception: Reception?
   private var driver: EngineDriver
   private var desk: GateDesk
   private var sampler: UsageSampler
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
-  /// Until when nobody is accepted, after the descriptors ran out; zero while everybody is.
-  private var acceptAgain = Instant.zero
+  /// Gates that have said more than is handled at once, and when they are heard again.
+  private var overheard: [Int32: Instant] = [:]
   private var thread: Thread?
   private let finished = DispatchSemaphore(value: 0)
 
@@ -71,10 +82,9 @@ public final class LiveSession: @unchecked Sendable {
   ///     all the same, `trouble` says why, and the recording begins as soon as it is possible.
   /// - Throws: `SessionError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
-    listener = try Listener(path: configuration.socketPath)
+    let listener = try Listener(path: configuration.socketPath, mode: configuration.socketMode)
     readiness = try Readiness()
     readiness.watch(wake)
-    if let listener { readiness.watch(listener.descriptor) }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
       beganMicroseconds: clock.beganWallMicroseconds, note: configuration.note)
@@ -94,6 +104,15 @@ public final class LiveSession: @unchecked Sendable {
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
     tellTrouble()
+    let identity = Reception.Identity(
+      host: configuration.host, instance: String(UInt64.random(in: .min ... .max), radix: 16),
+      server: configuration.server, history: history, beganMicroseconds: clock.beganWallMicroseconds)
+    reception = Reception(
+      listener, identity, access: configuration.access, limits: configuration.limits, clock: clock, board: board,
+      needsConsole: configuration.needsConsole,
+      doors: Reception.Doors(
+        gate: { [weak self] in self?.take($0) }, command: { [weak self] in self?.submit($0) },
+        stop: { [weak self] in self?.stopAsked($0) }))
   }
 
   deinit { close(wake) }
@@ -108,7 +127,19 @@ public final class LiveSession: @unchecked Sendable {
     thread.stackSize = 4 << 20
     self.thread = thread
     thread.start()
+    reception?.start()
   }
+
+  private func take(_ gate: Arrival) {
+    // One that comes while the session ends is hung up on, and tries again with the next.
+    mailbox.withLock { box in if !box.isStopping { box.gates.append(gate) } }
+    celltop_eventfd_signal(wake)
+  }
+
+  /// Sets what is called, on a thread of the session's, when a client asks for the session's end; it must be quick.
+  public func callOnStopAsked(_ body: (@Sendable (String) -> Void)?) { mailbox.withLock { $0.onStopAsked = body } }
+
+  private func stopAsked(_ why: String) { mailbox.withLock { $0.onStopAsked }?(why) }
 
   /// Hands an operator's command to the engine; the answer comes with the board.
   public func submit(_ command: Command) {
@@ -123,11 +154,16 @@ public final class LiveSession: @unchecked Sendable {
   public func kernelProcess(of id: NotebookID) -> Int32? { mailbox.withLock { $0.kernels[id] } }
 
   /// Ends the session: the recording is closed, the socket is gone, gates go on without an engine.
-  public func stop() {
+  ///
+  /// - Parameter why: told to the clients.
+  public func stop(_ why: String = "the session has ended") {
     mailbox.withLock { $0.isStopping = true }
     celltop_eventfd_signal(wake)
     if thread != nil { finished.wait() }
     thread = nil
+    // The engine's last entries are told before the goodbye.
+    reception?.stop(why)
+    reception = nil
   }
 }
 
@@ -139,30 +175,41 @@ extension LiveSession {
       let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
       celltop_eventfd_clear(wake)
-      let (commands, isStopping) = mailbox.withLock { box in
-        defer { box.commands = [] }
-        return (box.commands, box.isStopping)
-      }
-      for command in commands { driver.handle(.command(command), at: now) }
-      acceptAgain(at: now)
-      for one in ready { serve(one, at: now) }
+      let mail = takeMail()
+      for command in mail.commands { driver.handle(.command(command), at: now) }
+      for arrival in mail.gates { greet(arrival, at: now) }
+      for one in ready { serve(one.descriptor, at: now) }
+      for (descriptor, due) in overheard where due <= now { serve(descriptor, at: now) }
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
-      if isStopping {
-        _ = driver.commit()
+      if mail.isStopping {
+        _ = commit()
         driver.end()
         tellTrouble()
         connections = [:]
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
-        listener = nil
         return
       }
-      desk.perform(driver.commit(), driver.state)
+      desk.perform(commit(), driver.state)
       desk.ping(at: now)
       drop(ready, at: now)
       tellTrouble()
     }
+  }
+
+  private func takeMail() -> (commands: [Command], gates: [Arrival], isStopping: Bool) {
+    mailbox.withLock { box in
+      defer { (box.commands, box.gates) = ([], []) }
+      return (box.commands, box.gates, box.isStopping)
+    }
+  }
+
+  /// Records what was decided, shows it and tells the clients; gives the effects.
+  private func commit() -> [Effect] {
+    let (entries, effects) = driver.commit()
+    reception?.publish(entries, session: driver.session, trouble: driver.trouble)
+    return effects
   }
 
   private func tellTrouble() {
@@ -176,7 +223,7 @@ extension LiveSession {
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
     next = min(next, desk.nextPing)
-    if acceptAgain > .zero { next = min(next, acceptAgain) }
+    if let first = overheard.values.min() { next = min(next, first) }
     // What could not be written is tried again though nothing else happens.
     if driver.trouble != nil { next = min(next, now + Self.retryPeriod) }
     if let due = sampler.due, driver.state.runningCount > 0 { next = min(next, due) }
@@ -184,36 +231,22 @@ extension LiveSession {
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
   }
 
+  private func greet(_ arrival: Arrival, at now: Instant) {
+    let descriptor = arrival.gate.peer.descriptor
+    guard arrival.gate.peer.attend(readiness) else { return }
+    connections[descriptor] = arrival.gate
+    desk.receive(.hello(arrival.hello), from: arrival.gate, &driver, at: now)
+    // What came along with the greeting waits in no descriptor.
+    if arrival.gate.peer.hasLines { serve(descriptor, at: now) }
+  }
+
   /// Handles what has come at one descriptor.
-  private func serve(_ ready: Readiness.Ready, at now: Instant) {
-    if let connection = connections[ready.descriptor] {
-      connection.flush()
-      for message in connection.receive() { desk.receive(message, from: connection, &driver, at: now) }
-    } else if ready.descriptor == listener?.descriptor {
-      acceptAll(at: now)
-    }
-  }
-
-  private func acceptAll(at now: Instant) {
-    guard let listener else { return }
-    while true {
-      let descriptor = celltop_accept(listener.descriptor)
-      guard descriptor >= 0 else {
-        if errno == EMFILE || errno == ENFILE {
-          // Who connects waits in the socket's queue meanwhile.
-          acceptAgain = now + Span(seconds: 1)
-          readiness.change(listener.descriptor, reads: false, writes: false)
-        }
-        return
-      }
-      connections[descriptor] = GateConnection(accepted: descriptor, watchedBy: readiness)
-    }
-  }
-
-  private func acceptAgain(at now: Instant) {
-    guard acceptAgain > .zero, acceptAgain <= now, let listener else { return }
-    acceptAgain = .zero
-    readiness.change(listener.descriptor, writes: false)
+  private func serve(_ descriptor: Int32, at now: Instant) {
+    guard let connection = connections[descriptor] else { return }
+    connection.peer.flush()
+    for message in connection.receive(at: now) { desk.receive(message, from: connection, &driver, at: now) }
+    overheard[descriptor] = connection.hearAgain(at: now)
+    connection.peer.hear(overheard[descriptor] == nil)
   }
 
   /// Lets those go that have broken; one that breaks while it is written to counts as ready at once.
@@ -222,9 +255,10 @@ extension LiveSession {
     guard !broken.isEmpty else { return }
     for connection in broken {
       desk.lost(connection, &driver, at: now)
-      connections[connection.descriptor] = nil
+      connections[connection.peer.descriptor] = nil
+      overheard[connection.peer.descriptor] = nil
     }
-    desk.perform(driver.commit(), driver.state)
+    desk.perform(commit(), driver.state)
   }
 
   private func sample(at now: Instant) {

@@ -73,23 +73,7 @@ public enum NativeTrace {
   static func cellName(_ text: String) -> String? { text.isEmpty ? nil : text.printable(at: cellNameMost) }
 
   /// The text as a JSON string.
-  public static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\t": result += "\\t"
-      case "\r": result += "\\r"
-      case _ where scalar.value < 32:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
-  }
+  public static func quoted(_ text: String) -> String { text.jsonQuoted }
 }
 
 /// Reads a native trace line by line.

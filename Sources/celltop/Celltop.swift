@@ -3,6 +3,8 @@ import Foundation
 
 @main
 struct Celltop: ParsableCommand {
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "celltop",
     abstract: "Watches and schedules the Jupyter notebooks of a shared node, cell by cell.",
@@ -10,11 +12,11 @@ struct Celltop: ParsableCommand {
       Without a command it opens the console over this node's notebooks and schedules them. \
       'celltop demo' shows it on bundled notebooks with real kernels.
       """,
-    version: "0.1.0",
+    version: version,
     subcommands: [
-      LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self,
-      CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, ScreensCommand.self,
-      KernelspecCommand.self,
+      LiveCommand.self, DemoCommand.self, ServeCommand.self, ReplayCommand.self, HistoryCommand.self,
+      SimulateCommand.self, CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self,
+      ScreensCommand.self, KernelspecCommand.self,
       DoctorCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)

@@ -4,6 +4,8 @@ import json
 
 # A test that fails on one arm is run this many times more on both.
 REPEATS = 6
+# One that fails direct and passes gated is no defect of the gate: it is repeated to be shown, no more.
+REPEATS_BETTER = 2
 
 
 def read(path):
@@ -45,6 +47,11 @@ def differing(arms):
     direct, gated = arms["direct"], arms["gated"]
     return sorted(name for name in direct.keys() | gated.keys()
                   if direct.get(name, ("missing",))[0] != gated.get(name, ("missing",))[0])
+
+
+def better(arms, name):
+    """Whether a test passed gated and not direct."""
+    return arms["gated"].get(name, ("missing",))[0] == "passed"
 
 
 def verdict(direct, gated):

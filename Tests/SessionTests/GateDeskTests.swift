@@ -35,7 +35,8 @@ private final class DeskStage {
     try #require(celltop_socket_pair(&pair) == 0)
     celltop_set_nonblocking(pair[0])
     celltop_set_nonblocking(pair[1])
-    peers.append((try #require(GateConnection(accepted: pair[0])), pair[1]))
+    let peer = try #require(PeerConnection(accepted: pair[0], seat: { _ in nil }))
+    peers.append((GateConnection(peer, messagesPerSecond: 2000, at: .zero), pair[1]))
     buffers.append(LineBuffer())
     return peers.count - 1
   }
@@ -54,7 +55,7 @@ private final class DeskStage {
   }
 
   /// The end of a batch.
-  func commit() { desk.perform(driver.commit(), driver.state) }
+  func commit() { desk.perform(driver.commit().effects, driver.state) }
 
   func lose(_ peer: Int) { desk.lost(peers[peer].ours, &driver, at: now) }
 

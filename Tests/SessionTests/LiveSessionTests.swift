@@ -20,12 +20,13 @@ final class Stage {
   let live: LiveSession
   var socket: String { folder + "/engine.sock" }
 
-  init(cores: Int = 2, gpus: Int = 0) throws {
+  init(cores: Int = 2, gpus: Int = 0, limits: (inout Limits) -> Void = { _ in }) throws {
     history = try HistoryStore(path: folder + "/history.sqlite")
     let devices = (0..<gpus).map { GPU(uuid: "GPU-\($0)") }
     let node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores), gpus: devices)
-    let configuration = LiveSession.Configuration(
+    var configuration = LiveSession.Configuration(
       node: node, socketPath: folder + "/engine.sock", host: "twin", user: "ana")
+    limits(&configuration.limits)
     live = try LiveSession(
       configuration, on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)),
       history: history.path)

@@ -20,6 +20,7 @@ extension ConsoleState {
     case .prompt(let prompt): return type(press, into: prompt)
     case .confirmQuit:
       layer = nil
+      if press == KeyPress(.character("d")) { return [.detach] }
       return press == KeyPress(.character("y")) ? [.quit] : []
     case .help(let page):
       // A key that only turns the page or closes must never give an order as well.

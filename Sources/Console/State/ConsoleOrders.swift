@@ -107,6 +107,18 @@ extension ConsoleState {
     return facts
   }
 
+  /// Whether the user's role allows the order; else says why not.
+  private mutating func mayGive(_ verb: Verb) -> Bool {
+    guard session.ordersOwnOnly else { return true }
+    guard let id = verb.notebook else {
+      say(.warning, "'\(verb.word)' is about the whole node: only an operator may say so")
+      return false
+    }
+    guard let facts = shown[id], facts.notebook.user != session.user else { return true }
+    say(.warning, "\(facts.name) is \(facts.notebook.user)'s; you may order your own notebooks about")
+    return false
+  }
+
   private mutating func mayOrder() -> Bool {
     if session.mode == .replay {
       say(.warning, "this is a replay: what is past cannot be ordered about")
@@ -121,7 +133,7 @@ extension ConsoleState {
 
   /// Gives an order; `text` tells the operator once it is accepted.
   mutating func give(_ verb: Verb, _ text: String, undo: Verb?, why: String = "") -> [Intent] {
-    guard mayOrder() else { return [] }
+    guard mayOrder(), mayGive(verb) else { return [] }
     let id = CommandID(nextCommand)
     nextCommand += 1
     awaited.append(Awaited(id: id, verb: verb, text: text))

@@ -18,6 +18,8 @@ public struct ConsoleState: Sendable {
   public var alternative: Alternative?
   /// Why the recording is incomplete; nil where it is complete.
   public var trouble: String?
+  /// Why the server cannot be reached; nil where it can, or there is none.
+  public var away: String?
 
   public internal(set) var focus = Pane.notebooks
   public internal(set) var isZoomed = false
@@ -48,6 +50,8 @@ public struct ConsoleState: Sendable {
   public internal(set) var details: DetailsView?
   /// The processes of the notebook whose details are open, where they can be known.
   public var processes: ProcessFacts?
+  /// Whether whoever drives this console can read the kernels' processes.
+  public var readsProcesses = false
   /// The board that stands still while the screen is frozen.
   var frozen: (board: Board, now: Instant)? { didSet { arrangeRows() } }
   public internal(set) var layer: Layer?
@@ -83,18 +87,23 @@ public struct ConsoleState: Sendable {
     self.board = board
     self.now = now
     if let flash, flash.until < clock { self.flash = nil }
-    for answer in board.answers {
-      guard let index = awaited.firstIndex(where: { $0.id == answer.command.id }) else { continue }
-      let order = awaited.remove(at: index)
-      if let refusal = answer.refusal {
-        undoable.removeAll { $0.id == order.id }
-        flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: clock + Flash.span)
-      } else {
-        let undo = undoable.contains { $0.id == order.id } ? "  (z undoes)" : ""
-        flash = Flash(.good, order.text + undo, until: clock + Flash.span)
-      }
-    }
+    for answer in board.answers { take(answerTo: answer.command.id, answer.refusal) }
     arrangeRows()
+  }
+}
+
+extension ConsoleState {
+  /// Tells what became of an order of this console; others' pass by.
+  public mutating func take(answerTo id: CommandID, _ refusal: Refusal?) {
+    guard let index = awaited.firstIndex(where: { $0.id == id }) else { return }
+    let order = awaited.remove(at: index)
+    if let refusal {
+      undoable.removeAll { $0.id == order.id }
+      flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: clock + Flash.span)
+    } else {
+      let undo = undoable.contains { $0.id == order.id } ? "  (z undoes)" : ""
+      flash = Flash(.good, order.text + undo, until: clock + Flash.span)
+    }
   }
 }
 
@@ -118,6 +127,8 @@ public struct SessionFacts: Sendable, Hashable {
   public var confirmsQuit: Bool
   /// Whether a live session waits behind this replay.
   public var hasLive = false
+  /// Whether orders may be given to the user's own notebooks alone.
+  public var ordersOwnOnly = false
 
   public init(
     mode: Mode, number: Int64, user: String, beganWallMicroseconds: Int64, utcOffsetSeconds: Int,
@@ -266,6 +277,8 @@ struct Awaited: Sendable, Hashable {
 /// What the console wants done by whoever drives it.
 public enum Intent: Sendable, Hashable {
   case quit
+  /// Leave, and let the engine go on in the background.
+  case detach
   case redraw
   case order(Command)
   case replay(ReplayOrder)

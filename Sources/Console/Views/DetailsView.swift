@@ -177,6 +177,9 @@ extension ConsoleState {
     guard session.mode == .live else {
       return lines + [DetailLine(parts: [("not known here: nobody recorded the processes", .textDim)])]
     }
+    guard readsProcesses else {
+      return lines + [DetailLine(parts: [("not known here: the kernels are the server's", .textDim)])]
+    }
     guard let processes, processes.notebook == facts.notebook.id else {
       return lines + [DetailLine(parts: [("not known yet", .textDim)])]
     }

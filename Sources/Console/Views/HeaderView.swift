@@ -35,6 +35,7 @@ extension ConsoleState {
     parts.append(HeaderPart(rank: 0, texts: modeTexts(isNarrow)))
     if frozen != nil { parts.append(HeaderPart(rank: 0, texts: [(" FROZEN", .warning)])) }
     if overview.faults > 0 { parts.append(HeaderPart(rank: 0, texts: [(" FAULTS \(overview.faults)", .error)])) }
+    if away != nil { parts.append(HeaderPart(rank: 0, texts: [(" SERVER AWAY", .error)])) }
     if trouble != nil { parts.append(HeaderPart(rank: 0, texts: [(" NOT RECORDED", .error)])) }
     parts.append(HeaderPart(rank: 1, texts: [(" \(session.timeOfDay(shownNow))", .text)]))
     var resources: [(String, Role)] = [
@@ -83,7 +84,7 @@ extension ConsoleState {
   private var accessText: String {
     switch session.mode {
     case .replay: "look only"
-    case .live, .simulated: session.isReadOnly ? "ro:\(session.user)" : "rw:\(session.user)"
+    case .live, .simulated: "\(session.isReadOnly ? "ro" : session.ordersOwnOnly ? "own" : "rw"):\(session.user)"
     }
   }
 
@@ -112,14 +113,16 @@ extension ConsoleState {
     if case .confirmQuit = layer {
       let ask =
         rect.columns >= 80
-        ? "leave? this ends the engine; gates go on without it. y leaves, any other key stays"
-        : rect.columns >= 40 ? "leave and end the engine? y/N" : "leave? y/N"
+        ? "leave? d: the engine goes on without a screen. y: it ends, kernels run on. else: stay"
+        : rect.columns >= 40 ? "leave? d keeps the engine, y ends it" : "leave? y/N"
       grid.draw(ask, at: rect.origin, role: .flashWarning, columns: rect.columns)
       return
     }
     if let flash, flash.until >= clock {
       let isGood = flash.level == .good
       tell(&grid, rect, (isGood ? "ok: " : "!  ") + flash.text, isGood ? .flashGood : .flashWarning)
+    } else if let away {
+      tell(&grid, rect, "!  " + away, .flashError)
     } else if let trouble {
       tell(&grid, rect, "!  " + trouble, .flashError)
     }

@@ -64,7 +64,7 @@ struct DemoCommand: ParsableCommand {
         try crew.start(
           chosen, player: player, python: python, socket: socket, seed: seed, thinkScale: thinkScale,
           thinkMax: thinkMax, rounds: rounds)
-        try live.show(confirmsQuit: false)
+        try live.show()
       }
       Tool.progress("ending \(chosen.count) kernels…")
       crew.end()

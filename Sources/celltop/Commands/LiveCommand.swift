@@ -1,30 +1,40 @@
 import ArgumentParser
 import Domain
 
-/// `celltop`: the console over this node's notebooks, with the engine in it.
+/// `celltop`: the console over this node's notebooks.
 struct LiveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "live", abstract: "Open the console over this node's notebooks and schedule them (the default).",
     discussion: """
-      Kernels whose names end in (celltop) are scheduled; 'celltop kernelspec install' makes them. Leaving the console \
-      ends the engine, and the kernels go on without it.
+      Kernels whose names end in (celltop) are scheduled; 'celltop kernelspec install' makes them. Where a server runs \
+      already (celltop serve, or another console's), the console attaches to it, and leaving changes nothing. Where none \
+      does, one is started with the console; leaving asks whether it shall stay.
       """)
 
   @OptionGroup var options: LiveOptions
+
+  @Flag(help: "Look only: give no orders.")
+  var readOnly = false
 
   func run() throws {
     try Tool.reporting {
       try Tool.demandTerminal()
       Tool.prepareScreen()
-      let live = try LiveRun(options, socket: nil, note: "")
-      defer { live.end() }
-      try live.show(confirmsQuit: true)
+      try AttachedRun(options, readOnly: readOnly).show()
     }
   }
 }
 
-/// What every live session can be told.
+/// What every session with a screen can be told.
 struct LiveOptions: ParsableArguments {
+  @OptionGroup var engine: EngineOptions
+
+  @Option(help: "The theme: a name of the folder Themes, or a file.")
+  var theme: String?
+}
+
+/// What an engine can be told.
+struct EngineOptions: ParsableArguments {
   @Option(help: "The policy that decides: \(LiveRun.policies.joined(separator: ", ")).")
   var policy = LiveRun.defaultPolicy
 
@@ -34,8 +44,10 @@ struct LiveOptions: ParsableArguments {
   @Flag(help: "Keep no history of the session.")
   var noHistory = false
 
-  @Option(help: "The theme: a name of the folder Themes, or a file.")
-  var theme: String?
+  /// The options as arguments for another celltop.
+  var arguments: [String] {
+    ["--policy", policy] + (cores.map { ["--cores", $0] } ?? []) + (noHistory ? ["--no-history"] : [])
+  }
 
   func validate() throws {
     guard LiveRun.policies.contains(policy) else {

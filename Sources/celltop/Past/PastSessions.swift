@@ -5,8 +5,9 @@ import History
 
 /// The recorded sessions, for a console that is open.
 enum PastSessions {
-  static func store() throws -> HistoryStore {
-    try HistoryStore(reading: HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment))
+  /// - Parameter path: the history's file; nil for the standard one.
+  static func store(_ path: String? = nil) throws -> HistoryStore {
+    try HistoryStore(reading: path ?? HistoryStore.standardPath(environment: ProcessInfo.processInfo.environment))
   }
 
   /// - Throws: `HistoryError` where the history cannot be read.
@@ -26,9 +27,9 @@ enum PastSessions {
   ///
   /// - Throws: `HistoryError` where there is none of that number, or it cannot be read.
   static func open(
-    _ number: Int64?, hasLive: Bool, at instant: Instant = .zero
+    _ number: Int64?, in path: String? = nil, hasLive: Bool, at instant: Instant = .zero
   ) throws -> (any ConsoleSource, ConsoleState) {
-    let session = try store().recorded(number)
+    let session = try store(path).recorded(number)
     let source = try ReplaySource(session)
     var state = ConsoleState(session: Tool.facts(of: session.summary, hasLive: hasLive))
     if instant > .zero { source.obey(.seek(instant), &state) }

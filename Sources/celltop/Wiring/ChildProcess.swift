@@ -4,11 +4,17 @@ import Foundation
 ///
 /// Foundation's `Process` hands this program's blocked signals on, so that a child could not be ended by SIGTERM.
 enum ChildProcess {
+  /// `POSIX_SPAWN_SETSID` of glibc's <spawn.h>, which Swift does not see.
+  private static let setSession: Int32 = 0x80
+
   /// Starts `arguments[0]`; its output goes to the file `log`.
   ///
+  /// - Parameter leadsSession: whether it is in a session of its own, so that a terminal's end does not reach it.
   /// - Returns: its process number, which is that of its group, too.
   /// - Throws: `ToolError` with the system's reason.
-  static func spawn(_ arguments: [String], environment: [String: String], log: String) throws -> pid_t {
+  static func spawn(
+    _ arguments: [String], environment: [String: String], log: String, leadsSession: Bool = false
+  ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -26,7 +32,8 @@ enum ChildProcess {
     sigfillset(&all)
     posix_spawnattr_setsigdefault(&attributes, &all)
     posix_spawnattr_setpgroup(&attributes, 0)
-    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
+    let apart = leadsSession ? Self.setSession : POSIX_SPAWN_SETPGROUP
+    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | apart
     posix_spawnattr_setflags(&attributes, Int16(flags))
 
     var argv = arguments.map { strdup($0) }

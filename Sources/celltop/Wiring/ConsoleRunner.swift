@@ -26,6 +26,16 @@ protocol ConsoleSource: AnyObject {
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState)
 }
 
+/// How a console was left.
+enum Leaving {
+  /// By its operator, with what it drives.
+  case end
+  /// By its operator; what it drives shall go on.
+  case stay
+  /// Without a word: its terminal is gone, or the process was told to end.
+  case lost
+}
+
 /// Runs a console on a terminal until it is left.
 final class ConsoleRunner {
   private let screen: CursesScreen
@@ -49,43 +59,55 @@ final class ConsoleRunner {
     self.state = state
   }
 
-  /// Until the operator leaves, the terminal is gone or the process is told to end.
-  func run() {
+  /// Until the operator leaves, the terminal is gone or the process is told to end; says which.
+  func run() -> Leaving {
+    var leaving = Leaving.lost
     let waker = loop.waker
     source.callOnChange { waker.wake() }
     draw()
     loop.run(on: screen) { [self] events in
-      for event in events where handle(event) == .leave { return .stop }
+      for event in events {
+        guard case .leave(let how) = handle(event) else { continue }
+        leaving = how
+        return .stop
+      }
       draw()
       let next = source.secondsToNextFrame(state)
       return .wait(until: next.map { ContinuousClock.now + .seconds($0) })
     }
     source.callOnChange(nil)
     screen.close()
+    return leaving
   }
 
-  private enum Verdict { case stay, leave }
+  private enum Verdict {
+    case stay
+    case leave(Leaving)
+  }
 
   private func handle(_ event: LoopEvent) -> Verdict {
     switch event {
     case .input(let key):
       source.refresh(&state)
       state.size = screen.size
-      for intent in state.handle(key) where perform(intent) == .leave { return .leave }
+      for intent in state.handle(key) {
+        if case .leave(let how) = perform(intent) { return .leave(how) }
+      }
       return .stay
     case .interrupted:
-      return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave : .stay
+      return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave(.end) : .stay
     case .modelChanged, .deadline, .resized, .suspendRequested: return .stay
     case .resumed:
       screen.redraw()
       return .stay
-    case .terminated, .inputEnded: return .leave
+    case .terminated, .inputEnded: return .leave(.lost)
     }
   }
 
   private func perform(_ intent: Intent) -> Verdict {
     switch intent {
-    case .quit: return .leave
+    case .quit: return .leave(.end)
+    case .detach: return .leave(.stay)
     case .redraw: screen.redraw()
     case .order(let command): source.submit(command)
     case .replay(let order): source.obey(order, &state)
@@ -160,6 +182,7 @@ final class LiveSource: ConsoleSource {
 
   /// Reads the kernel's processes while its notebook's details are open, once a second.
   private func readProcesses(_ state: inout ConsoleState) {
+    state.readsProcesses = true
     guard state.details != nil, let id = state.selected else {
       (state.processes, readAt) = (nil, nil)
       return

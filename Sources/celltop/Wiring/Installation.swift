@@ -5,10 +5,12 @@ struct Installation {
   let environment: [String: String]
   /// The folder of this program.
   let folder: String
+  /// This program.
+  let program: String
 
   init(environment: [String: String] = ProcessInfo.processInfo.environment) {
     self.environment = environment
-    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/usr/bin/celltop"
+    program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/usr/bin/celltop"
     folder = (program as NSString).deletingLastPathComponent
   }
 

@@ -165,8 +165,9 @@ def test_a_killed_kernel_is_seen_dead_and_restarts(kernel):
 
 
 def test_no_line_of_much_output_is_lost(kernel):
-    status, text, _ = kernel.run(SPEAK.lines.format(5000))
-    assert status == "ok" and text.split() == [str(i) for i in range(1, 5001)]
+    request = kernel.client.execute(SPEAK.lines.format(5000), allow_stdin=False)
+    text, _ = kernel.output(request, 30)
+    assert kernel.reply(request)["status"] == "ok" and text.split() == [str(i) for i in range(1, 5001)]
 
 
 @pytest.mark.skipif(not SPEAK.question, reason="this kernel has no input")

@@ -32,7 +32,8 @@ KNOWN = {
     },
     "bash": {
         "language_name": "bash", "file_extension": ".sh", "code_hello_world": "echo hello, world",
-        "code_stderr": "echo test >&2", "completion_samples": [{"text": "fdis", "matches": set()}],
+        # It shows both streams as stdout.
+        "completion_samples": [{"text": "fdis", "matches": set()}],
         "code_generate_error": "false",
     },
 }

@@ -1,8 +1,7 @@
 import Domain
-import Projections
 
-/// A value in an exported row.
-enum FieldValue: Sendable, Hashable {
+/// A value in a row that leaves celltop: in an export, in a message to a client.
+public enum FieldValue: Sendable, Hashable {
   case null
   case number(Int64)
   case real(Double)
@@ -11,26 +10,27 @@ enum FieldValue: Sendable, Hashable {
   case list([FieldValue])
   case object([Field])
 
-  static func optional(_ value: Int64?) -> FieldValue { value.map { .number($0) } ?? .null }
+  public static func optional(_ value: Int64?) -> FieldValue { value.map { .number($0) } ?? .null }
 }
 
-struct Field: Sendable, Hashable {
-  var name: String
-  var value: FieldValue
+/// A named value of such a row.
+public struct Field: Sendable, Hashable {
+  public var name: String
+  public var value: FieldValue
 
-  init(_ name: String, _ value: FieldValue) {
+  public init(_ name: String, _ value: FieldValue) {
     self.name = name
     self.value = value
   }
 
-  init(_ name: String, _ value: some BinaryInteger) { self.init(name, .number(Int64(value))) }
-  init(_ name: String, _ value: String) { self.init(name, .text(value)) }
+  public init(_ name: String, _ value: some BinaryInteger) { self.init(name, .number(Int64(value))) }
+  public init(_ name: String, _ value: String) { self.init(name, .text(value)) }
 }
 
 extension Event {
   /// The event's kind, as the source names it, and what it holds. Times are microseconds, sizes bytes, sets lists like
   /// `0-3,8`.
-  var exported: (kind: String, fields: [Field]) {
+  public var exported: (kind: String, fields: [Field]) {
     switch self {
     case .policyChanged(let name): return ("policyChanged", [Field("policy", name)])
     case .nodeAdded(let node): return ("nodeAdded", node.exported)
@@ -87,7 +87,7 @@ extension Event {
   }
 
   /// The cell that it is about; nil where it is about none.
-  var cell: CellID? {
+  public var cell: CellID? {
     switch self {
     case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.id
     case .cellWaits(let id, _, _), .cellStarted(let id, _, _, _), .cellResized(let id, _, _, _),
@@ -118,7 +118,7 @@ extension Node {
 }
 
 extension Demand {
-  var exported: [Field] {
+  public var exported: [Field] {
     [
       Field("coresLeast", coresLeast), Field("coresMost", coresMost), Field("gpusAsked", gpus),
       Field("memory", memory.count), Field("gpuMemory", gpuMemory.count),

@@ -1,0 +1,158 @@
+import CLinux
+import Domain
+import Foundation
+import ServerLink
+
+/// Who may do what with the server, by the user at the other end of a connection.
+public struct AccessRules: Sendable, Hashable {
+  /// What somebody is whom no list names.
+  public enum Everyone: String, Sendable, Hashable, CaseIterable {
+    case author, observer, nobody
+  }
+
+  /// Login names that may do everything, besides root and the server's own user.
+  public var operators: Set<String> = []
+  /// Groups whose members may.
+  public var operatorGroups: Set<String> = []
+  /// Login names that may only look, whatever `everyone` says.
+  public var observers: Set<String> = []
+  public var observerGroups: Set<String> = []
+  public var everyone = Everyone.author
+  /// Whether everybody sees the paths and the code's hashes of everybody's notebooks, not only of the own ones.
+  public var showsPaths = false
+
+  public init() {}
+
+  /// The role of a user.
+  ///
+  /// - Parameter groups: the names of the groups that the user is in.
+  /// - Returns: nil where the user may not even look.
+  public func role(uid: UInt32, user: String, groups: Set<String>, serverUser: UInt32) -> ClientRole? {
+    if uid == 0 || uid == serverUser { return .operator }
+    if operators.contains(user) || !operatorGroups.isDisjoint(with: groups) { return .operator }
+    if observers.contains(user) || !observerGroups.isDisjoint(with: groups) { return .observer }
+    switch everyone {
+    case .author: return .author
+    case .observer: return .observer
+    case .nobody: return nil
+    }
+  }
+
+  /// Why a role may not give an order; nil where it may.
+  ///
+  /// - Parameters:
+  ///   - owner: the user of the notebook that the order is about; nil where it is about none that is known.
+  ///   - isOverridden: whether an operator gave the standing order that this one would take back.
+  public static func refusal(
+    of verb: Verb, by user: String, _ role: ClientRole, owner: String?, isOverridden: Bool
+  ) -> Refusal? {
+    switch role {
+    case .operator: return nil
+    case .observer: return Refusal(.notAllowed, "you are an observer here: you may look, and order nothing")
+    case .author: break
+    }
+    guard verb.notebook != nil else {
+      return Refusal(.notAllowed, "'\(verb.word)' is about the whole node: only an operator may say so")
+    }
+    // What there is not the engine refuses.
+    guard let owner else { return nil }
+    guard owner == user else { return Refusal(.notAllowed, "it is \(owner)'s notebook: you may order your own about") }
+    switch verb {
+    case .setPriority(_, let value) where value > 0:
+      return Refusal(.notAllowed, "only an operator may raise a priority above 0")
+    case .pin(_, let pin) where pin.reserves:
+      return Refusal(.notAllowed, "only an operator may keep others off cores and GPUs")
+    case .release, .resume, .unpin, .setPriority, .overrideDemand, .pin, .callOff:
+      return isOverridden ? Refusal(.notAllowed, "an operator ordered it so: only an operator may take it back") : nil
+    case .suspend, .suspendAfter, .suspendAtEnd, .interrupt, .hold, .drain, .undrain, .setPolicy: return nil
+    }
+  }
+}
+
+/// The groups that a user is in, by name; remembered for a minute.
+struct GroupBook {
+  static let keptFor = Span(seconds: 60)
+
+  private var known: [UInt32: (groups: Set<String>, until: Instant)] = [:]
+
+  mutating func groups(of uid: UInt32, at now: Instant) -> Set<String> {
+    if let entry = known[uid], entry.until > now { return entry.groups }
+    if known.count > 1024 { known = [:] }
+    let groups = Self.read(uid)
+    known[uid] = (groups, now + Self.keptFor)
+    return groups
+  }
+
+  private static func read(_ uid: UInt32) -> Set<String> {
+    var entry = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var buffer = [CChar](repeating: 0, count: 16_384)
+    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.pw_name else {
+      return []
+    }
+    var count: Int32 = 256
+    var numbers = [gid_t](repeating: 0, count: Int(count))
+    guard getgrouplist(name, entry.pw_gid, &numbers, &count) >= 0 else { return [] }
+    return Set(numbers.prefix(Int(max(count, 0))).compactMap(groupName))
+  }
+
+  private static func groupName(_ gid: gid_t) -> String? {
+    var entry = group()
+    var found: UnsafeMutablePointer<group>?
+    var buffer = [CChar](repeating: 0, count: 65_536)
+    guard getgrgid_r(gid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.gr_name else {
+      return nil
+    }
+    return String(cString: name)
+  }
+}
+
+/// Which standing orders operators gave, so that a notebook's author does not take them back.
+struct OperatorsOrders {
+  private enum Kind: Hashable { case hold, suspend, plan, pin, priority, demand }
+
+  private struct Place: Hashable {
+    var notebook: NotebookID
+    var kind: Kind
+  }
+
+  private var places: Set<Place> = []
+
+  private static func kind(_ verb: Verb) -> Kind? {
+    switch verb {
+    case .suspend, .resume: .suspend
+    case .suspendAfter, .suspendAtEnd, .callOff: .plan
+    case .hold, .release: .hold
+    case .pin, .unpin: .pin
+    case .setPriority: .priority
+    case .overrideDemand: .demand
+    case .interrupt, .drain, .undrain, .setPolicy: nil
+    }
+  }
+
+  /// Whether an operator gave the order that this one would change.
+  func stands(against verb: Verb) -> Bool {
+    guard let id = verb.notebook, let kind = Self.kind(verb) else { return false }
+    return places.contains(Place(notebook: id, kind: kind))
+  }
+
+  /// Keeps in mind an order that was accepted.
+  mutating func note(_ verb: Verb, byOperator: Bool) {
+    guard let id = verb.notebook, let kind = Self.kind(verb) else { return }
+    let place = Place(notebook: id, kind: kind)
+    switch verb {
+    case .resume, .release, .unpin, .callOff, .overrideDemand(_, nil), .setPriority(_, 0): places.remove(place)
+    case .suspend, .suspendAfter, .suspendAtEnd, .hold, .pin, .setPriority, .overrideDemand:
+      if byOperator { places.insert(place) } else { places.remove(place) }
+    case .interrupt, .drain, .undrain, .setPolicy: break
+    }
+  }
+
+  /// A cell ended, and with it its suspension; a notebook closed, and with it all.
+  mutating func forget(_ id: NotebookID, all: Bool) {
+    // A suspension planned for the cell's end has become a hold by then.
+    let becomesHold = !all && places.contains(Place(notebook: id, kind: .plan))
+    places = places.filter { $0.notebook != id || (!all && $0.kind != .suspend && $0.kind != .plan) }
+    if becomesHold { places.insert(Place(notebook: id, kind: .hold)) }
+  }
+}

@@ -1,0 +1,179 @@
+import CLinux
+import Domain
+import Foundation
+import Projections
+import ServerLink
+import Synchronization
+
+/// A session of another process: its board kept up to date by a thread that follows the server, and attaches anew when the
+/// server was away.
+///
+/// `@unchecked Sendable`: everything but the box and the board belongs to its thread once it runs.
+public final class AttachedSession: @unchecked Sendable {
+  /// How the connection stands.
+  public struct Standing: Sendable {
+    /// What the server said of itself last.
+    public var welcome: Welcome
+    /// Why the server is away; nil while it is there.
+    public var away: String?
+    /// Why the recording is incomplete at present; nil where it is complete.
+    public var trouble: String?
+    /// The local clock's reading at which the session's clock stood at 0.
+    var epochMicroseconds: Int64
+  }
+
+  private struct Box {
+    var standing: Standing
+    var orders: [Order] = []
+    var answers: [Answered] = []
+    var last: [ClientMessage] = []
+    var isLeaving = false
+  }
+
+  static let retryPeriodMilliseconds: Int32 = 500
+
+  public let board = BoardBox()
+  private let paths: [String]
+  private let attach: Attach
+  private let box: Mutex<Box>
+  private let wake: Int32 = celltop_eventfd()
+  private var connection: ServerConnection?
+  private var fold = AttachedBoard()
+  /// Orders that have no answer yet: they are sent again to the server that comes back.
+  private var unanswered: [Order] = []
+  private var thread: Thread?
+  private let finished = DispatchSemaphore(value: 0)
+
+  /// Attaches to the first of the places at which a server answers.
+  ///
+  /// - Throws: `AttachError`.
+  public init(_ paths: [String], _ attach: Attach) throws(AttachError) {
+    let made = try ServerConnection(paths, attach)
+    self.paths = [made.path] + paths.filter { $0 != made.path }
+    self.attach = attach
+    connection = made
+    box = Mutex(Box(standing: Standing(welcome: made.welcome, away: nil, epochMicroseconds: made.epochMicroseconds)))
+  }
+
+  deinit { close(wake) }
+
+  /// How the connection stands.
+  public var standing: Standing { box.withLock { $0.standing } }
+
+  /// The session's present instant.
+  public var now: Instant { Instant(microseconds: celltop_boottime_us() - standing.epochMicroseconds) }
+
+  /// Starts following.
+  public func start() {
+    let thread = Thread { [self] in
+      run()
+      finished.signal()
+    }
+    thread.name = "attached"
+    thread.stackSize = 4 << 20
+    self.thread = thread
+    thread.start()
+  }
+
+  /// Hands an order to the server; the answer comes with `takeAnswers`.
+  public func submit(_ command: Command) {
+    box.withLock { box in
+      box.orders.append(
+        Order(
+          key: command.id.number, verb: command.verb, why: command.why, instance: box.standing.welcome.instance))
+    }
+    celltop_eventfd_signal(wake)
+  }
+
+  /// The answers that came since the last call.
+  public func takeAnswers() -> [Answered] {
+    box.withLock { box in
+      defer { box.answers = [] }
+      return box.answers
+    }
+  }
+
+  /// Leaves the server, having said `last` to it.
+  public func leave(saying last: [ClientMessage] = []) {
+    box.withLock { box in
+      box.last = last
+      box.isLeaving = true
+    }
+    celltop_eventfd_signal(wake)
+    if thread != nil { finished.wait() }
+    thread = nil
+  }
+}
+
+// MARK: Its thread
+
+extension AttachedSession {
+  private func run() {
+    while true {
+      if box.withLock({ $0.isLeaving }) { return sayGoodbye() }
+      do throws(AttachError) {
+        if let connection {
+          try follow(connection)
+        } else {
+          try comeBack()
+        }
+      } catch { lose(error) }
+    }
+  }
+
+  private func sayGoodbye() {
+    for message in box.withLock({ $0.last }) { try? connection?.send(message) }
+    connection = nil
+  }
+
+  private func follow(_ connection: ServerConnection) throws(AttachError) {
+    celltop_eventfd_clear(wake)
+    let orders = box.withLock { box in
+      defer { box.orders = [] }
+      return box.orders
+    }
+    for order in orders {
+      unanswered.append(order)
+      try connection.send(.command(order))
+    }
+    guard let message = try connection.receive(seconds: 1, waker: wake) else { return note(connection) }
+    if case .answer(let answer) = message {
+      unanswered.removeAll { $0.key == answer.key }
+      box.withLock { $0.answers.append(answer) }
+      board.update { _ in }
+    }
+    if try fold.take(message) {
+      let folded = fold.board
+      note(connection)
+      board.update { $0 = folded }
+    }
+  }
+
+  private func note(_ connection: ServerConnection) {
+    box.withLock { box in
+      box.standing.trouble = connection.trouble
+      box.standing.epochMicroseconds = connection.epochMicroseconds
+    }
+  }
+
+  private func comeBack() throws(AttachError) {
+    var one = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+    let isLeaving = poll(&one, 1, Self.retryPeriodMilliseconds) > 0 && box.withLock { $0.isLeaving }
+    if isLeaving { return }
+    celltop_eventfd_clear(wake)
+    let made = try ServerConnection(paths, attach)
+    fold = AttachedBoard()
+    connection = made
+    box.withLock { box in
+      box.standing = Standing(welcome: made.welcome, away: nil, epochMicroseconds: made.epochMicroseconds)
+    }
+    board.update { _ in }
+    for order in unanswered { try made.send(.command(order)) }
+  }
+
+  private func lose(_ error: AttachError) {
+    connection = nil
+    box.withLock { $0.standing.away = error.description }
+    board.update { _ in }
+  }
+}

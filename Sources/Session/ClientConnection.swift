@@ -1,0 +1,104 @@
+import Domain
+import GateLink
+import ServerLink
+
+/// One client's end of the socket. What waits for it is bounded: answers are kept, the tail is dropped for a fresh snapshot.
+final class ClientConnection {
+  let peer: PeerConnection
+  let attach: Attach
+  let role: ClientRole
+  /// The user from whom others' paths are withheld; nil where nothing is.
+  let veiledFor: String?
+  /// The last entry that was queued for it.
+  var sentThrough: Int64 = 0
+  /// Why it is to have a snapshot before anything else of the stream; nil where it has one.
+  var needsSnapshot: Snapshot.Why?
+  var heard: Instant
+  private var allowance: Allowance
+  private let queuedBytesMost: Int
+  /// Lines of the stream that have not begun to be written; the peer holds at most one that has.
+  private var stream: [[UInt8]] = []
+  private var streamBytes = 0
+  /// How often the tail was dropped.
+  private(set) var timesBehind = 0
+
+  init(
+    _ peer: PeerConnection, _ attach: Attach, role: ClientRole, veiledFor: String?, limits: Limits, at now: Instant
+  ) {
+    self.peer = peer
+    self.attach = attach
+    self.role = role
+    self.veiledFor = veiledFor
+    heard = now
+    needsSnapshot = attach.stream == .none ? nil : .attached
+    allowance = Allowance(perSecond: limits.messagesPerSecond, at: now)
+    queuedBytesMost = limits.queuedBytes
+  }
+
+  var isBroken: Bool { peer.isBroken }
+  var wantsToWrite: Bool { peer.unsentCount > 0 || !stream.isEmpty }
+
+  /// Reads what there is; the messages that are complete. One that cannot be read, or comes too fast, ends the connection.
+  func receive(perSecond: Int, at now: Instant) -> [ClientMessage] {
+    var messages: [ClientMessage] = []
+    do throws(LinkError) {
+      try peer.receive()
+      while let line = peer.nextLine() {
+        guard allowance.take(at: now) else {
+          refuse("more than \(perSecond) messages came within a second; send fewer, or have the server's limits raised")
+          break
+        }
+        heard = now
+        messages.append(try LineCodec.read(ClientMessage.self, from: line))
+      }
+    } catch {
+      refuse("a message could not be read: \(error.sentence)")
+    }
+    return messages
+  }
+
+  /// Queues what must not be lost. A client that has too much of it waiting is let go.
+  func send(_ message: ServerMessage) {
+    peer.send(LineCodec.line(message))
+    if peer.unsentCount > queuedBytesMost * 2 { peer.hangUp() }
+  }
+
+  /// Queues a line of the stream; where too much waits, all of it is dropped and a snapshot is due instead.
+  func send(stream line: [UInt8], isSnapshot: Bool) {
+    guard isSnapshot || streamBytes + peer.unsentCount + line.count <= queuedBytesMost else {
+      stream.removeAll()
+      streamBytes = 0
+      needsSnapshot = .behind
+      timesBehind += 1
+      return
+    }
+    stream.append(line)
+    streamBytes += line.count
+    flush()
+  }
+
+  /// Writes as much as the client takes now.
+  func flush() {
+    peer.flush()
+    while peer.unsentCount == 0, !stream.isEmpty, !isBroken {
+      let line = stream.removeFirst()
+      streamBytes -= line.count
+      peer.send(line)
+    }
+  }
+
+  /// Whether all that was queued is written, so that a snapshot would be fresh when it is read.
+  var isDrained: Bool { peer.unsentCount == 0 && stream.isEmpty }
+
+  func refuse(_ why: String) { peer.refuse(why) }
+}
+
+extension LinkError {
+  /// The error as a clause for whoever sent the line.
+  var sentence: String {
+    switch self {
+    case .malformed(let why): why.printable(at: 200)
+    case .lineTooLong: "a line is longer than this side takes"
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import Domain
+import Foundation
+import GateLink
+import Projections
+import ServerLink
+
+/// Serves the clients: their orders go to the engine, what happens goes to them, as far as their roles allow.
+///
+/// Used from the reception's thread. Entries are encoded once for all clients that are to have the same.
+struct ClientDesk {
+  /// Entries are gathered for so long before they are sent.
+  static let gatherSpan = Span(microseconds: 25_000)
+  static let pingPeriod = Span(seconds: 2)
+  /// Answers that are kept for a user, for keys that come again.
+  private static let answersKept = 512
+  /// Where the numbers of clients' commands begin: beyond any key, and beyond those of a console in this process.
+  private static let firstCommand: UInt64 = 1 << 53
+
+  private struct Asked {
+    var key: UInt64
+    var uid: UInt32
+    weak var client: ClientConnection?
+    var verb: Verb
+    var isOperator: Bool
+  }
+
+  private struct Answers {
+    var byKey: [UInt64: Answered?] = [:]
+    var order: [UInt64] = []
+  }
+
+  let limits: Limits
+  let board: BoardBox
+  private(set) var clients: [ClientConnection] = []
+  private var asked: [CommandID: Asked] = [:]
+  private var answers: [UInt32: Answers] = [:]
+  private var nextCommand = Self.firstCommand
+  private var standing = OperatorsOrders()
+  private var nextPing = Instant.zero
+  private(set) var nextSend = Instant.zero
+
+  init(limits: Limits, board: BoardBox) {
+    self.limits = limits
+    self.board = board
+  }
+
+  /// Whether somebody wants to be told of entries.
+  var hasStreams: Bool { clients.contains { $0.attach.stream != .none } }
+
+  mutating func seat(_ client: ClientConnection, _ welcome: Welcome) {
+    clients.append(client)
+    client.send(.welcome(welcome))
+  }
+
+  /// When there is something to do though nobody speaks; `never` where there is nothing.
+  func wakeAt(isGathering: Bool) -> Instant {
+    guard !clients.isEmpty else { return .never }
+    return isGathering ? min(nextPing, nextSend) : nextPing
+  }
+
+  /// Takes an order of a client; gives the command where the engine is to decide.
+  mutating func take(_ order: Order, from client: ClientConnection, instance: String) -> Command? {
+    let uid = client.peer.uid
+    if let known = answers[uid]?.byKey[order.key] {
+      // The first answer is still to come, or is given again.
+      if let known { client.send(.answer(known)) }
+      return nil
+    }
+    remember(order.key, uid, nil)
+    if let refusal = refusal(of: order, client, instance) {
+      let answer = Answered(key: order.key, sequence: nil, refusal)
+      remember(order.key, uid, answer)
+      client.send(.answer(answer))
+      return nil
+    }
+    let id = CommandID(nextCommand)
+    nextCommand += 1
+    asked[id] = Asked(
+      key: order.key, uid: uid, client: client, verb: order.verb, isOperator: client.role == .operator)
+    return Command(id: id, author: client.peer.user, why: order.why.printable(at: 200), verb: order.verb)
+  }
+
+  private func refusal(of order: Order, _ client: ClientConnection, _ instance: String) -> Refusal? {
+    if let meant = order.instance, meant != instance {
+      return Refusal(.stale, "the server was started anew since: its notebooks and cells have other numbers")
+    }
+    let owner = order.verb.notebook.flatMap { id in board.look { $0[id]?.notebook.user } }
+    return AccessRules.refusal(
+      of: order.verb, by: client.peer.user, client.role, owner: owner,
+      isOverridden: standing.stands(against: order.verb))
+  }
+
+  private mutating func remember(_ key: UInt64, _ uid: UInt32, _ answer: Answered?) {
+    var book = answers[uid] ?? Answers()
+    if book.byKey.updateValue(answer, forKey: key) == nil { book.order.append(key) }
+    if book.order.count > Self.answersKept { book.byKey[book.order.removeFirst()] = nil }
+    answers[uid] = book
+  }
+
+  /// Gives a report of the session as a client may see it.
+  func report(for client: ClientConnection, session: Int64, at now: Instant) -> BoardReport {
+    report(seen(board.take(), by: client), session, now)
+  }
+
+  private func report(_ board: Board, _ session: Int64, _ now: Instant) -> BoardReport {
+    BoardReport(board, at: now, session: session, end: board.now, entries: board.sequence)
+  }
+
+  private func seen(_ board: Board, by client: ClientConnection) -> Board {
+    client.veiledFor.map { Veil(for: $0).cover(board) } ?? board
+  }
+
+  /// Tells the clients what has happened: answers to those who asked, entries to those who follow.
+  mutating func tell(_ entries: [Entry], _ facts: (session: Int64, trouble: String?), at now: Instant) {
+    for entry in entries { note(entry) }
+    nextSend = now + Self.gatherSpan
+    guard hasStreams else { return }
+    sendTails(entries)
+    sendSnapshots(facts, at: now)
+  }
+
+  private mutating func note(_ entry: Entry) {
+    switch entry.event {
+    case .commandAccepted(let command): answer(command, nil, entry.sequence)
+    case .commandRefused(let command, let refusal): answer(command, refusal, entry.sequence)
+    case .cellEnded(_, let id, _): standing.forget(id, all: false)
+    case .notebookClosed(let id): standing.forget(id, all: true)
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .backlogChanged,
+      .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
+      .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted,
+      .suspensionPlanned, .suspensionCalledOff:
+      break
+    }
+  }
+
+  private mutating func answer(_ command: Command, _ refusal: Refusal?, _ sequence: Int64) {
+    let asked = asked.removeValue(forKey: command.id)
+    // A command that no client gave comes from the console in this process, which is the operator's.
+    if refusal == nil { standing.note(command.verb, byOperator: asked?.isOperator ?? true) }
+    guard let asked else { return }
+    let answer = Answered(key: asked.key, sequence: sequence, refusal)
+    remember(asked.key, asked.uid, answer)
+    asked.client?.send(.answer(answer))
+  }
+
+  private struct Audience: Hashable {
+    var stream: Attach.Stream
+    var veiledFor: String?
+    var after: Int64
+  }
+
+  private func sendTails(_ entries: [Entry]) {
+    guard let first = entries.first, let last = entries.last else { return }
+    var lines: [Audience: [UInt8]] = [:]
+    for client in clients where client.attach.stream != .none && client.needsSnapshot == nil {
+      guard client.sentThrough < last.sequence else { continue }
+      let audience = Audience(
+        stream: client.attach.stream, veiledFor: client.veiledFor, after: max(client.sentThrough, first.sequence - 1))
+      let line = lines[audience] ?? line(for: audience, entries[Int(audience.after + 1 - first.sequence)...])
+      lines[audience] = line
+      client.sentThrough = last.sequence
+      client.send(stream: line, isSnapshot: false)
+    }
+  }
+
+  private func line(for audience: Audience, _ entries: ArraySlice<Entry>) -> [UInt8] {
+    var entries = entries
+    if let user = audience.veiledFor {
+      let veil = Veil(for: user)
+      entries = board.look { board in entries.map { veil.cover($0) { board[$0]?.notebook.user } } }[...]
+    }
+    switch audience.stream {
+    case .none: return []
+    case .entries: return Tail.textLine(entries)
+    case .packed: return Tail.packedLine(entries)
+    }
+  }
+
+  private func sendSnapshots(_ facts: (session: Int64, trouble: String?), at now: Instant) {
+    let due = clients.filter { $0.needsSnapshot != nil && $0.isDrained && !$0.isBroken }
+    guard !due.isEmpty else { return }
+    let whole = board.take()
+    for client in due {
+      guard let why = client.needsSnapshot else { continue }
+      let seen = seen(whole, by: client)
+      var snapshot = Snapshot(
+        why: why, sequence: seen.sequence, at: now.microseconds, trouble: facts.trouble)
+      switch client.attach.stream {
+      case .none: break
+      case .entries: snapshot.report = report(seen, facts.session, now)
+      case .packed: snapshot.board = Data(seen.packedWhole).base64EncodedString()
+      }
+      client.needsSnapshot = nil
+      client.sentThrough = seen.sequence
+      client.send(stream: LineCodec.line(ServerMessage.snapshot(snapshot)), isSnapshot: true)
+    }
+  }
+
+  /// Gives a sign of life where it is time to, and lets go of clients that have given none.
+  mutating func ping(trouble: String?, at now: Instant) {
+    guard nextPing <= now, !clients.isEmpty else { return }
+    nextPing = now + Self.pingPeriod
+    let sequence = board.look { $0.sequence }
+    for client in clients {
+      if now - client.heard > Span(seconds: Double(limits.silenceSeconds)) {
+        client.refuse("nothing was heard of the client for \(limits.silenceSeconds) s")
+      } else if client.attach.stream == .none || client.isDrained {
+        client.send(.ping(at: now.microseconds, sequence: sequence, trouble: trouble))
+      }
+    }
+  }
+
+  /// Takes the clients away that have left.
+  mutating func dropBroken() { clients.removeAll(where: \.isBroken) }
+
+  /// Says goodbye.
+  func end(_ why: String) { for client in clients { client.send(.ending(why: why)) } }
+}

@@ -1,0 +1,149 @@
+import CLinux
+import Domain
+import Foundation
+import GateLink
+
+/// The other end of a Unix socket, without blocking: whose it is, lines in, bytes out.
+///
+/// Belongs to one thread at a time: the reception's until it is known who it is, then that of the desk that serves it.
+final class PeerConnection {
+  let descriptor: Int32
+  /// The process at the other end and its user, as the kernel tells (SO_PEERCRED, unix(7)).
+  let pid: Int32
+  let uid: UInt32
+  /// The user's login name.
+  let user: String
+  private(set) var isBroken = false
+  /// Lines that have come and were not handed out.
+  private var lines: [[UInt8]] = []
+  private var buffer: LineBuffer
+  private var unsent: [UInt8] = []
+  private var sent = 0
+  /// Ends with the connection: it counts as one of its user's.
+  private let seat: Seat?
+  private var readiness: Readiness?
+  private var watchesReading = true
+  private var watchesWriting = false
+
+  /// Takes over an accepted descriptor; nil where the kernel does not tell whose it is.
+  init?(accepted descriptor: Int32, lineBytesMost: Int = LineCodec.lineBytesMost, seat: (UInt32) -> Seat?) {
+    var pid: pid_t = 0
+    var uid: uid_t = 0
+    guard celltop_peer_credentials(descriptor, &pid, &uid) == 0 else {
+      close(descriptor)
+      return nil
+    }
+    self.descriptor = descriptor
+    self.pid = pid
+    self.uid = uid
+    user = Self.login(uid)
+    buffer = LineBuffer(lineBytesMost: lineBytesMost)
+    self.seat = seat(uid)
+  }
+
+  deinit {
+    readiness?.forget(descriptor)
+    close(descriptor)
+  }
+
+  /// Has the descriptor watched from now on, for writing while something waits to be written; a connection that has broken
+  /// counts as ready, so that whoever waits hears of it.
+  ///
+  /// - Returns: false where the system refuses.
+  func attend(_ readiness: Readiness) -> Bool {
+    guard readiness.watch(descriptor) else { return false }
+    self.readiness = readiness
+    watch()
+    return true
+  }
+
+  /// Whether what comes is heard; else it waits in the socket.
+  func hear(_ hears: Bool) {
+    guard hears != watchesReading else { return }
+    watchesReading = hears
+    readiness?.change(descriptor, reads: hears, writes: watchesWriting)
+  }
+
+  private func watch() {
+    guard (unsentCount > 0) != watchesWriting else { return }
+    watchesWriting = unsentCount > 0
+    readiness?.change(descriptor, reads: watchesReading, writes: watchesWriting)
+  }
+
+  /// Bytes that wait for the other end to read.
+  var unsentCount: Int { unsent.count - sent }
+
+  var hasLines: Bool { !lines.isEmpty }
+
+  /// Reads what there is.
+  ///
+  /// - Throws: `LinkError.lineTooLong`.
+  func receive() throws(LinkError) {
+    let result: Result<Void, LinkError> = withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { chunk in
+      while !isBroken {
+        let count = recv(descriptor, chunk.baseAddress, chunk.count, 0)
+        if count < 0, errno == EAGAIN || errno == EINTR { break }
+        guard count > 0 else {
+          hangUp()
+          break
+        }
+        do throws(LinkError) { lines += try buffer.add(chunk[..<count]) } catch { return .failure(error) }
+        // One that sends without an end must not keep the others from being heard.
+        if count < chunk.count || lines.count > 256 { break }
+      }
+      return .success(())
+    }
+    try result.get()
+  }
+
+  /// The next line; nil where none is complete.
+  func nextLine() -> [UInt8]? { lines.isEmpty ? nil : lines.removeFirst() }
+
+  /// Queues bytes and writes as much as the other end takes now.
+  func send(_ bytes: [UInt8]) {
+    guard !isBroken else { return }
+    unsent += bytes
+    flush()
+  }
+
+  /// Writes as much as the other end takes now.
+  func flush() {
+    defer { watch() }
+    while sent < unsent.count, !isBroken {
+      let count = unsent.withUnsafeBytes { celltop_send(descriptor, $0.baseAddress! + sent, $0.count - sent) }
+      if count > 0 {
+        sent += count
+      } else if count < 0, errno == EAGAIN || errno == EINTR {
+        return
+      } else {
+        return hangUp()
+      }
+    }
+    unsent.removeAll(keepingCapacity: unsent.count <= 65_536)
+    sent = 0
+  }
+
+  /// Hangs up. What was sent still arrives; and whoever waits for the descriptor hears of it.
+  func hangUp() {
+    guard !isBroken else { return }
+    isBroken = true
+    shutdown(descriptor, Int32(SHUT_RDWR))
+  }
+
+  /// Says why the other end is not wanted, and hangs up. Gates and clients read the same message.
+  func refuse(_ why: String) {
+    send(LineCodec.line(EngineMessage.unwelcome(why: why)))
+    hangUp()
+  }
+
+  /// The login name of a user number, or the number itself where it has none.
+  static func login(_ uid: uid_t) -> String {
+    var entry = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var buffer = [CChar](repeating: 0, count: 16_384)
+    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.pw_name else {
+      return "\(uid)"
+    }
+    return String(cString: name)
+  }
+}

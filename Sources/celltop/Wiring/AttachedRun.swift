@@ -1,0 +1,156 @@
+import CLinux
+import Canvas
+import Console
+import Domain
+import Foundation
+import GateLink
+import Projections
+import ServerLink
+import Session
+
+/// A console over the session of this node's server, which is started where there is none.
+final class AttachedRun {
+  private let session: AttachedSession
+  private let theme: Theme
+  /// Whether the server was started for this console.
+  private let isOwner: Bool
+
+  /// How long a server that was started is given to listen.
+  private static let startSecondsMost = 15.0
+
+  /// Attaches, or starts a server and attaches to that.
+  ///
+  /// - Throws: `AttachError`, or `ToolError` with what the server said where it could not be started.
+  init(_ options: LiveOptions, readOnly: Bool) throws {
+    theme = try Tool.theme(options.theme)
+    let environment = ProcessInfo.processInfo.environment
+    let paths = SocketPath.candidates(environment: environment, uid: getuid())
+    let attach = Attach(
+      client: "celltop \(Celltop.version)", stream: .packed, form: Board.wireForm, readOnly: readOnly ? true : nil)
+    switch Self.attempt(paths, attach) {
+    case .success(let made): (session, isOwner) = (made, false)
+    case .failure(.nobody):
+      let log = Tool.logPath()
+      let before = Self.size(of: log)
+      let pid = try ChildProcess.spawn(
+        [Installation().program, "serve", "--with-console"] + options.engine.arguments, environment: environment,
+        log: log, leadsSession: true)
+      (session, isOwner) = (try Self.attached([paths[0]], attach, to: pid, log: log, from: before), true)
+    case .failure(let error): throw error
+    }
+    session.start()
+  }
+
+  private static func size(of path: String) -> UInt64 {
+    var facts = stat()
+    return stat(path, &facts) == 0 ? UInt64(facts.st_size) : 0
+  }
+
+  private static func attached(
+    _ paths: [String], _ attach: Attach, to pid: pid_t, log: String, from place: UInt64
+  ) throws -> AttachedSession {
+    let deadline = celltop_boottime_us() + Int64(startSecondsMost * 1e6)
+    while true {
+      switch attempt(paths, attach) {
+      case .success(let made): return made
+      case .failure(.nobody): break
+      case .failure(let error): throw error
+      }
+      var status: Int32 = 0
+      guard waitpid(pid, &status, WNOHANG) == 0 else {
+        throw ToolError("the server could not be started: \(tail(of: log, from: place))")
+      }
+      guard celltop_boottime_us() < deadline else {
+        kill(pid, SIGTERM)
+        throw ToolError("the server did not listen at \(paths[0]) within \(Int(startSecondsMost)) s; see \(log)")
+      }
+      poll(nil, 0, 10)
+    }
+  }
+
+  private static func attempt(_ paths: [String], _ attach: Attach) -> Result<AttachedSession, AttachError> {
+    do throws(AttachError) { return .success(try AttachedSession(paths, attach)) } catch { return .failure(error) }
+  }
+
+  /// What a file has got since it had `place` bytes, in one line.
+  private static func tail(of path: String, from place: UInt64) -> String {
+    guard let file = FileHandle(forReadingAtPath: path) else { return "see \(path)" }
+    try? file.seek(toOffset: place)
+    let text = String(decoding: file.readData(ofLength: 4096), as: UTF8.self)
+    let lines = text.split(separator: "\n").map { $0.hasPrefix("celltop: ") ? $0.dropFirst(9) : $0[...] }
+    return lines.isEmpty ? "see \(path)" : lines.joined(separator: "; ").printable(at: 400)
+  }
+
+  /// Shows the console until it is left.
+  func show() throws {
+    let source = AttachedSource(session)
+    let state = ConsoleState(
+      session: source.facts(isOwner: isOwner), firstCommand: UInt64.random(in: 1...(1 << 40)))
+    var leaving = Leaving.end
+    defer {
+      // A server that was started for this console ends with it unless it is told to stay; others' stays anyway.
+      switch leaving {
+      case .stay: session.leave(saying: isOwner ? [.stay] : [])
+      case .end: session.leave(saying: isOwner ? [.stop] : [])
+      case .lost: session.leave()
+      }
+    }
+    leaving = try ConsoleRunner(source, state: state, theme: theme, log: Tool.logPath()).run()
+  }
+}
+
+/// A session of the server's as a console's source.
+final class AttachedSource: ConsoleSource {
+  private let session: AttachedSession
+
+  init(_ session: AttachedSession) { self.session = session }
+
+  /// What the console is told of the session as the server last described it.
+  func facts(isOwner: Bool) -> SessionFacts {
+    let welcome = session.standing.welcome
+    let began = Date(timeIntervalSince1970: Double(welcome.beganMicroseconds) / 1e6)
+    var facts = SessionFacts(
+      mode: .live, number: welcome.session, user: welcome.user, beganWallMicroseconds: welcome.beganMicroseconds,
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: welcome.role == .observer,
+      confirmsQuit: isOwner)
+    facts.ordersOwnOnly = welcome.role == .author
+    return facts
+  }
+
+  func callOnChange(_ body: (@Sendable () -> Void)?) { session.board.callOnChange(body) }
+
+  func refresh(_ state: inout ConsoleState) {
+    let standing = session.standing
+    if standing.welcome.beganMicroseconds != state.session.beganWallMicroseconds
+      || standing.welcome.session != state.session.number
+    {
+      state.session = facts(isOwner: state.session.confirmsQuit)
+    }
+    state.trouble = standing.trouble
+    state.away = standing.away
+    state.clock = Instant(microseconds: celltop_boottime_us())
+    for answer in session.takeAnswers() { state.take(answerTo: CommandID(answer.key), answer.refusal) }
+    state.show(session.board.take(), at: session.now)
+  }
+
+  func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
+
+  func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState) {
+    let welcome = session.standing.welcome
+    guard welcome.session > 0 else { throw ToolError("this session is not recorded, and has no history") }
+    if let trouble = session.standing.trouble { throw ToolError("its history cannot be read at present: \(trouble)") }
+    guard let history = welcome.history else {
+      throw ToolError("the server's history is its operators' to read")
+    }
+    return try PastSessions.open(welcome.session, in: history, hasLive: true, at: .never)
+  }
+
+  func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState) {}
+
+  func submit(_ command: Command) { session.submit(command) }
+
+  /// Once a second, for the clock: one that stands still looks like a console that hangs.
+  func secondsToNextFrame(_ state: ConsoleState) -> Double? {
+    1 - Double(session.now.microseconds % 1_000_000) / 1e6 + 0.001
+  }
+}
