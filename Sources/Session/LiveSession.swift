@@ -63,6 +63,7 @@ public final class LiveSession: @unchecked Sendable {
     var trouble: String?
     var number: Int64 = 0
     var facts = Facts()
+    var kernels: [NotebookID: Int32] = [:]
   }
 
   /// What a scrape wants to know beside the board.
@@ -176,6 +177,9 @@ public final class LiveSession: @unchecked Sendable {
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
 
+  /// The process of a notebook's kernel, by its number; nil where none is known.
+  public func kernelProcess(of id: NotebookID) -> Int32? { mailbox.withLock { $0.kernels[id] } }
+
   /// Ends the session: the recording is closed, the socket is gone, gates go on without an engine.
   ///
   /// - Parameter why: told to the clients.
@@ -244,7 +248,8 @@ extension LiveSession {
     let others = max((reception?.connectionCount ?? 0) - connections.count, 0)
     let facts = Facts(
       gates: desk.gates, consoles: others, entriesWaiting: unwritten.waiting, entriesLost: unwritten.lost)
-    mailbox.withLock { ($0.trouble, $0.number, $0.facts) = (trouble, number, facts) }
+    let kernels = desk.kernels
+    mailbox.withLock { ($0.trouble, $0.number, $0.facts, $0.kernels) = (trouble, number, facts, kernels) }
     guard number != tracedNumber else { return }
     tracedNumber = number
     listener?.leave(trace: "\(number)")

@@ -15,10 +15,9 @@ struct Celltop: ParsableCommand {
     version: version,
     subcommands: [
       LiveCommand.self, DemoCommand.self, ServeCommand.self, ControlCommand.self, ReplayCommand.self,
-      HistoryCommand.self,
-      SimulateCommand.self,
-      CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, KernelspecCommand.self,
-      DoctorCommand.self, ManualCommand.self, GateCommand.self,
+      HistoryCommand.self, SimulateCommand.self, CompareCommand.self, TraceCommand.self, ForecastCommand.self,
+      BenchCommand.self, ScreensCommand.self, KernelspecCommand.self, DoctorCommand.self, ManualCommand.self,
+      GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 

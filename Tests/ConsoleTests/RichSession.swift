@@ -144,6 +144,7 @@ enum RichSession {
   static func state(_ session: SessionFacts, _ board: Board, _ now: Instant) -> ConsoleState {
     var state = ConsoleState(session: session)
     state.clock = now
+    state.readsProcesses = session.mode == .live
     state.show(board, at: now)
     return state
   }

@@ -32,6 +32,7 @@ extension ConsoleState {
       layer = nil
       return []
     case .sessions(let list): return browse(list, keys.action(for: press), press)
+    case .columns(let column): return choose(column, keys.action(for: press), press)
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
@@ -58,21 +59,18 @@ extension ConsoleState {
       if session.confirmsQuit { layer = .confirmQuit } else { return [.quit] }
     case .help: layer = .help(page: 0)
     case .palette: layer = .prompt(Prompt(purpose: .command))
-    case .filter: layer = .prompt(Prompt(purpose: .filter, text: filter))
-    case .nextPane: focus = Pane(rawValue: (focus.rawValue + 1) % Pane.allCases.count) ?? .notebooks
-    case .back:
-      if alternative?.isShown == true {
-        alternative?.isShown = false
-      } else if isZoomed {
-        isZoomed = false
-      } else {
-        filter = ""
-      }
+    case .filter:
+      layer = .prompt(
+        focus == .events
+          ? Prompt(purpose: .filterEvents, text: eventsView.filter) : Prompt(purpose: .filter, text: filter))
+    case .nextPane, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6, .layoutNext, .layoutPrevious, .tree, .columns,
+      .follow, .details, .back:
+      return arrange(by: action)
     case .zoom: isZoomed.toggle()
     case .down: return move(by: 1)
     case .up: return move(by: -1)
-    case .first: return move(by: -10_000)
-    case .last: return move(by: 10_000)
+    case .first: return move(by: -1_000_000)
+    case .last: return move(by: 1_000_000)
     case .pageDown: return move(by: 10)
     case .pageUp: return move(by: -10)
     case .sortNext: turnSort(by: 1)
@@ -88,8 +86,9 @@ extension ConsoleState {
       let direction = action == .raise ? 1 : -1
       return transport == nil ? changePriority(by: Int32(direction)) : [.replay(.seekMarker(direction))]
     case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
-    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
-      .searchNext, .searchPrevious, .mark, .changes, .whatIf:
+    case .back5, .forward5, .backTenth, .forwardTenth:
+      return focus == .timeline && layer == nil ? moveTimeline(action) : move(transport: action)
+    case .play, .stepBack, .stepForward, .slower, .faster, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf:
       return move(transport: action)
     case .sessions: return [.listSessions]
     case .intoHistory:
@@ -102,24 +101,6 @@ extension ConsoleState {
       if session.mode == .replay { return [.leaveHistory] }
       say(.warning, "this session is live")
     }
-    return []
-  }
-
-  private mutating func turnSort(by step: Int) {
-    let count = SortKey.allCases.count
-    sort = SortKey(rawValue: (sort.rawValue + step + count) % count) ?? .number
-    say(.good, "sorted by \(sort.title)")
-  }
-
-  private mutating func move(by count: Int) -> [Intent] {
-    let waiting = focus == .queue ? QueueTable(shown).rows.map(\.notebook) : []
-    let rows = waiting.isEmpty ? rowOrder : waiting
-    guard !rows.isEmpty else { return [] }
-    guard let index = selected.flatMap({ rows.firstIndex(of: $0) }) else {
-      selected = rows[0]
-      return []
-    }
-    selected = rows[min(max(index + count, 0), rows.count - 1)]
     return []
   }
 
@@ -156,8 +137,9 @@ extension ConsoleState {
       } else {
         layer = .prompt(Prompt(purpose: .whatIf))
       }
-    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
-      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
+      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
+      .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
       .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive:
       break
     }
@@ -185,6 +167,7 @@ extension ConsoleState {
     case .escape:
       layer = nil
       if prompt.purpose == .filter { filter = "" }
+      if prompt.purpose == .filterEvents { eventsView.filter = "" }
       return []
     case .enter:
       layer = nil
@@ -207,6 +190,7 @@ extension ConsoleState {
   private mutating func edit(_ prompt: Prompt) -> [Intent] {
     layer = .prompt(prompt)
     if prompt.purpose == .filter { filter = prompt.text }
+    if prompt.purpose == .filterEvents { eventsView.filter = prompt.text }
     return []
   }
 
@@ -214,6 +198,9 @@ extension ConsoleState {
     switch prompt.purpose {
     case .filter:
       filter = prompt.text
+      return []
+    case .filterEvents:
+      eventsView.filter = prompt.text
       return []
     case .seek: return prompt.text.allSatisfy { $0 == " " } ? [] : seek(prompt.text)
     case .command: return run(palette: prompt.text)

@@ -37,8 +37,9 @@ extension ConsoleState {
         return []
       }
       return give(.interrupt(id, cell: cell.cell.id), "\(facts.name)[\(cell.cell.id.number)] interrupted", undo: nil)
-    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
-      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .undo, .narrower, .wider, .freeze,
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
+      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
+      .sortInvert, .tree, .columns, .follow, .raise, .lower, .explain, .undo, .narrower, .wider, .freeze,
       .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth,
       .forwardTenth, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive:
       return []

@@ -10,6 +10,7 @@ extension ConsoleState {
     case .explain(let id): drawExplanation(&grid, screen, id)
     case .changes: drawChanges(&grid, screen)
     case .sessions(let list): drawSessions(&grid, screen, list)
+    case .columns(let column): drawColumnList(&grid, screen, column)
     case .prompt, .confirmQuit, nil: break
     }
   }

@@ -58,6 +58,14 @@ extension ConsoleState {
     return width >= 8 ? (start, width) : nil
   }
 
+  /// The share of the session's length that a column of the bar stands for; nil beside the bar.
+  func transportShare(at column: Int, _ rect: Rect) -> Double? {
+    guard let (start, width) = track(rect, GlyphSet(.utf8)), (start..<start + width).contains(column) else {
+      return nil
+    }
+    return Double(column - start) / Double(width - 1)
+  }
+
   /// A click: on the bar it goes there, and dragging goes on from there.
   mutating func press(at point: Point) -> [Intent] {
     guard transport != nil, layer == nil, let rect = layout(size).transport, point.row == rect.row,

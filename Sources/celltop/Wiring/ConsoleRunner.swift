@@ -3,6 +3,7 @@ import Canvas
 import Console
 import Domain
 import Foundation
+import NodeControl
 import Projections
 import Session
 import Terminal
@@ -162,7 +163,11 @@ final class ConsoleRunner {
 
 /// A live session as a console's source.
 final class LiveSource: ConsoleSource {
+  /// The time between two readings of the processes whose details are on the screen.
+  private static let readingPeriod = Span(seconds: 1)
+
   private let session: LiveSession
+  private var readAt: (notebook: NotebookID, at: Instant)?
 
   init(_ session: LiveSession) { self.session = session }
 
@@ -172,6 +177,26 @@ final class LiveSource: ConsoleSource {
     state.trouble = session.trouble
     state.clock = session.clock.now
     state.show(session.board.take(), at: session.clock.now)
+    readProcesses(&state)
+  }
+
+  /// Reads the kernel's processes while its notebook's details are open, once a second.
+  private func readProcesses(_ state: inout ConsoleState) {
+    state.readsProcesses = true
+    guard state.details != nil, let id = state.selected else {
+      (state.processes, readAt) = (nil, nil)
+      return
+    }
+    if let readAt, readAt.notebook == id, state.clock < readAt.at + Self.readingPeriod { return }
+    readAt = (id, state.clock)
+    let listed = session.kernelProcess(of: id).map { ProcessTree.ofKernel($0).listing() } ?? []
+    state.processes = ProcessFacts(
+      notebook: id,
+      rows: listed.map { process in
+        ProcessFacts.Row(
+          pid: process.pid, depth: process.depth, state: process.state, name: process.name, threads: process.threads,
+          cpu: process.cpu, memory: process.memory)
+      })
   }
 
   func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
