@@ -44,7 +44,7 @@ let package = Package(
     module("ThinkTimes", ["Chance", "Domain", "Traces"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
-    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
+    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation", "Verbs"]),
 
     // The world: the database, the node, the kernels.
     module(
@@ -75,13 +75,14 @@ let package = Package(
       "Session",
       [
         "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "CLinux",
+        "Verbs", "WhatIf",
       ]),
     .executableTarget(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "Session", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "Session", "Verbs", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
@@ -96,7 +97,7 @@ let package = Package(
     tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
-    tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces", "Verbs"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",
@@ -110,14 +111,14 @@ let package = Package(
     tests("Projections", ["Chance", "Domain"]),
     tests("Verbs", ["Domain", "Projections"]),
     tests("Canvas", ["Chance"]),
-    tests("Console", ["Chance", "Domain", "Projections", "Canvas"], files: ["Goldens"]),
+    tests("Console", ["Chance", "Domain", "Projections", "Verbs", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",
       [
         "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
         "Canvas",
-        "Console", "GateLink",
+        "Console", "GateLink", "Verbs",
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

@@ -7,6 +7,7 @@ import History
 import NodeControl
 import Projections
 import Synchronization
+import Verbs
 
 /// A session on real kernels: one thread runs the engine, speaks with the gates and writes the history.
 ///
@@ -42,6 +43,7 @@ public final class LiveSession: @unchecked Sendable {
 
   private struct Mailbox {
     var commands: [Command] = []
+    var questions: [(verbs: [Verb], answer: @Sendable (Preview) -> Void)] = []
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
@@ -54,6 +56,7 @@ public final class LiveSession: @unchecked Sendable {
   private var driver: EngineDriver
   private var desk: GateDesk
   private var sampler: UsageSampler
+  private let previews = PreviewDesk()
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
@@ -112,6 +115,15 @@ public final class LiveSession: @unchecked Sendable {
     celltop_eventfd_signal(wake)
   }
 
+  /// Looks ahead at what orders are likely to bring: both worlds, with them and without, from the engine as it is once what
+  /// waits has been handled. The engine's thread only makes the copy.
+  ///
+  /// - Parameter answer: called from another thread, within `PreviewDesk.deadline`; not at all where a later question has come.
+  public func preview(_ verbs: [Verb], _ answer: @escaping @Sendable (Preview) -> Void) {
+    mailbox.withLock { $0.questions.append((verbs, answer)) }
+    celltop_eventfd_signal(wake)
+  }
+
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
 
@@ -132,11 +144,13 @@ extension LiveSession {
       let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
       celltop_eventfd_clear(wake)
-      let (commands, isStopping) = mailbox.withLock { box in
-        defer { box.commands = [] }
-        return (box.commands, box.isStopping)
+      let (commands, questions, isStopping) = mailbox.withLock { box in
+        defer { (box.commands, box.questions) = ([], []) }
+        return (box.commands, box.questions, box.isStopping)
       }
       for command in commands { driver.handle(.command(command), at: now) }
+      // Only the last question is still asked.
+      if let question = questions.last { previews.ask(question.verbs, driver.engine, at: now, question.answer) }
       acceptAgain(at: now)
       for one in ready { serve(one, at: now) }
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }

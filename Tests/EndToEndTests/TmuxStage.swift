@@ -54,6 +54,11 @@ final class TmuxStage {
     for key in keys { _ = try await tmux("send-keys", key) }
   }
 
+  /// Gives the window another size, as a person who drags its corner does.
+  func resize(columns: Int, rows: Int) async throws {
+    _ = try await tmux("resize-window", "-x", "\(columns)", "-y", "\(rows)")
+  }
+
   /// The screen as text.
   func screen() async throws -> String { try await tmux("capture-pane", "-p") }
 

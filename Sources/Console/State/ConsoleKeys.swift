@@ -31,6 +31,10 @@ extension ConsoleState {
       layer = nil
       return []
     case .sessions(let list): return browse(list, keys.action(for: press), press)
+    case .menu(let menu): return handle(press, in: menu, keys.action(for: press))
+    case .confirm(let confirmation): return handle(press, in: confirmation)
+    case .editor(let editor): return handle(press, in: editor)
+    case .themes(let picker): return handle(press, in: picker, keys.action(for: press))
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
@@ -77,7 +81,12 @@ extension ConsoleState {
     case .sortNext: turnSort(by: 1)
     case .sortPrevious: turnSort(by: -1)
     case .sortInvert: isSortInverted.toggle()
-    case .explain: if let selected { layer = .explain(selected) }
+    case .explain:
+      guard let selected else { break }
+      layer = .explain(selected)
+      return remedy(for: selected).map { [.preview([$0])] } ?? []
+    case .redo, .callOff, .editor: return order(action)
+    case .tag, .tagRange, .untag, .copy, .themes, .reload: return act(action)
     case .narrower: window = max(window - 1, 0)
     case .wider: window = min(window + 1, Self.windows.count - 1)
     case .freeze: frozen = frozen == nil ? (board, now) : nil
@@ -87,6 +96,7 @@ extension ConsoleState {
       let direction = action == .raise ? 1 : -1
       return transport == nil ? changePriority(by: Int32(direction)) : [.replay(.seekMarker(direction))]
     case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
+    case .play where transport == nil: return act(.tag)
     case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
       .searchNext, .searchPrevious, .mark, .changes, .whatIf:
       return move(transport: action)
@@ -157,7 +167,8 @@ extension ConsoleState {
       }
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
       .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
-      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive:
+      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive, .redo, .callOff,
+      .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []
@@ -198,7 +209,9 @@ extension ConsoleState {
       if press.modifiers == .control, character == "c" { return type(KeyPress(.escape), into: prompt) }
       if press.modifiers == .control, character == "u" { prompt.text = "" }
       if press.modifiers.isEmpty, prompt.text.count < Prompt.lengthMost { prompt.text.append(character) }
-    case .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete, .tab: break
+    case .tab: return edit(complete(prompt))
+    case .up, .down: return edit(recall(prompt, by: press.key == .up ? -1 : 1))
+    case .function, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete: break
     }
     return edit(prompt)
   }

@@ -51,7 +51,7 @@ extension ConsoleState {
   private var asksForKeys: Bool {
     switch layer {
     case .prompt, .confirmQuit: true
-    case .help, .explain, .changes, .sessions, nil: false
+    case .help, .explain, .changes, .sessions, .menu, .confirm, .editor, .themes, nil: false
     }
   }
 

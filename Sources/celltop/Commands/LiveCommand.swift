@@ -11,9 +11,11 @@ struct LiveCommand: ParsableCommand {
       """)
 
   @OptionGroup var options: LiveOptions
+  @OptionGroup var printing: OncePrint
 
   func run() throws {
     try Tool.reporting {
+      if printing.isAsked { return try LiveRun.printOnce(options, printing) }
       try Tool.demandTerminal()
       Tool.prepareScreen()
       let live = try LiveRun(options, socket: nil, note: "")
@@ -34,8 +36,11 @@ struct LiveOptions: ParsableArguments {
   @Flag(help: "Keep no history of the session.")
   var noHistory = false
 
-  @Option(help: "The theme: a name of the folder Themes, or a file.")
+  @Option(help: "The theme; 'celltop themes' lists them.")
   var theme: String?
+
+  @Flag(help: "Only look: this console gives no orders.")
+  var readOnly = false
 
   func validate() throws {
     guard LiveRun.policies.contains(policy) else {

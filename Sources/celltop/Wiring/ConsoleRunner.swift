@@ -5,7 +5,9 @@ import Domain
 import Foundation
 import Projections
 import Session
+import Synchronization
 import Terminal
+import Verbs
 
 /// Where a console's boards come from and its orders go.
 protocol ConsoleSource: AnyObject {
@@ -23,13 +25,21 @@ protocol ConsoleSource: AnyObject {
   func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState)
   /// Decides again from a moment on; the answer comes with a later `refresh`.
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState)
+  /// Looks ahead at what orders are likely to bring; the answer comes with a later `refresh`.
+  func preview(_ verbs: [Verb])
+}
+
+extension ConsoleSource {
+  func preview(_ verbs: [Verb]) {}
 }
 
 /// Runs a console on a terminal until it is left.
 final class ConsoleRunner {
   private let screen: CursesScreen
-  private let theme: ResolvedTheme
-  private let glyphs: GlyphSet
+  private let looks: Looks
+  private var theme: ResolvedTheme
+  private var glyphs: GlyphSet
+  private let hasChangedFiles = Atomic(false)
   private let loop = TerminalLoop()
   private var source: any ConsoleSource
   /// The live session behind a replay that was opened from it.
@@ -38,20 +48,29 @@ final class ConsoleRunner {
   private var hasMouse = true
 
   /// - Throws: `ScreenError` where the terminal cannot show it.
-  init(_ source: any ConsoleSource, state: ConsoleState, theme: Theme, log: String?) throws {
+  init(_ source: any ConsoleSource, state: ConsoleState, looks: Looks, log: String?) throws {
     var options = ScreenOptions.fromEnvironment()
     options.errorLog = log
     screen = try CursesScreen(options)
-    self.theme = theme.resolved(for: screen.depth)
-    glyphs = theme.glyphs(for: screen.repertoire)
+    self.looks = looks
+    theme = looks.theme.resolved(for: screen.depth)
+    glyphs = looks.theme.glyphs(for: screen.repertoire)
     self.source = source
     self.state = state
+    self.state.paletteHistory = Looks.paletteHistory()
+    if let trouble = looks.trouble { self.state.tell(.warning, trouble) }
   }
 
   /// Until the operator leaves, the terminal is gone or the process is told to end.
   func run() {
     let waker = loop.waker
     source.callOnChange { waker.wake() }
+    let folders = Tool.themeFolders() + [String(Looks.keysPath.dropLast("/keys.toml".count))]
+    let watch = FolderWatch(folders) { [hasChangedFiles] in
+      hasChangedFiles.store(true, ordering: .relaxed)
+      waker.wake()
+    }
+    defer { withExtendedLifetime(watch) {} }
     draw()
     loop.run(on: screen) { [self] events in
       for event in events where handle(event) == .leave { return .stop }
@@ -70,11 +89,14 @@ final class ConsoleRunner {
     case .input(let key):
       source.refresh(&state)
       state.size = screen.size
-      for intent in state.handle(key) where perform(intent) == .leave { return .leave }
+      for intent in state.handle(key, keys: looks.keys) where perform(intent) == .leave { return .leave }
       return .stay
     case .interrupted:
       return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave : .stay
-    case .modelChanged, .deadline, .resized, .suspendRequested: return .stay
+    case .modelChanged:
+      if hasChangedFiles.exchange(false, ordering: .relaxed) { reload(isAsked: false) }
+      return .stay
+    case .deadline, .resized, .suspendRequested: return .stay
     case .resumed:
       screen.redraw()
       return .stay
@@ -96,6 +118,13 @@ final class ConsoleRunner {
     case .toggleMouse:
       hasMouse.toggle()
       screen.setMouse(hasMouse)
+    case .preview(let verbs): source.preview(verbs)
+    case .copy(let text): screen.copy(text, throughTmux: getenv("TMUX") != nil)
+    case .listThemes: state.show(themes: looks.names, current: looks.name)
+    case .showTheme(let name): choose(name, keeps: false)
+    case .keepTheme(let name): choose(name, keeps: true)
+    case .reload: reload(isAsked: true)
+    case .remember(let line): Looks.remember(line)
     case .dump(let path):
       let text = state.screen(size: screen.size, glyphs: glyphs).text
       do {
@@ -106,6 +135,27 @@ final class ConsoleRunner {
       }
     }
     return .stay
+  }
+
+  private func choose(_ name: String, keeps: Bool) {
+    let problem = looks.choose(name, keeps: keeps)
+    adoptLooks()
+    if let problem { state.tell(.warning, problem) } else if keeps { state.tell(.good, "the theme is \(name)") }
+  }
+
+  /// Reads theme and keys again; what cannot be used leaves what is there.
+  private func reload(isAsked: Bool) {
+    if let problem = looks.reload() {
+      state.tell(.warning, problem)
+    } else if isAsked {
+      state.tell(.good, "theme \(looks.name) and keys read again")
+    }
+    adoptLooks()
+  }
+
+  private func adoptLooks() {
+    theme = looks.theme.resolved(for: screen.depth)
+    glyphs = looks.theme.glyphs(for: screen.repertoire)
   }
 
   private var isLive: Bool { state.session.mode != .replay }
@@ -134,22 +184,36 @@ final class ConsoleRunner {
 
   private func draw() {
     source.refresh(&state)
-    screen.present(state.screen(size: screen.size, glyphs: glyphs), theme: theme)
+    screen.present(state.screen(size: screen.size, glyphs: glyphs, keys: looks.keys), theme: theme)
   }
 }
 
 /// A live session as a console's source.
-final class LiveSource: ConsoleSource {
+final class LiveSource: ConsoleSource, Sendable {
   private let session: LiveSession
+  private let answered = Mutex<Preview?>(nil)
+  private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
 
   init(_ session: LiveSession) { self.session = session }
 
-  func callOnChange(_ body: (@Sendable () -> Void)?) { session.board.callOnChange(body) }
+  func callOnChange(_ body: (@Sendable () -> Void)?) {
+    onChange.withLock { $0 = body }
+    session.board.callOnChange(body)
+  }
+
+  func preview(_ verbs: [Verb]) {
+    session.preview(verbs) { [weak self] preview in
+      guard let self else { return }
+      answered.withLock { $0 = preview }
+      onChange.withLock { $0 }?()
+    }
+  }
 
   func refresh(_ state: inout ConsoleState) {
     state.trouble = session.trouble
     state.clock = session.clock.now
     state.show(session.board.take(), at: session.clock.now)
+    if let preview = answered.withLock({ $0 }) { state.show(preview) }
   }
 
   func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
