@@ -61,11 +61,13 @@ let package = Package(
     module("KernelGate", ["Domain", "GateLink", "JupyterWire", "NodeControl", "CLinux", "CZeroMQ"]),
 
     // The screen.
-    module("Projections", ["Domain"]),
+    module("Projections", ["Domain", "Metrics"]),
     module("Verbs", ["Domain", "Projections"]),
     module("Canvas"),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
-    module("Console", ["Domain", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
+    module(
+      "Console",
+      ["Domain", "Metrics", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
@@ -108,10 +110,11 @@ let package = Package(
     tests("JupyterWire", ["Chance"]),
     tests("GateLink", ["Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
-    tests("Projections", ["Chance", "Domain"]),
+    tests("Projections", ["Chance", "Domain", "Metrics"]),
     tests("Verbs", ["Domain", "Projections"]),
     tests("Canvas", ["Chance"]),
-    tests("Console", ["Chance", "Domain", "Projections", "Verbs", "Canvas"], files: ["Goldens"]),
+    tests(
+      "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Verbs", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",

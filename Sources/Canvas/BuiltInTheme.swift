@@ -96,6 +96,7 @@ extension Theme {
     "state.failed": StyleRule(foreground: "bad", attributes: .bold, glyph: "✗", ascii: "E"),
     "core.idle": StyleRule(foreground: "line"),
     "core.reserved": StyleRule(foreground: "line", attributes: .dim),
+    "core.drained": StyleRule(foreground: "bad", attributes: .reverse),
     "core.pinned": StyleRule(attributes: .underline),
     "gpu.idle": StyleRule(foreground: "line"),
     "timeline.running": StyleRule(foreground: "run"),

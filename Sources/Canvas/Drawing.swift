@@ -115,6 +115,21 @@ extension Grid {
     }
   }
 
+  /// Draws a graph over several rows, one column a value, oldest first, each from 0 to 1, in the role of its load. More
+  /// than nothing always shows; nil leaves its column empty.
+  public mutating func graph(_ values: [Double?], in rect: Rect) {
+    for (offset, value) in values.prefix(rect.columns).enumerated() {
+      guard let value else { continue }
+      let eighths = value > 0 ? max(1, Grid.eighths(value, of: rect.rows)) : 0
+      for row in 0..<rect.rows {
+        let height = eighths - (rect.rows - 1 - row) * 8
+        guard height > 0 else { continue }
+        let cluster = Cluster(base: glyphs.column(eighths: height), width: 1)
+        put(cluster, at: Point(column: rect.column + offset, row: rect.row + row), role: .load(value))
+      }
+    }
+  }
+
   private static func eighths(_ fraction: Double, of columns: Int) -> Int {
     guard fraction > 0 else { return 0 }
     return Int((min(fraction, 1) * Double(columns * 8)).rounded())
@@ -122,7 +137,7 @@ extension Grid {
 }
 
 /// A text in lines of at most so many cells, broken at spaces where it has any, and at its own line breaks.
-func wrapped(_ text: String, toColumns columns: Int) -> [String] {
+public func wrapped(_ text: String, toColumns columns: Int) -> [String] {
   guard columns > 0 else { return [] }
   var lines: [String] = []
   for paragraph in text.split(separator: "\n", omittingEmptySubsequences: false) {

@@ -10,7 +10,7 @@ public enum Role: UInt8, Hashable, Sendable, CaseIterable {
   case status, statusLive, statusReplay, statusSimulated, statusReadonly, statusLabel
   case stateStarting, stateRunning, stateThinking, stateQueued, stateHeld, stateSuspended, stateGone, stateFailed
   case table, tableHeader, tableHeaderSorted, tableRow, tableRowSelected, tableRowTagged, tableRowMatched
-  case coreIdle, coreReserved, corePinned, gpuIdle
+  case coreIdle, coreReserved, coreDrained, corePinned, gpuIdle
   case timeline, timelineRunning, timelineThinking, timelineQueued, timelineSuspended, timelinePreempt
   case timelineOperator, timelineCursor, timelineAxis
   case transport, transportHead, transportMarker, transportPreempt

@@ -95,6 +95,8 @@ struct Clusters: Sequence, IteratorProtocol {
 /// What stands in ASCII for the signs that our own sentences are written with, a cell for a cell.
 private let asciiForms: [Unicode.Scalar: Unicode.Scalar] = [
   "·": ".", "–": "-", "—": "-", "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "…": "~", "│": "|", "●": "*",
+  "≥": ">", "≤": "<", "├": "|",
+  "┤": "|", "▶": ">", "▼": "v",
 ]
 
 /// The number of terminal cells that a text takes once it has been made safe to show.

@@ -7,6 +7,8 @@ public struct Effect: Hashable, Sendable {
     case suspend(CellID)
     case resume(CellID, Allotment)
     case interrupt(CellID)
+    /// Let the author of a waiting cell know where it stands.
+    case tell(CellID, Wait)
   }
 
   public var sequence: Int64
@@ -16,7 +18,9 @@ public struct Effect: Hashable, Sendable {
   /// The cell that it is for; nil for a refused one, which has no place in the books.
   public var cell: CellID? {
     switch act {
-    case .grant(let cell, _), .resize(let cell, _), .suspend(let cell), .resume(let cell, _), .interrupt(let cell): cell
+    case .grant(let cell, _), .resize(let cell, _), .suspend(let cell), .resume(let cell, _), .interrupt(let cell),
+      .tell(let cell, _):
+      cell
     case .refuse: nil
     }
   }
@@ -33,8 +37,9 @@ public struct Effect: Hashable, Sendable {
     case .cellSuspended(let cell, let id, _): (notebook, act) = (id, .suspend(cell))
     case .cellResumed(let cell, let id, let allotment, _): (notebook, act) = (id, .resume(cell, allotment))
     case .interruptRequested(let cell, let id): (notebook, act) = (id, .interrupt(cell))
+    case .cellWaits(let cell, let id, let wait): (notebook, act) = (id, .tell(cell, wait))
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
-      .backlogChanged, .cellQueued, .cellWaits, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
+      .backlogChanged, .cellQueued, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released,
       .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed,
       .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
       return nil

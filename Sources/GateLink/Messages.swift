@@ -49,10 +49,13 @@ public struct Hello: Codable, Hashable, Sendable {
   public var backlog: Int
   /// Whether the kernel has answered since it was started; nil from a gate that does not say.
   public var isReady: Bool?
+  /// Whether the gate understands `standing` and has a use for it; nil from one that does not know it.
+  public var hearsStanding: Bool?
 
   public init(
     pid: Int32, kernelPid: Int32, gate: String, path: String?, language: String?, connection: String,
-    running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0, isReady: Bool? = nil
+    running: RunningCell? = nil, waiting: Submission? = nil, backlog: Int = 0, isReady: Bool? = nil,
+    hearsStanding: Bool? = nil
   ) {
     version = gateProtocolVersion
     self.pid = pid
@@ -65,6 +68,7 @@ public struct Hello: Codable, Hashable, Sendable {
     self.waiting = waiting
     self.backlog = backlog
     self.isReady = isReady
+    self.hearsStanding = hearsStanding
   }
 }
 
@@ -111,7 +115,9 @@ public enum EngineMessage: Codable, Hashable, Sendable {
   /// The answer to `hello`. `hides`: the makers whose GPUs the engine gives out, so that a kernel sees none of theirs
   /// before it has been granted some; nil or empty where it gives out none, and all stay visible.
   /// `evicts`: whether the GPU memory of a suspended cell is moved away, where there is a program for it.
-  case welcome(version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil)
+  /// `tells`: whom held cells tell what they wait for; nil for the gate's own default.
+  case welcome(
+    version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil, tells: Telling? = nil)
   /// The gate is not wanted, and why (another version, say); it goes on without an engine.
   case unwelcome(why: String)
   /// Run the cell, on these cores and GPUs.
@@ -123,6 +129,8 @@ public enum EngineMessage: Codable, Hashable, Sendable {
   case interrupt(sequence: Int64, key: UInt64)
   /// The cell can never run here, and why; the client is told in the cell's error.
   case refuse(sequence: Int64, key: UInt64, why: String)
+  /// Where the waiting cell stands now, for its author. Sent only to gates that said that they hear it.
+  case standing(key: UInt64, now: Standing)
   case ping
 }
 

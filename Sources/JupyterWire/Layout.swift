@@ -57,12 +57,14 @@ public struct Composer: Sendable {
   ///   - type: `msg_type`.
   ///   - parent: the request's header frame as it came; empty for no parent.
   ///   - content: JSON text.
-  public func frames(_ type: String, parent: [UInt8], content: String, metadata: String = "{}", stamp: Stamp)
-    -> [[UInt8]]
-  {
+  ///   - subshell: the subshell that it is for; nil for the main one.
+  public func frames(
+    _ type: String, parent: [UInt8], content: String, metadata: String = "{}", in subshell: String? = nil, stamp: Stamp
+  ) -> [[UInt8]] {
+    let place = subshell.map { #","subshell_id":\#(quoted($0))"# } ?? ""
     let header =
       #"{"msg_id":\#(quoted(stamp.id)),"msg_type":\#(quoted(type)),"username":"celltop","#
-      + #""session":\#(quoted(session)),"date":\#(quoted(stamp.date)),"version":"5.3"}"#
+      + #""session":\#(quoted(session)),"date":\#(quoted(stamp.date)),"version":"5.3"\#(place)}"#
     let parts = [
       Array(header.utf8), parent.isEmpty ? Array("{}".utf8) : parent, Array(metadata.utf8), Array(content.utf8),
     ]
@@ -72,6 +74,21 @@ public struct Composer: Sendable {
   /// A `status` message for iopub.
   public func status(_ state: String, parent: [UInt8], stamp: Stamp) -> [[UInt8]] {
     frames("status", parent: parent, content: #"{"execution_state":\#(quoted(state))}"#, stamp: stamp)
+  }
+
+  /// A text as output of a cell, or in place of the one shown before under the same name.
+  ///
+  /// - Parameter name: `display_id`.
+  public func display(_ text: String, named name: String, again: Bool, parent: [UInt8], stamp: Stamp) -> [[UInt8]] {
+    frames(
+      again ? "update_display_data" : "display_data", parent: parent,
+      content: #"{"data":{"text/plain":\#(quoted(text))},"metadata":{},"transient":{"display_id":\#(quoted(name))}}"#,
+      stamp: stamp)
+  }
+
+  /// Takes away, at once, all output that a cell has.
+  public func clearOutput(parent: [UInt8], stamp: Stamp) -> [[UInt8]] {
+    frames("clear_output", parent: parent, content: #"{"wait":false}"#, stamp: stamp)
   }
 
   /// The reply to a cell that never ran, because one before it failed.
@@ -102,11 +119,11 @@ public struct Composer: Sendable {
   }
 
   /// A request that leaves no trace: no output, no history, no execution count, and no abort if it fails.
-  public func silentExecute(code: String, stamp: Stamp) -> [[UInt8]] {
+  public func silentExecute(code: String, in subshell: String? = nil, stamp: Stamp) -> [[UInt8]] {
     frames(
       "execute_request", parent: [],
       content: #"{"code":\#(quoted(code)),"silent":true,"store_history":false,"user_expressions":{},"#
-        + #""allow_stdin":false,"stop_on_error":false}"#, stamp: stamp)
+        + #""allow_stdin":false,"stop_on_error":false}"#, in: subshell, stamp: stamp)
   }
 }
 

@@ -87,11 +87,14 @@ public struct ExecuteRequest: Hashable, Sendable {
   public var silent = false
   /// Whether an error aborts the cells that wait behind this one; kernels take it as true where it is missing.
   public var stopOnError = true
+  /// `allow_stdin`: whether somebody is there to answer `input()`; kernels take it as false where it is missing.
+  public var allowsInput = false
 
-  public init(code: String = "", silent: Bool = false, stopOnError: Bool = true) {
+  public init(code: String = "", silent: Bool = false, stopOnError: Bool = true, allowsInput: Bool = false) {
     self.code = code
     self.silent = silent
     self.stopOnError = stopOnError
+    self.allowsInput = allowsInput
   }
 
   /// Reads a content frame; what is missing or of the wrong kind keeps its default.
@@ -103,14 +106,28 @@ public struct ExecuteRequest: Hashable, Sendable {
         silent = value.bool ?? false
       } else if key.holds("stop_on_error") {
         stopOnError = value.bool ?? true
+      } else if key.holds("allow_stdin") {
+        allowsInput = value.bool ?? false
       }
     }
   }
+}
 
-  /// `metadata.cellId`, which JupyterLab and VS Code send.
-  public static func cell(inMetadata frame: UnsafeRawBufferPointer) -> String? {
-    for (key, value) in JSONMembers(frame) where key.holds("cellId") { return value.string }
-    return nil
+/// What a gate reads of an `execute_request`'s metadata, with which JupyterLab sends the cell's own.
+public struct CellMetadata: Hashable, Sendable {
+  /// `cellId`, which JupyterLab and VS Code send.
+  public var cell: String?
+  /// `celltop.tell`: whether the author wants to be told why the cell waits; nil where the cell does not say.
+  public var tells: Bool?
+
+  public init(_ frame: UnsafeRawBufferPointer) {
+    for (key, value) in JSONMembers(frame) {
+      if key.holds("cellId") {
+        cell = value.string
+      } else if key.holds("celltop") {
+        for (inner, word) in value.members where inner.holds("tell") { tells = word.bool }
+      }
+    }
   }
 }
 

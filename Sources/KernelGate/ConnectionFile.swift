@@ -77,6 +77,20 @@ struct ConnectionFile: Equatable {
     return moved
   }
 
+  /// The same kernel behind sockets in a directory that only its user may enter.
+  func moved(into directory: String) -> ConnectionFile {
+    var moved = self
+    moved.ip = directory + "/k"
+    moved.members["ip"] = .string(moved.ip)
+    for (number, channel) in Channel.allCases.enumerated() {
+      moved.members[channel.key] = .integer(Int64(number + 1))
+    }
+    return moved
+  }
+
+  /// The longest directory for `moved(into:)`: a socket's path may have 107 bytes (unix(7)).
+  static let directoryBytesMost = 107 - "/k-5".utf8.count
+
   /// The file's text.
   func text() -> [UInt8] {
     let encoder = JSONEncoder()

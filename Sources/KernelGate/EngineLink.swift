@@ -142,7 +142,7 @@ final class EngineLink {
       pings = true
       send(.pong, at: now)
       return nil
-    case .grant, .resize, .suspend, .resume, .interrupt, .refuse: return message
+    case .grant, .resize, .suspend, .resume, .interrupt, .refuse, .standing: return message
     }
   }
 

@@ -17,8 +17,16 @@ final class Gate {
     var client: [UInt8]
     var message: Multipart
     var header: [UInt8]
+    /// `subshell_id`; nil for the main shell.
+    var subshell: String?
     /// What could not be read of the author's demand, for the author.
     var problems: [String] = []
+    /// The cell's own word on whether its author is told why it waits.
+    var tells: Bool?
+    /// Whether the request names its cell in a document.
+    var namesCell = false
+    /// Whether somebody would answer `input()`.
+    var allowsInput = false
   }
 
   let options: GateOptions
@@ -38,6 +46,7 @@ final class Gate {
   let link: EngineLink
   let signals: Int32
   let keeper: (pid: Int32, socket: Int32)
+  let remains: Remains
   /// Readable when the process that started the gate has ended; -1 where that is nobody's business.
   let parent: Int32
   let name: String
@@ -45,7 +54,7 @@ final class Gate {
   var peers: [[UInt8]: Peer] = [:]
   /// The gate itself as a client, made when it first needs to be one.
   var ownPeer: Peer?
-  var queue = ShellQueue<Request>()
+  var queue = ShellQueues<Request>()
   /// Makes messages in the kernel's name; nil until the kernel has said its session.
   var composer: Composer?
   var kernelPid: Int32 = 0
@@ -59,8 +68,11 @@ final class Gate {
   var unwelcomed: [[UInt8]] = []
   /// Requests of the gate's own whose answers no client may see, the latest last.
   var ownRequests: [String] = []
-  /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell.
-  var probe: (request: String, key: UInt64)?
+  /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell's number in the main
+  /// shell.
+  var probe: (request: String, number: UInt64)?
+  /// What was sent to a kernel that has not spoken yet, for the one that is started in its place.
+  var early = EarlyMessages()
   /// The grants, resizes, suspensions and resumptions of the engine that governs now.
   var orders = OrderLog()
   var isSuspended = false
@@ -72,8 +84,9 @@ final class Gate {
   var cores: CoreSet?
   /// When the kernel's threads are looked at next, for some that run on other cores than the granted ones.
   var keepsCoresAt = Instant.never
-  /// The threads that the kernel's pools have, as far as is known.
-  var pools: Int
+  /// The threads that the kernel's pools have, as far as is known: OpenMP keeps a number for each thread that calls it, and
+  /// so for each subshell.
+  var pools: [String?: Int]
   /// Which GPUs the kernel sees.
   var gpus: GPUVisibility
   /// Where the kernel's GPU memory is, while it may be moved.
@@ -85,6 +98,10 @@ final class Gate {
   var signaturesSeen = SignatureHistory()
   var delayed: [Delayed] = []
   var memory = MemoryReturn()
+  /// What the author of the held cell is told of its wait.
+  var notice = AuthorNotice()
+  let tellingChoice: TellingChoice
+  var telling: Telling
 
   /// Something that waits for its moment: an interrupt just after a resume.
   struct Delayed {
@@ -103,6 +120,7 @@ final class Gate {
   ) throws(ZeroMQError) {
     self.options = options
     node = LinuxNode(group: start.group)
+    remains = Remains(directory: start.directory, group: start.group)
     gpus = GPUVisibility(client: environment)
     (kernel, kernelFile, ports) = (start.file, start.path, start.ports)
     self.keeper = keeper
@@ -111,17 +129,19 @@ final class Gate {
     language = options.language
     signer = MessageSigner(key: Array(client.key.utf8))
     allCores = LinuxNode.affinity(of: 0) ?? CoreSet(0..<1)
-    pools = start.threads ?? allCores.count
+    pools = [nil: start.threads ?? allCores.count]
+    tellingChoice = TellingChoice(environment: environment)
+    telling = tellingChoice.over(nil)
     name = Self.randomHex(bytes: 16)
     context = try ZeroMQContext()
     front = try FrontSockets(context, at: client)
     output = try BackSockets.output(context, kernel)
     link = EngineLink(path: socketPath, failOpenAfter: options.failOpenAfter, now: Self.now())
-    notebook = client.notebook
+    session = Environment.session(environment, connectionFile: client.notebook)
   }
 
-  /// The notebook's path as the connection file has it.
-  let notebook: String?
+  /// The session or document that a server named for this very kernel; nil where none did.
+  let session: String?
 
   /// The monotonic clock.
   static func now() -> Instant {
@@ -185,6 +205,7 @@ final class Gate {
     suspendAgain(at: later)
     keepCores(at: later)
     perform(queue.tick(at: later), at: later)
+    tellAuthor(at: later)
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
     tellBacklog(at: later)
@@ -220,7 +241,7 @@ final class Gate {
     for later in delayed { wake = min(wake, later.at) }
     if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
-    return min(wake, memory.wake)
+    return min(wake, memory.wake, noticeWake)
   }
 
   var parentLives = true
@@ -241,7 +262,7 @@ final class Gate {
     }
     if peers.count >= Self.peersMost {
       // Whose cell waits or runs may well be silent for hours, and waits for its answer.
-      let kept = [queue.headPayload?.client, queue.runningPayload?.client].compactMap(\.self)
+      let kept = queue.pending.map(\.client)
       let others = peers.values.filter { !kept.contains($0.identity) }
       if let oldest = others.min(by: { $0.lastUsed < $1.lastUsed }) { peers[oldest.identity] = nil }
     }

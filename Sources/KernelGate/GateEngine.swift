@@ -14,13 +14,15 @@ extension Gate {
     link.flush(at: now)
     for message in link.receive(at: now) {
       switch message {
-      case .welcome(_, _, _, let hides, let evicts):
+      case .welcome(_, _, _, let hides, let evicts, let tells):
         orders.welcomed()
+        telling = tellingChoice.over(tells)
         gpus.govern(hides ?? [])
         eviction.mover =
           evicts == true
           ? CUDACheckpoint.find(environment: Environment.current()).map(CUDACheckpoint.init(program:)) : nil
       case .unwelcome, .ping: continue
+      case .standing(let key, now: let what): notice.heard(what, of: key, at: now)
       case .grant(let sequence, let key, let granted, let shown): grant(sequence, key, granted, shown, at: now)
       case .resize(let sequence, let key, let granted):
         carryOut(sequence, key, at: now) { () throws(NodeError) in try setCores(granted) }
@@ -44,17 +46,16 @@ extension Gate {
   }
 
   func hello(at now: Instant) -> Hello {
-    let variable = getenv("JPY_SESSION_NAME").map { String(cString: $0) }
-    let path = [variable, notebook].compactMap(\.self).first { $0.hasPrefix("/") }
     backlogTold = queue.backlog
     return Hello(
-      pid: getpid(), kernelPid: kernelPid, gate: name, path: path, language: language,
+      pid: getpid(), kernelPid: kernelPid, gate: name, path: session.flatMap { $0.hasPrefix("/") ? $0 : nil },
+      language: language,
       connection: String(options.connectionFile.split(separator: "/").last ?? ""),
       running: queue.runningNow(at: now).map {
         RunningCell(
           submission: $0.submission, ranSeconds: $0.ran.seconds, cores: runsGoverned ? cores : nil,
           suspended: isSuspended || suspendsAgain != nil)
-      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke)
+      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke, hearsStanding: true)
   }
 
   /// Answers an order that has been carried out already; false for a new one.
@@ -166,17 +167,19 @@ extension Gate {
 
   /// Tells the kernel's thread pools the number of its cores, when that has changed, on the connection that the cell
   /// will take.
-  func tellPools(by peer: Peer) {
+  func tellPools(by peer: Peer, in subshell: String?) {
     let threads = (cores ?? allCores).count
-    guard threads != pools, let code = ThreadPools.code(threads: threads, language: language) else { return }
-    pools = threads
-    tell(code, by: peer)
+    guard threads != (pools[subshell] ?? (cores == nil ? threads : nil)),
+      let code = ThreadPools.code(threads: threads, language: language)
+    else { return }
+    pools[subshell] = threads
+    tell(code, by: peer, in: subshell)
   }
 
   /// Shows the kernel the GPUs that it may use, when they have changed, on the connection that the cell will take.
   ///
   /// - Returns: for the cell's author, why it will not see what it was granted; nil where it will.
-  func tellGPUs(by peer: Peer) -> String? {
+  func tellGPUs(by peer: Peer, in subshell: String?) -> String? {
     defer { gpuTrouble = nil }
     let changes = gpus.changes(isGoverned: runsGoverned)
     guard !changes.isEmpty else { return gpuTrouble }
@@ -186,13 +189,13 @@ extension Gate {
         ? nil : "celltop cannot show GPUs to a running \(language ?? "unknown") kernel; it sees those of its start"
     }
     gpus.note(changes)
-    tell(code, by: peer)
+    tell(code, by: peer, in: subshell)
     return gpuTrouble
   }
 
-  private func tell(_ code: String, by peer: Peer) {
+  private func tell(_ code: String, by peer: Peer, in subshell: String?) {
     let own = stamp()
     note(ownRequest: own.id)
-    peer.shell.send(Composer(session: name, signer: signer).silentExecute(code: code, stamp: own))
+    send(Composer(session: name, signer: signer).silentExecute(code: code, in: subshell, stamp: own), by: peer)
   }
 }

@@ -31,7 +31,7 @@ extension Gate {
     else { return true }
     if ownRequests.contains(request) { return false }
     guard type == .status else {
-      if request == queue.runningMessageID { queue.showedSign(at: now) }
+      queue.showedSign(of: request, at: now)
       return true
     }
     let state = ExecutionState(message[layout.content])
@@ -47,6 +47,7 @@ extension Gate {
   func noteKernel(header: UnsafeRawBufferPointer, at now: Instant) {
     guard !kernelSpoke, let header = Header(header), !header.session.isEmpty else { return }
     kernelSpoke = true
+    early = EarlyMessages()
     composer = Composer(session: header.session, signer: signer)
     link.send(.kernel(state: .ready, pid: kernelPid), at: now)
   }

@@ -13,6 +13,9 @@ extension Gate {
   static let orphanGrace = Span(microseconds: 2_000_000)
   /// How long a suspended cell may run to answer an interrupt.
   static let interruptGrace = Span(microseconds: 1_000_000)
+  /// How long nothing has come from an ended kernel when all has come: its sockets' bytes are here already, and libzmq's
+  /// thread takes moments to hand them over.
+  static let lastOutputQuiet = Span(microseconds: 20_000)
 
   func receiveSignals(at now: Instant) {
     while signalsWait, case let number = celltop_next_signal(signals), number > 0 {
@@ -69,7 +72,9 @@ extension Gate {
       switch first.act {
       case .signal(let number): signalKernel(number)
       case .control(let client, let message):
-        if let peer = peer(client, at: now) { message.send(to: peer.control, from: 1) }
+        guard let peer = peer(client, at: now) else { continue }
+        if !kernelSpoke { early.note(message, .control) }
+        message.send(to: peer.control, from: 1)
       case .interruptRequest:
         // On a client of the gate's own, whose replies nobody reads.
         if ownPeer == nil {
@@ -109,6 +114,7 @@ extension Gate {
         // Without a keeper the kernel has been killed (its parent died), and nobody guards what it left. A frozen one
         // dies once it is let go on.
         try? resume()
+        remains.clear { _ in true }
         exitStatus = SIGKILL
         break
       }
@@ -121,6 +127,7 @@ extension Gate {
       }
     }
     guard exitStatus != nil else { return }
+    if let (cell, _) = queue.head { clearNotice(of: cell) }
     perform(queue.kernelDied(), at: now)
     link.send(.kernel(state: .dead, pid: kernelPid), at: now)
   }
@@ -140,22 +147,27 @@ extension Gate {
       exitStatus = status
       return
     }
-    // What is held finds its client's new sockets when it is sent.
+    // What is held finds its client's new sockets when it is sent; what was sent is sent again.
     (kernel, ports, output, peers, ownPeer) = (moved, others, fresh, [:], nil)
+    early.repeatAll { peer($0, at: Self.now()) }
     KeeperMessage(kind: .startAgain).write(to: keeper.socket)
   }
 
   /// What the kernel wrote before it ended is still on its way to us: fetch it until nothing more comes.
   func drainLastOutput() {
-    var quiet = 0
-    let end = Self.now() + Span(microseconds: 500_000)
-    while quiet < 3, Self.now() < end {
+    var quietSince = Self.now()
+    while Self.now() - quietSince < Self.lastOutputQuiet {
       output.mayHoldMore = true
       for peer in peers.values { (peer.control.mayHoldMore, peer.shell.mayHoldMore) = (true, true) }
       let published = receiveOutput(at: Self.now())
       let replied = receiveReplies(at: Self.now())
-      quiet = published || replied ? 0 : quiet + 1
-      usleep(5000)
+      if published || replied {
+        quietSince = Self.now()
+        continue
+      }
+      let sockets = [output] + peers.values.flatMap { [$0.shell, $0.control] }
+      var waits = sockets.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+      poll(&waits, nfds_t(waits.count), Int32(Self.lastOutputQuiet.microseconds / 1000))
     }
     KeeperMessage(kind: .finish).write(to: keeper.socket)
     // Its end closes the socket: what the kernel left behind is gone then.

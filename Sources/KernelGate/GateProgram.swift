@@ -60,7 +60,9 @@ public enum GateProgram {
     let keeper = Keeper(
       command: options.command(connectionFile: start.path),
       environment: Environment.forKernel(environment, threads: start.threads),
-      directory: start.directory, file: start.path, group: start.group)
+      remains: Remains(directory: start.directory, group: start.group))
+    // Should the keeper be killed, what it guarded becomes the gate's.
+    celltop_set_subreaper()
     guard let started = keeper.start() else { fail("cannot start a process: \(String(cString: strerror(errno)))") }
     raiseDescriptorLimit()
     do throws(ZeroMQError) {
@@ -91,6 +93,7 @@ public enum GateProgram {
       options: options, client: client, start: start, keeper: keeper, signals: signals,
       parent: parentDescriptor(environment), socketPath: SocketPath.standard(environment: environment, uid: getuid()),
       environment: environment)
+    for problem in gate.tellingChoice.problems { write("celltop-gate: \(problem); it is passed over\n", to: 2) }
     return (gate.run(), gate.context)
   }
 
@@ -148,6 +151,7 @@ enum Environment {
   static func forKernel(_ client: [String: String], threads: Int?) -> [String] {
     var all = client
     all["JPY_PARENT_PID"] = nil
+    all[within] = client[sessionName]
     // What the author chose is kept where it is told of more threads later.
     if threads != nil, let own = client["OMP_NUM_THREADS"] { all["CELLTOP_OWN_THREADS"] = own }
     for (name, value) in ThreadPools.environment(threads: threads) where all[name] == nil { all[name] = value }
@@ -156,6 +160,16 @@ enum Environment {
 }
 
 extension Environment {
+  private static let sessionName = "JPY_SESSION_NAME"
+  /// Names the session inside which a kernel runs, for gates that are started from there.
+  private static let within = "CELLTOP_WITHIN"
+
+  /// The session that a server named for this kernel, by variable or connection file; nil where none did. What runs inside
+  /// a notebook has its notebook's name in the environment, and nobody named it.
+  static func session(_ environment: [String: String], connectionFile named: String?) -> String? {
+    [environment[sessionName], named].compactMap(\.self).first { !$0.isEmpty && $0 != environment[within] }
+  }
+
   /// The control groups for the kernel, unless `CELLTOP_CGROUPS=off` forbids them; nil where none can be made.
   static func controlGroup(_ environment: [String: String]) -> KernelGroup? {
     environment["CELLTOP_CGROUPS"] == "off" ? nil : KernelGroup.make(.here(), gate: getpid())
@@ -168,6 +182,7 @@ struct KernelStart {
   /// The kernel's connection file; it has the basename of the client's, by which some kernels name themselves.
   var path: String
   var file: ConnectionFile
+  /// Those that somebody else may take before the kernel does; none where it listens in its private directory.
   var ports: [Channel: UInt16]
   /// The threads that its pools begin with; nil for what they choose.
   var threads: Int?
@@ -178,11 +193,14 @@ struct KernelStart {
   init?(client: ConnectionFile, clientPath: String, threads: Int?, group: KernelGroup?) {
     self.threads = threads
     self.group = group
-    guard let ports = ConnectionFile.freePorts(), let directory = PrivateFile.directory() else { return nil }
+    let isLocal = client.transport == "ipc"
+    guard let ports = isLocal ? [:] : ConnectionFile.freePorts(),
+      let directory = PrivateFile.directory(bytesMost: isLocal ? ConnectionFile.directoryBytesMost : .max)
+    else { return nil }
     self.ports = ports
     self.directory = directory
     path = directory + "/" + (clientPath.split(separator: "/").last.map(String.init) ?? "kernel.json")
-    file = client.moved(to: ports)
+    file = isLocal ? client.moved(into: directory) : client.moved(to: ports)
     guard PrivateFile.write(file.text(), to: path) else { return nil }
   }
 }
@@ -213,14 +231,31 @@ enum PrivateFile {
   }
 
   /// A new directory that only this user may enter, in the user's runtime directory where there is one.
-  static func directory() -> String? {
+  ///
+  /// - Parameter bytesMost: the longest path that will do.
+  static func directory(bytesMost: Int = .max) -> String? {
     let bases = [getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR")].compactMap { $0.map { String(cString: $0) } } + ["/tmp"]
     for base in bases where base.hasPrefix("/") {
       var template = Array((base + "/celltop-gate-XXXXXX").utf8CString)
+      guard template.count - 1 <= bytesMost else { continue }
       if mkdtemp(&template) != nil {
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
       }
     }
     return nil
+  }
+
+  /// Removes a directory and the files in it.
+  static func remove(directory: String) {
+    if let listing = opendir(directory) {
+      while let entry = readdir(listing) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        if name != ".", name != ".." { unlink(directory + "/" + name) }
+      }
+      closedir(listing)
+    }
+    rmdir(directory)
   }
 }

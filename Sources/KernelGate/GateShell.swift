@@ -20,31 +20,32 @@ extension Gate {
 
   private func arrive(_ message: Multipart, at now: Instant) {
     guard let layout = Layout(count: message.count, frame: { message[$0] }),
-      let header = Header(message[layout.header]),
-      header.subshell == nil
+      let header = Header(message[layout.header])
     else {
-      // Not a message that a queue could be kept for: a subshell runs beside the main one, and what is malformed is the
-      // kernel's to judge.
+      // What is malformed is the kernel's to judge.
       forward(message, at: now)
       return
     }
-    let request = Request(client: Array(message[0]), message: message, header: Array(message[layout.header]))
+    let request = Request(
+      client: Array(message[0]), message: message, header: Array(message[layout.header]), subshell: header.subshell)
     switch header.type {
     case .executeRequest:
       arrive(cell: request, header, layout, at: now)
     case .kernelInfoRequest, .completeRequest, .inspectRequest, .isCompleteRequest, .historyRequest, .commInfoRequest,
       .connectRequest:
-      perform(queue.arrive(.reading(request), at: now), at: now)
+      perform(queue.arrive(.reading(request), in: header.subshell, at: now), at: now)
     case .commOpen, .commMessage, .commClose, .executeReply, .kernelInfoReply, .interruptRequest, .shutdownRequest,
       .status, .iopubWelcome, .other:
-      perform(queue.arrive(.ordered(request), at: now), at: now)
+      perform(queue.arrive(.ordered(request), in: header.subshell, at: now), at: now)
     }
   }
 
   private func arrive(cell request: Request, _ header: Header, _ layout: Layout, at now: Instant) {
     let message = request.message
     let content = ExecuteRequest(message[layout.content])
-    guard !content.silent else { return perform(queue.arrive(.ordered(request), at: now), at: now) }
+    guard !content.silent else {
+      return perform(queue.arrive(.ordered(request), in: header.subshell, at: now), at: now)
+    }
     let parts = (layout.header...layout.content).map { message[$0] }
     guard signer.verifies(message[layout.signature], of: parts), signaturesSeen.isNew(Array(message[layout.signature]))
     else {
@@ -55,11 +56,14 @@ extension Gate {
     let (demand, problems) = DemandComment.reading(code: content.code)
     var request = request
     request.problems = problems.prefix(Self.problemsMost).map(\.description)
+    let metadata = CellMetadata(message[layout.metadata])
+    (request.tells, request.namesCell) = (metadata.tells, metadata.cell != nil)
+    request.allowsInput = content.allowsInput
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
-      cell: ExecuteRequest.cell(inMetadata: message[layout.metadata]), codeHash: CellSource.hash(of: content.code),
+      cell: metadata.cell, codeHash: CellSource.hash(of: content.code),
       demand: demand)
-    perform(queue.arrive(.cell(cell), at: now), at: now)
+    perform(queue.arrive(.cell(cell), in: header.subshell, at: now), at: now)
   }
 
   /// Forwards what the kernel answers and asks; true where there was anything.
@@ -97,7 +101,7 @@ extension Gate {
       let request = Header.id(of: message[layout.parent]) ?? ""
       if let asked = probe, asked.request == request {
         probe = nil
-        perform(queue.answered(probeBehind: asked.key, at: now), at: now)
+        perform(queue.answered(probeBehind: asked.number, at: now), at: now)
         continue
       }
       guard !ownRequests.contains(request) else { continue }
@@ -108,7 +112,7 @@ extension Gate {
       }
       let status = ReplyStatus(message[layout.content])
       message.send(to: front.shell, prefix: peer.identity)
-      guard request == queue.runningMessageID else { continue }
+      guard queue.runs(request) else { continue }
       // What the client sent before it could know of this reply is in our socket already: a failing cell aborts it too.
       receiveShell(at: now)
       perform(queue.replied(to: request, status, at: now), at: now)
@@ -127,6 +131,7 @@ extension Gate {
   /// Sends a client's message to the kernel's shell, on the connection that stands for the client now.
   private func forward(_ message: Multipart, at now: Instant) {
     guard let peer = peer(message[0], at: now) else { return }
+    if !kernelSpoke { early.note(message, .shell) }
     message.send(to: peer.shell, from: 1)
   }
 
@@ -137,17 +142,22 @@ extension Gate {
       case .forward(let request): forward(request.message, at: now)
       case .announce(let submission): link.send(.submitted(submission), at: now)
       case .start(let cell, _):
+        clearNotice(of: cell)
         var problems = cell.payload.problems
         if let peer = peer(cell.payload.client, at: now) {
-          if let trouble = tellGPUs(by: peer) { problems.append(trouble) }
-          tellPools(by: peer)
+          let subshell = cell.payload.subshell
+          if let trouble = tellGPUs(by: peer, in: subshell) { problems.append(trouble) }
+          tellPools(by: peer, in: subshell)
         }
-        tell(problems, of: cell.payload)
+        tell(problems, of: cell)
         forward(cell.payload.message, at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
       case .tellAborted(let cell, let told):
+        clearNotice(of: cell)
         answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
-      case .tellRefused(let cell, let told, let why): tellRefused(cell.payload, busyTold: told, why: why)
+      case .tellRefused(let cell, let told, let why):
+        clearNotice(of: cell)
+        tellRefused(cell.payload, busyTold: told, why: why)
       case .probe(let cell): sendProbe(behind: cell, at: now)
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
@@ -161,35 +171,42 @@ extension Gate {
 
   /// Asks the kernel what it is, on the connection that the running cell took; no client sees the answer.
   private func sendProbe(behind cell: ShellQueue<Request>.Cell, at now: Instant) {
-    guard let key = queue.runningKey, let peer = peer(cell.payload.client, at: now) else { return }
+    guard let number = queue.mainRunning, let peer = peer(cell.payload.client, at: now) else { return }
     let own = stamp()
     note(ownRequest: own.id)
-    probe = (own.id, key)
+    probe = (own.id, number)
     let composer = Composer(session: name, signer: signer)
-    peer.shell.send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own))
+    send(composer.frames("kernel_info_request", parent: [], content: "{}", stamp: own), by: peer)
+  }
+
+  /// Sends the kernel a request of the gate's own, on a client's connection.
+  func send(_ frames: [[UInt8]], by peer: Peer) {
+    if !kernelSpoke { early.note(frames, of: peer.identity) }
+    peer.shell.send(frames)
   }
 
   /// The composer in the kernel's name; before the kernel has spoken, in a name of our own.
-  private var voice: Composer {
+  var voice: Composer {
     composer ?? Composer(session: name, signer: signer)
   }
 
-  private func publish(_ state: String, for request: Request) {
+  func publish(_ state: String, for request: Request) {
     publish(voice.status(state, parent: request.header, stamp: stamp()), topic: "status")
   }
 
   /// Tells the author what of the cell's demand could not be read or met, as output of the cell: it counts for nothing
   /// else.
-  private func tell(_ problems: [String], of request: Request) {
+  private func tell(_ problems: [String], of cell: ShellQueue<Request>.Cell) {
     guard !problems.isEmpty else { return }
-    if queue.tellsBusy() { publish("busy", for: request) }
+    let request = cell.payload
+    if queue.tellsBusy(for: cell.messageID) { publish("busy", for: request) }
     let text = problems.map { "celltop: \($0)\n" }.joined()
     let content = #"{"name":"stderr","text":\#(quoted(text))}"#
     publish(
       voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")
   }
 
-  private func publish(_ frames: [[UInt8]], topic: String) {
+  func publish(_ frames: [[UInt8]], topic: String) {
     front.iopub.send([Array("kernel.\(voice.session).\(topic)".utf8)] + frames)
   }
 

@@ -44,11 +44,8 @@ struct Keeper {
   var command: [String]
   /// `NAME=value`, without `JPY_PARENT_PID`: that one is the keeper's own number, which only it knows.
   var environment: [String]
-  /// Removed at the end: the private directory and the one file in it.
-  var directory: String
-  var file: String
-  /// Where the kernel lives, so that it can be frozen; the keeper does not.
-  var group: KernelGroup?
+  /// What is cleared away at the end. The kernel lives in its control group, so that it can be frozen; the keeper does not.
+  var remains: Remains
 
   /// Forks the keeper, which starts the kernel. Must be called while this process has one thread.
   ///
@@ -91,8 +88,12 @@ struct Keeper {
         kernel = startKernel()
         told = false
         KeeperMessage(kind: .started, value: kernel).write(to: gate)
-      case .finish?: end(killing: { ProcessRecord.now($0)?.session == kernel })
-      case .started?, .exited?, nil: end(killing: { _ in true })
+      case .finish?:
+        remains.clear { ProcessRecord.now($0)?.session == kernel }
+        _exit(0)
+      case .started?, .exited?, nil:
+        remains.clear { _ in true }
+        _exit(0)
       }
     }
   }
@@ -106,24 +107,6 @@ struct Keeper {
     guard !told, celltop_peek_exit(kernel, &status) == 1 else { return told }
     KeeperMessage(kind: .exited, value: status).write(to: gate)
     return true
-  }
-
-  /// Kills the descendants that `dies` is true for until none is left, removes the private directory, and goes.
-  private func end(killing dies: (Int32) -> Bool) -> Never {
-    let tree = ProcessTree(root: getpid(), includesRoot: false)
-    for _ in 0..<200 {
-      let left = tree.members().filter { ProcessRecord.now($0)?.isZombie == false && dies($0) }
-      for pid in left { kill(pid, SIGKILL) }
-      // A frozen process of a version 1 group ends only when it is let go on, and has no time to do anything else.
-      group?.thaw()
-      while waitpid(-1, nil, WNOHANG) > 0 {}
-      if left.isEmpty { break }
-      usleep(1000)
-    }
-    group?.remove()
-    unlink(file)
-    rmdir(directory)
-    _exit(0)
   }
 
   /// Puts this process, and what it will start, into a control group; where that is refused it stays where it is.
@@ -142,7 +125,7 @@ struct Keeper {
     setsid()
     celltop_set_parent_death_signal(SIGKILL)
     if getppid() != keeper { _exit(1) }
-    for path in group?.joinPaths ?? [] { join(path) }
+    for path in remains.group?.joinPaths ?? [] { join(path) }
     celltop_unmask_all_signals()
     signal(SIGPIPE, SIG_DFL)
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }

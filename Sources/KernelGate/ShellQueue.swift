@@ -2,7 +2,7 @@ import Domain
 import GateLink
 import JupyterWire
 
-/// What waits on a kernel's shell channel, and what runs: the gate's rules as a pure value.
+/// What waits on one shell of a kernel, and what runs: the gate's rules as a pure value.
 ///
 /// Requests and replies go in with the time, acts come out; it sends nothing itself. The rules:
 ///
@@ -25,7 +25,7 @@ struct ShellQueue<Payload> {
   /// How long a reply without an idle, or an idle without a reply, is waited upon after the cell's last sign.
   static var completionPatience: Span { Span(microseconds: 2_000_000) }
 
-  /// A non-silent `execute_request` on the main shell.
+  /// A non-silent `execute_request`.
   struct Cell {
     var messageID: String
     var payload: Payload
@@ -249,6 +249,9 @@ struct ShellQueue<Payload> {
   }
 
   var headKey: UInt64? { head?.key }
+  var headCell: (cell: Cell, since: Instant)? { head.map { ($0.cell, $0.since) } }
+  /// Whether nothing waits or runs.
+  var isEmpty: Bool { entries.isEmpty && head == nil && running == nil }
   var headPayload: Payload? { head?.cell.payload }
   var runningPayload: Payload? { running?.cell.payload }
   var runningKey: UInt64? { running?.key }

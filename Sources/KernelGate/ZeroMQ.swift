@@ -142,6 +142,18 @@ final class Multipart {
     }
   }
 
+  /// The same frames once more; libzmq shares the bytes of all but small ones.
+  func copied() -> Multipart {
+    let copy = Multipart()
+    while copy.capacity < count { copy.grow() }
+    for index in 0..<count {
+      zmq_msg_init(copy.frames + index)
+      zmq_msg_copy(copy.frames + index, frames + index)
+      copy.count += 1
+    }
+    return copy
+  }
+
   /// All frames' bytes together.
   var byteCount: Int { (0..<count).reduce(0) { $0 + zmq_msg_size(frames + $1) } }
 

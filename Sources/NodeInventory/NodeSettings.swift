@@ -16,6 +16,10 @@ import TOMLKit
 /// model = "H100"
 /// memory = "80G"
 /// maker = "nvidia"               # or "amd"
+///
+/// [gate]
+/// tell = "people"                # whom a held cell tells what it waits for: people, everyone or nobody
+/// tell_after = 2                 # seconds
 /// ```
 public struct NodeSettings: Equatable, Sendable {
   /// How GPU memory of suspended cells is given back.
@@ -30,6 +34,8 @@ public struct NodeSettings: Equatable, Sendable {
   public var eviction = Eviction.none
   /// GPUs that are there whatever is discovered; those of a known UUID replace what was discovered of it.
   public var gpus: [GPU] = []
+  /// Whom held cells tell what they wait for.
+  public var telling = Telling()
 
   public init() {}
 
@@ -52,7 +58,8 @@ public struct NodeSettings: Equatable, Sendable {
       switch key {
       case "node": try readNode(reader.table(value, "node"), &reader)
       case "gpus": try readGPUs(reader.table(value, "gpus"), &reader)
-      default: throw reader.unknown(key, of: ["node", "gpus"])
+      case "gate": try readGate(reader.table(value, "gate"), &reader)
+      default: throw reader.unknown(key, of: ["node", "gpus", "gate"])
       }
     }
   }
@@ -94,6 +101,26 @@ public struct NodeSettings: Equatable, Sendable {
         }
       default:
         throw reader.unknown("gpus.\(key)", of: ["gpus.discover", "gpus.eviction", "gpus.device"])
+      }
+    }
+  }
+}
+
+extension NodeSettings {
+  private mutating func readGate(_ table: TOMLTable, _ reader: inout SettingsReader) throws(SettingsError) {
+    for (key, value) in table {
+      switch key {
+      case "tell":
+        let text = try reader.text(value, "gate.tell")
+        guard let known = Telling.Audience(rawValue: text) else {
+          throw reader.wrong("gate.tell", "is '\(text.printable(at: 40))', neither people, everyone nor nobody")
+        }
+        telling.audience = known
+      case "tell_after":
+        guard let seconds = value.int.map(Double.init) ?? value.double, seconds >= 0, seconds <= Telling.secondsMost
+        else { throw reader.wrong("gate.tell_after", "is no number of seconds from 0 to 86400") }
+        telling.afterSeconds = seconds
+      default: throw reader.unknown("gate.\(key)", of: ["gate.tell", "gate.tell_after"])
       }
     }
   }

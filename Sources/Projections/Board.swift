@@ -1,4 +1,5 @@
 import Domain
+import Metrics
 
 /// All that the screens show of a session, folded from its entries: the same for a live, a simulated and a replayed one.
 ///
@@ -22,6 +23,12 @@ public struct Board: Sendable, Hashable {
   var takenNames: Set<String> = []
   /// Faults of ours that the operator must hear of.
   public internal(set) var faults = 0
+  /// How much was in use when.
+  public internal(set) var load = LoadHistory()
+  /// What the session came to so far.
+  public internal(set) var measures = RunningMeasures()
+  /// Who is where.
+  var index = BoardIndex()
 
   public static let eventsMost = 400
   public static let markersMost = 4096
@@ -38,11 +45,33 @@ public struct Board: Sendable, Hashable {
   /// Folds one entry in.
   public mutating func apply(_ entry: Entry) {
     sequence = entry.sequence
+    if now < entry.at { load.hold(amounts, index.gpusTaken(on: 0, of: load.gpus.series), from: now, to: entry.at) }
     now = entry.at
     if entry.event.isForPeople { keep(entry) }
     applyToSession(entry)
     if let id = entry.event.notebook, id.number >= 0, Int(id.number) < notebooks.count {
+      measure(entry.event, of: Int(id.number))
+      let before = BoardIndex.Standing(notebooks[Int(id.number)])
+      let times = (notebooks[Int(id.number)].alone, notebooks[Int(id.number)].shared)
       notebooks[Int(id.number)].apply(entry)
+      index.moved(id, from: before, to: BoardIndex.Standing(notebooks[Int(id.number)]))
+      let after = (notebooks[Int(id.number)].alone, notebooks[Int(id.number)].shared)
+      if after.1 > times.1 { measures.ended(from: times, to: after) }
+    }
+  }
+
+  private mutating func measure(_ event: Event, of index: Int) {
+    switch event {
+    case .cellStarted(_, _, let allotment, _):
+      if let cell = notebooks[index].cell, cell.started == nil { measures.started(after: now - cell.cell.submitted) }
+      if allotment.shared { measures.shared() }
+    case .cellSuspended(_, _, let reason): if reason.rule == .preempted { measures.preempted() }
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+      .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .cellResized, .cellResumed,
+      .interruptRequested, .cellEnded, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
+      .demandOverridden, .commandAccepted, .commandRefused, .decisionRefused, .effectFailed, .usageSampled,
+      .invariantBroken, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      break
     }
   }
 
@@ -56,6 +85,7 @@ public struct Board: Sendable, Hashable {
       } else {
         nodes.append(NodeFacts(node))
       }
+      load.follow(gpus: nodes[0].node.gpus.count)
     case .drainChanged(let id, let cores, let gpus):
       guard id.number >= 0, Int(id.number) < nodes.count else { return }
       nodes[Int(id.number)].drainedCores = cores
@@ -65,6 +95,7 @@ public struct Board: Sendable, Hashable {
       let name = freeName(notebook.name)
       takenNames.insert(name)
       notebooks.append(NotebookFacts(notebook, named: name, opened: entry.at))
+      index.opened(notebook.id, BoardIndex.Standing(notebooks[notebooks.count - 1]))
     case .notebookClosed(let id): if let facts = self[id] { takenNames.remove(facts.name) }
     case .commandAccepted(let command):
       answer(command, nil)

@@ -30,6 +30,17 @@ public struct NotebookFacts: Sendable, Hashable {
   /// Actions and preemptions, for the timeline.
   public internal(set) var marks: [Marker] = []
 
+  /// The same sums over the cells that ended well: their run times as they would have been alone on the node, and from
+  /// submission to end; empty again when the notebook has closed.
+  public internal(set) var alone = Span.zero
+  public internal(set) var shared = Span.zero
+  /// Its latest cells that ended, oldest first, `pastMost` at the most.
+  public internal(set) var past: [PastCell] = []
+  /// What it keeps in GPU memory, by what its last GPU cell asked for; nil for nothing.
+  public internal(set) var resident: ResidentMemory?
+
+  /// The cells that ended and are kept.
+  public static let pastMost = 16
   /// The longest past that is kept, in segments.
   public static let segmentsMost = 4096
 
@@ -61,12 +72,18 @@ public struct NotebookFacts: Sendable, Hashable {
   mutating func apply(_ entry: Entry) {
     switch entry.event {
     case .notebookOpened, .policyChanged, .nodeAdded, .drainChanged, .cellRefused, .interruptRequested, .commandRefused,
-      .decisionRefused, .effectFailed, .invariantBroken, .memoryEvicted:
+      .decisionRefused, .effectFailed, .invariantBroken:
       break
+    case .memoryEvicted: resident?.isSaved = true
     case .kernelReady: if state == .starting { turn(.thinking, entry.at) }
-    case .kernelDied: if state != .gone { turn(.starting, entry.at) }
+    case .kernelDied:
+      resident = nil
+      if state != .gone { turn(.starting, entry.at) }
     case .notebookClosed:
       cell = nil
+      resident = nil
+      past = []
+      (alone, shared) = (.zero, .zero)
       pin = nil
       planned = nil
       backlog = 0
@@ -79,15 +96,19 @@ public struct NotebookFacts: Sendable, Hashable {
       cell = CellFacts(found)
       cell?.started = started
       cell?.attained = entry.at - started
+      cell?.work = entry.at - started
       run(on: allotment, entry.at)
     case .cellStarted(_, _, let allotment, _):
       cell?.started = entry.at
       run(on: allotment, entry.at)
     case .cellResumed(_, _, let allotment, _): run(on: allotment, entry.at)
-    case .cellResized(_, _, let allotment, _): cell?.allotment = allotment
+    case .cellResized(_, _, let allotment, _):
+      cell?.settle(at: entry.at)
+      cell?.allotment = allotment
     case .cellWaits(_, _, let wait): cell?.wait = wait
     case .cellSuspended(_, _, let reason):
       if let facts = cell { cell?.attained = facts.ran(at: entry.at) }
+      cell?.settle(at: entry.at)
       cell?.allotment = nil
       cell?.isOperatorSuspended = reason.rule == .operatorSuspended
       if reason.rule == .operatorSuspended { planned = nil }
@@ -111,13 +132,24 @@ public struct NotebookFacts: Sendable, Hashable {
   private mutating func run(on allotment: Allotment, _ now: Instant) {
     cell?.allotment = allotment
     cell?.runningSince = now
+    cell?.settledAt = now
+    if !allotment.gpus.isEmpty, let demand = cell?.cell.demand {
+      resident = ResidentMemory(gpus: allotment.gpus, each: demand.gpuMemory)
+    }
     cell?.wait = nil
     cell?.isOperatorSuspended = false
     turn(.running, now)
   }
 
   private mutating func end(_ outcome: CellOutcome, _ now: Instant) {
+    cell?.settle(at: now)
     if let facts = cell {
+      if past.count >= Self.pastMost { past.removeFirst() }
+      past.append(PastCell(facts, outcome, ended: now))
+      if outcome == .ok, facts.work > .zero {
+        alone += facts.work
+        shared += max(now - facts.cell.submitted, facts.work)
+      }
       cellsEnded += 1
       if outcome != .ok { cellsFailed += 1 }
       ran += facts.ran(at: now)
@@ -154,8 +186,24 @@ public struct CellFacts: Sendable, Hashable {
   public internal(set) var isOperatorSuspended = false
   /// How long it ran before the present stretch.
   public internal(set) var attained = Span.zero
+  /// The part of its run that is done up to `settledAt`, as it would have taken alone on all that it asks for.
+  public internal(set) var work = Span.zero
+  var settledAt: Instant?
 
   init(_ cell: Cell) { self.cell = cell }
+
+  /// Books the work done since the last time, before what it runs on changes.
+  mutating func settle(at now: Instant) {
+    guard let since = settledAt, let allotment else { return }
+    settledAt = now
+    // A cell that shares its cores is told at its full rate: nobody knows the true one.
+    let parallel = cell.forecast?.parallelThousandths ?? 1000
+    let rate =
+      allotment.shared
+      ? 1
+      : Speedup(parallelThousandths: parallel).rate(on: Double(allotment.cores.count), of: cell.demand.coresMost)
+    work += rate == 1 ? now - since : Span(seconds: (now - since).seconds * rate)
+  }
 
   /// How long it has run until `now`.
   public func ran(at now: Instant) -> Span {
@@ -168,4 +216,39 @@ public struct CellFacts: Sendable, Hashable {
 public struct Segment: Sendable, Hashable {
   public var state: NotebookState
   public var from: Instant
+}
+
+/// A cell that has ended.
+public struct PastCell: Sendable, Hashable {
+  public var id: CellID
+  public var submitted: Instant
+  /// Nil where it never ran.
+  public var started: Instant?
+  public var ended: Instant
+  public var ran: Span
+  public var outcome: CellOutcome
+  /// What had been foreseen of its run time; nil where nothing was.
+  public var forecast: Quantiles?
+  /// What it had asked for.
+  public var demand: Demand
+
+  init(_ facts: CellFacts, _ outcome: CellOutcome, ended: Instant) {
+    id = facts.cell.id
+    submitted = facts.cell.submitted
+    started = facts.started
+    self.ended = ended
+    ran = facts.ran(at: ended)
+    self.outcome = outcome
+    forecast = facts.cell.forecast?.run
+    demand = facts.cell.demand
+  }
+}
+
+/// What a kernel keeps in GPU memory.
+public struct ResidentMemory: Sendable, Hashable {
+  public var gpus: GPUSet
+  /// On each of them; zero where it was not said.
+  public var each: Bytes
+  /// It was saved to the host's memory, and takes none of the GPUs'.
+  public var isSaved = false
 }

@@ -4,7 +4,8 @@ import Domain
 /// `markersFramed` markers: a board that was read from a frame knows no more of the past before it.
 extension Board: KeyFrame {
   public static let frameKind: UInt8 = 2
-  /// 2 has no planned suspensions and no ordered demands, and is read as it stands.
+  /// 2 has no planned suspensions, no ordered demands, no history of use, no measures and no past cells, and is read as it
+  /// stands.
   public static let frameVersion: UInt8 = 3
   public static let frameVersionLeast: UInt8 = 2
 
@@ -33,6 +34,10 @@ extension Board: KeyFrame {
       sink.put(facts.notebook.id)
       sink.put(facts.name)
     }
+    // What version 2 did not have comes last: a frame that ends before it is one of those.
+    load.pack(into: &sink)
+    sink.put(measures)
+    for facts in open { facts.packPast(into: &sink) }
   }
 
   public init(frame source: inout PackSource, closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {
@@ -63,6 +68,15 @@ extension Board: KeyFrame {
       guard self[id] != nil else { throw PackError("a name is of no notebook") }
       notebooks[Int(id.number)].name = name
     }
+    if !source.isAtEnd {
+      load = try LoadHistory(from: &source)
+      measures = try source.value()
+      for index in notebooks.indices where notebooks[index].state != .gone {
+        try notebooks[index].unpackPast(from: &source)
+      }
+    }
+    makeIndex()
+    if let node = nodes.first { load.follow(gpus: node.node.gpus.count) }
   }
 
   private mutating func appendClosed(upTo count: Int, _ closed: (NotebookID) -> ClosedNotebook?) throws(PackError) {
@@ -153,6 +167,30 @@ extension NotebookFacts {
   }
 }
 
+extension NotebookFacts {
+  /// What version 2 of the frame did not have.
+  func packPast(into sink: inout PackBytes) {
+    sink.put(alone)
+    sink.put(shared)
+    sink.put(past)
+    sink.put(resident)
+    sink.put(cell?.work)
+    sink.put(cell?.settledAt)
+  }
+
+  mutating func unpackPast(from source: inout PackSource) throws(PackError) {
+    alone = try source.value()
+    shared = try source.value()
+    past = try source.list()
+    guard past.count <= Self.pastMost else { throw PackError("\(past.count) past cells are too many") }
+    resident = try source.optional()
+    let work: Span? = try source.optional()
+    let settledAt: Instant? = try source.optional()
+    cell?.work = work ?? .zero
+    cell?.settledAt = settledAt
+  }
+}
+
 extension CellFacts: Packable {
   public func pack(into sink: inout some PackSink) {
     sink.put(cell)
@@ -172,6 +210,46 @@ extension CellFacts: Packable {
     wait = try source.optional()
     isOperatorSuspended = try source.bool()
     attained = try source.value()
+  }
+}
+
+extension PastCell: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(id)
+    sink.put(submitted)
+    sink.put(started.map { $0 - submitted })
+    sink.put(ended - submitted)
+    sink.put(ran)
+    sink.put(UInt64(outcome.rawValue))
+    sink.put(forecast)
+    sink.put(demand)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    id = try source.value()
+    submitted = try source.value()
+    let wait: Span? = try source.optional()
+    started = wait.map { [submitted] in submitted + $0 }
+    ended = submitted + (try source.value())
+    ran = try source.value()
+    guard let outcome = CellOutcome(rawValue: UInt8(truncatingIfNeeded: try source.number())) else {
+      throw PackError("a past cell has an outcome that there is not")
+    }
+    self.outcome = outcome
+    forecast = try source.optional()
+    demand = try source.value()
+  }
+}
+
+extension ResidentMemory: Packable {
+  public func pack(into sink: inout some PackSink) {
+    sink.put(gpus)
+    sink.put(each)
+    sink.put(isSaved)
+  }
+
+  public init(from source: inout PackSource) throws(PackError) {
+    self.init(gpus: try source.value(), each: try source.value(), isSaved: try source.bool())
   }
 }
 

@@ -14,6 +14,9 @@ public struct Overview: Sendable, Hashable {
   public var suspended = 0
   public var starting = 0
   public var cellsEnded = 0
+  /// Memory in use by the notebooks, as it was sampled, and what the nodes have; zero where unknown.
+  public var memory = Bytes.zero
+  public var memoryMost = Bytes.zero
   public var policy: String
   public var faults: Int
 
@@ -25,25 +28,19 @@ public struct Overview: Sendable, Hashable {
       cores += node.node.cores.count
       gpus += node.node.gpus.count
     }
-    var taken: [(CoreSet, GPUSet)] = board.nodes.map { _ in (CoreSet(), GPUSet()) }
-    for notebook in board.notebooks {
-      cellsEnded += notebook.cellsEnded
-      switch notebook.state {
-      case .gone: continue
-      case .starting: starting += 1
-      case .thinking: thinking += 1
-      case .queued: queued += 1
-      case .running: running += 1
-      case .suspended: suspended += 1
-      }
-      notebooks += 1
-      if let allotment = notebook.cell?.allotment, Int(allotment.node.number) < taken.count {
-        taken[Int(allotment.node.number)].0.formUnion(allotment.cores)
-        taken[Int(allotment.node.number)].1.formUnion(allotment.gpus)
-      }
-    }
-    coresAllotted = taken.reduce(0) { $0 + $1.0.count }
-    gpusAllotted = taken.reduce(0) { $0 + $1.1.count }
+    let index = board.index
+    func count(_ state: NotebookState) -> Int { index.counts[Int(state.rawValue)] }
+    starting = count(.starting)
+    thinking = count(.thinking)
+    queued = count(.queued)
+    running = count(.running)
+    suspended = count(.suspended)
+    notebooks = index.open.count
+    cellsEnded = index.cellsEnded
+    memory = Bytes(index.memoryMebibytes << 20)
+    memoryMost = board.nodes.reduce(.zero) { $0 + $1.node.memory }
+    coresAllotted = index.coresAllotted
+    gpusAllotted = index.gpusAllotted
   }
 }
 
@@ -57,6 +54,9 @@ public struct NodeMap: Sendable, Hashable {
     /// Who is pinned there.
     public var pinned: [NotebookID] = []
     public var isDrained = false
+    /// Who keeps something in a GPU's memory, and how much they said it is.
+    public var residents: [NotebookID] = []
+    public var memory = Bytes.zero
   }
 
   public var node: Node
@@ -67,18 +67,49 @@ public struct NodeMap: Sendable, Hashable {
     node = facts.node
     cores = node.cores.map { Place(number: $0, isDrained: facts.drainedCores.contains($0)) }
     gpus = node.gpus.indices.map { Place(number: $0, isDrained: facts.drainedGPUs.contains($0)) }
-    for notebook in board.notebooks where notebook.notebook.node == node.id && notebook.state != .gone {
-      let id = notebook.notebook.id
-      if let allotment = notebook.cell?.allotment {
-        for index in cores.indices where allotment.cores.contains(cores[index].number) { cores[index].users.append(id) }
-        for index in gpus.indices where allotment.gpus.contains(index) { gpus[index].users.append(id) }
-      }
-      if let pin = notebook.pin {
-        for index in cores.indices where pin.cores.contains(cores[index].number) { cores[index].pinned.append(id) }
-        for index in gpus.indices where pin.gpus.contains(index) { gpus[index].pinned.append(id) }
+    // Where a core's number stands in the list: cores may be numbered with gaps.
+    var places = [Int](repeating: -1, count: (cores.last?.number ?? -1) + 1)
+    for (place, core) in cores.enumerated() { places[core.number] = place }
+    func place(_ core: Int) -> Int? { core < places.count && places[core] >= 0 ? places[core] : nil }
+    for id in board.holdingNotebooks {
+      guard let allotment = board.notebooks[Int(id.number)].cell?.allotment, allotment.node == node.id else { continue }
+      for core in allotment.cores { if let place = place(core) { cores[place].users.append(id) } }
+      for gpu in allotment.gpus where gpu < gpus.count { gpus[gpu].users.append(id) }
+    }
+    for id in board.pinnedNotebooks {
+      guard let pin = board.notebooks[Int(id.number)].pin, pin.node == node.id else { continue }
+      for core in pin.cores { if let place = place(core) { cores[place].pinned.append(id) } }
+      for gpu in pin.gpus where gpu < gpus.count { gpus[gpu].pinned.append(id) }
+    }
+    for id in board.residentNotebooks {
+      let notebook = board.notebooks[Int(id.number)]
+      guard let resident = notebook.resident, !resident.isSaved, notebook.notebook.node == node.id else { continue }
+      for gpu in resident.gpus where gpu < gpus.count {
+        gpus[gpu].residents.append(id)
+        gpus[gpu].memory = gpus[gpu].memory + resident.each
       }
     }
   }
+}
+
+/// The waiting cells in the order in which they are expected to start, as numbers only: what a screen needs of those that
+/// it has no room for.
+public struct WaitingOrder: Sendable, Hashable {
+  public var cells: [(notebook: NotebookID, cell: CellID, place: Int32)]
+
+  public init(_ board: Board) {
+    cells = board.waitingNotebooks.compactMap { id in
+      guard let facts = board.notebooks[Int(id.number)].cell else { return nil }
+      return (id, facts.cell.id, facts.wait?.place ?? .max)
+    }
+    cells.sort { ($0.place, $0.cell) < ($1.place, $1.cell) }
+  }
+
+  public static func == (a: WaitingOrder, b: WaitingOrder) -> Bool {
+    a.cells.elementsEqual(b.cells) { $0 == $1 }
+  }
+
+  public func hash(into hasher: inout Hasher) { for cell in cells { hasher.combine(cell.cell) } }
 }
 
 /// The waiting cells in the order in which they are expected to start.
@@ -98,14 +129,17 @@ public struct QueueTable: Sendable, Hashable {
 
   public var rows: [Row]
 
-  public init(_ board: Board) {
-    rows = board.notebooks.compactMap { notebook in
-      guard let facts = notebook.cell, notebook.state == .queued || notebook.state == .suspended else { return nil }
+  public init(_ board: Board) { self.init(board, WaitingOrder(board).cells[...]) }
+
+  /// The rows of a part of the order.
+  public init(_ board: Board, _ cells: ArraySlice<(notebook: NotebookID, cell: CellID, place: Int32)>) {
+    rows = cells.compactMap { place in
+      let notebook = board.notebooks[Int(place.notebook.number)]
+      guard let facts = notebook.cell else { return nil }
       let reason = facts.wait?.clause(naming: board.name) ?? "being looked at"
       return Row(
-        notebook: notebook.notebook.id, name: notebook.name, cell: facts.cell, priority: notebook.priority,
+        notebook: place.notebook, name: notebook.name, cell: facts.cell, priority: notebook.priority,
         state: notebook.state, wait: facts.wait, since: notebook.since, reason: reason)
     }
-    rows.sort { ($0.wait?.place ?? .max, $0.cell.id) < ($1.wait?.place ?? .max, $1.cell.id) }
   }
 }

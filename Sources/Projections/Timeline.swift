@@ -18,15 +18,15 @@ public struct Timeline: Sendable, Hashable {
   /// - Parameters:
   ///   - window: the length of time to show; rounded up to whole buckets.
   ///   - columns: how many buckets.
-  ///   - now: the instant that the last bucket holds. The window moves by whole buckets, so that the picture stands
-  ///     still within one.
-  public init(_ board: Board, of notebooks: [NotebookID], window: Span, columns: Int, now: Instant) {
-    let columns = max(columns, 1)
-    let width = max(window.microseconds / Int64(columns), 1)
-    bucket = Span(microseconds: width)
-    let last = now.microseconds / width
-    let first = last - Int64(columns) + 1
-    start = Instant(microseconds: first * width)
+  ///   - end: the instant that the last bucket holds; nil for now. The window moves by whole buckets, so that the picture
+  ///     stands still within one.
+  ///   - now: up to when what is on the board goes on.
+  public init(
+    _ board: Board, of notebooks: [NotebookID], window: Span, columns: Int, end: Instant? = nil, now: Instant
+  ) {
+    let scale = TimeScale(window: window, columns: columns, end: end ?? now)
+    let (width, first, columns) = (scale.bucket.microseconds, scale.first, scale.columns)
+    (start, bucket) = (scale.start, scale.bucket)
     rows = notebooks.compactMap { id in
       board[id].map { Self.row($0, first: first, width: width, columns: columns, now: now) }
     }
@@ -38,9 +38,12 @@ public struct Timeline: Sendable, Hashable {
       marks: Array(repeating: nil, count: columns))
     var most = [Int64](repeating: 0, count: columns)
     let begin = first * width
-    for (index, segment) in facts.segments.enumerated().reversed() {
+    let close = begin + Int64(columns) * width
+    for index in facts.segments.indices.reversed() {
+      let segment = facts.segments[index]
       let end = index + 1 < facts.segments.count ? facts.segments[index + 1].from.microseconds : now.microseconds + 1
       if end <= begin { break }
+      if segment.from.microseconds >= close { continue }
       let from = max(segment.from.microseconds, begin)
       guard end > from else { continue }
       let firstColumn = Int((from - begin) / width)
@@ -63,4 +66,39 @@ public struct Timeline: Sendable, Hashable {
     }
     return row
   }
+}
+
+/// How time lies on columns: whole buckets of one width.
+public struct TimeScale: Sendable, Hashable {
+  public var bucket: Span
+  public var columns: Int
+  /// The number of the first bucket.
+  var first: Int64
+
+  /// - Parameters:
+  ///   - window: the length of time; rounded to whole buckets.
+  ///   - end: the instant that the last bucket holds.
+  public init(window: Span, columns: Int, end: Instant) {
+    self.columns = max(columns, 1)
+    let width = max(window.microseconds / Int64(self.columns), 1)
+    bucket = Span(microseconds: width)
+    first = end.microseconds / width - Int64(self.columns) + 1
+  }
+
+  /// When the first bucket begins.
+  public var start: Instant { Instant(microseconds: first * bucket.microseconds) }
+
+  /// The column of an instant; outside of the columns where it is not shown.
+  public func column(of instant: Instant) -> Int {
+    let offset = instant.microseconds - start.microseconds
+    return Int(clamping: offset >= 0 ? offset / bucket.microseconds : (offset + 1) / bucket.microseconds - 1)
+  }
+
+  /// When a column's bucket begins.
+  public func instant(ofColumn column: Int) -> Instant {
+    Instant(microseconds: start.microseconds + Int64(column) * bucket.microseconds)
+  }
+
+  /// The last moment that is shown, no later than now.
+  public func end(at now: Instant) -> Instant { min(instant(ofColumn: columns - 1), now) }
 }

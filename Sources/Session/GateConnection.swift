@@ -12,6 +12,8 @@ final class GateConnection {
   let peerPid: Int32
   let peerUser: String
   var notebook: NotebookID?
+  /// Whether it wants to know where its waiting cell stands.
+  var hearsStanding = false
   private var buffer = LineBuffer()
   private var outbox: [UInt8] = []
   private(set) var isBroken = false

@@ -21,6 +21,8 @@ struct GateDesk {
   let session: Int64
   /// Whether gates move the GPU memory of suspended cells away.
   let evictsGPUMemory: Bool
+  /// Whom gates tell what a held cell waits for.
+  let telling: Telling
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
@@ -30,8 +32,9 @@ struct GateDesk {
   private var gates: [NotebookID: GateName] = [:]
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
-  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false) {
+  init(defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling()) {
     self.defaultDemand = defaultDemand
+    self.telling = telling
     self.evictsGPUMemory = evictsGPUMemory
     self.session = session
   }
@@ -101,12 +104,13 @@ struct GateDesk {
     }
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
     connection.notebook = id
+    connection.hearsStanding = hello.hearsStanding == true
     if hello.kernelPid > 0 { kernels[id] = hello.kernelPid }
     let makers = Set(driver.state[driver.state[id].node].node.gpus.map(\.maker))
     connection.send(
       .welcome(
         version: gateProtocolVersion, session: session, notebook: id.number,
-        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory))
+        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory, tells: telling))
     reconcile(hello, id, &driver, at: now)
   }
 
@@ -137,6 +141,8 @@ struct GateDesk {
         submit(waiting, id, &driver, at: now)
       } else if slot.state == .running {
         connections[id]?.send(grant(slot, driver.state))
+      } else if slot.state == .queued {
+        if let wait = slot.wait { tell(id, slot, wait, driver.state) }
       } else if slot.state == .suspended {
         // Suspended before its grant arrived: it has not begun, and stands in line anew.
         driver.handle(.observation(.cellEnded(id, slot.cell.id, .lost)), at: now)
@@ -253,6 +259,15 @@ struct GateDesk {
     case .suspend: return .suspend(sequence: sequence, key: key)
     case .resume(_, let allotment): return .resume(sequence: sequence, key: key, cores: allotment.cores)
     case .interrupt: return .interrupt(sequence: sequence, key: key)
+    case .tell(_, let wait):
+      tell(effect.notebook, slot, wait, state)
+      return nil
     }
+  }
+
+  /// Says where a cell stands that waits for its start: what a suspended one waits for is no part of its output.
+  private func tell(_ id: NotebookID, _ slot: NotebookSlot, _ wait: Wait, _ state: SchedulerState) {
+    guard slot.state == .queued, let connection = connections[id], connection.hearsStanding else { return }
+    connection.send(.standing(key: slot.cell.source.key, now: Standing(wait, at: state.now)))
   }
 }

@@ -24,6 +24,8 @@ public final class LiveSession: @unchecked Sendable {
     public var note = ""
     /// Whether the GPU memory of suspended cells is moved away (cuda-checkpoint).
     public var evictsGPUMemory = false
+    /// Whom the gates tell what a held cell waits for.
+    public var telling = Telling()
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -47,6 +49,7 @@ public final class LiveSession: @unchecked Sendable {
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
+    var kernels: [NotebookID: Int32] = [:]
   }
 
   private let mailbox = Mutex(Mailbox())
@@ -88,7 +91,8 @@ public final class LiveSession: @unchecked Sendable {
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
       board: board)
     desk = GateDesk(
-      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory)
+      defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
+      telling: configuration.telling)
     sampler = UsageSampler(node: nodeDriver)
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     _ = driver.commit()
@@ -126,6 +130,9 @@ public final class LiveSession: @unchecked Sendable {
 
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
+
+  /// The process of a notebook's kernel, by its number; nil where none is known.
+  public func kernelProcess(of id: NotebookID) -> Int32? { mailbox.withLock { $0.kernels[id] } }
 
   /// Ends the session: the recording is closed, the socket is gone, gates go on without an engine.
   public func stop() {
@@ -173,8 +180,8 @@ extension LiveSession {
   }
 
   private func tellTrouble() {
-    let (trouble, number) = (driver.trouble, driver.session)
-    mailbox.withLock { ($0.trouble, $0.number) = (trouble, number) }
+    let (trouble, number, kernels) = (driver.trouble, driver.session, desk.kernels)
+    mailbox.withLock { ($0.trouble, $0.number, $0.kernels) = (trouble, number, kernels) }
   }
 
   /// How long nothing has to be done; -1 for as long as nothing happens.

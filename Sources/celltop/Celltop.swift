@@ -13,8 +13,8 @@ struct Celltop: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       LiveCommand.self, DemoCommand.self, ReplayCommand.self, HistoryCommand.self, SimulateCommand.self,
-      CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, KernelspecCommand.self,
-      ThemesCommand.self, DoctorCommand.self, GateCommand.self,
+      CompareCommand.self, TraceCommand.self, ForecastCommand.self, BenchCommand.self, ScreensCommand.self,
+      KernelspecCommand.self, ThemesCommand.self, DoctorCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 

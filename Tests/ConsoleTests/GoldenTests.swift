@@ -131,8 +131,40 @@ struct Scene: Sendable, CustomStringConvertible {
     ]
 
   /// Each pane zoomed.
-  private static let panes: [Scene] = Pane.allCases.dropFirst().map { pane in
-    Scene(name: "zoomed-\(pane)", size: small) { pressed(Array(repeating: "tab", count: pane.rawValue) + ["e"]) }
+  private static let panes: [Scene] =
+    Pane.allCases.dropFirst().map { pane in
+      Scene(name: "zoomed-\(pane)", size: small) { pressed(["\(pane.rawValue + 1)", "e"]) }
+    } + [
+      Scene(name: "zoomed-graphs", size: sizes[0]) { pressed(["6", "e"]) },
+      Scene(name: "tree", size: small) { pressed(["t", "k", "enter"]) },
+      Scene(name: "columns", size: small, layer: .ascii) { pressed(["s", "j"]) },
+      Scene(name: "cursor", size: sizes[1]) {
+        var state = RichSession.live()
+        state.size = sizes[1]
+        for key in ["3"] + Array(repeating: "left", count: 30) { state.press(key) }
+        return state
+      },
+      Scene(name: "events-filtered", size: small) {
+        var state = pressed(["5", "e", "/"])
+        state.type("svc")
+        state.press("enter")
+        return state
+      },
+      Scene(name: "details", size: sizes[0]) { detailed() },
+      Scene(name: "details", size: small, layer: .mono) { detailed() },
+      Scene(name: "details", size: tiny, layer: .ascii) { detailed() },
+    ]
+    + Arrangement.allCases.dropFirst().map { arrangement in
+      Scene(name: "layout-\(arrangement)", size: sizes[1], layer: .ascii) {
+        pressed(Array(repeating: "+", count: arrangement.rawValue))
+      }
+    }
+
+  private static func detailed() -> ConsoleState {
+    var state = RichSession.live()
+    state.select(RichSession.churn)
+    state.press("enter")
+    return state
   }
 
   /// What is seen rarely: nothing, very much, and hostile names.

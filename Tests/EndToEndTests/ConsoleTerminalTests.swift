@@ -93,7 +93,7 @@ import Testing
     try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS") }
     let console = try #require(Self.console(stage))
     kill(console, number)
-    let end = try await stage.wait("the end", seconds: 60) { $0.contains("TTY=") }
+    let end = try await stage.wait("the end", seconds: 150) { $0.contains("TTY=") }
     #expect(end.contains("TTY=same"), "signal \(number): \(end)")
     #expect(!end.contains("NOTEBOOKS"), "signal \(number): \(end)")
     try await stage.end()
@@ -134,18 +134,20 @@ import Testing
     try await Self.recorded(stage)
     let folder = stage.folder + "/.config/celltop/themes"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    func write(_ glyph: String) throws {
+    func write(_ color: Int) throws {
       // As editors do: beside it, then renamed.
-      let text = "inherits = \"base-dark\"\n[style]\n\"state.thinking\" = { fg = \"think\", glyph = \"\(glyph)\" }\n"
+      let text = "inherits = \"base-dark\"\n[palette]\nfg = { rgb = \"#FFAAFF\", c256 = \(color), c16 = \"white\" }\n"
       try text.write(toFile: folder + "/mine.toml", atomically: true, encoding: .utf8)
     }
-    try write("◇")
+    try write(219)
     try await stage.start("\(Checkout.celltop) replay --at 50% --theme mine")
-    try await stage.wait("the first look") { $0.contains("◇") }
-    try write("◆")
-    try await stage.wait("the second look") { $0.contains("◆") && !$0.contains("◇") }
+    try await stage.waitStyled("the first look") { $0.contains("38;5;219") }
+    try write(183)
+    try await stage.waitStyled("the second look") { $0.contains("38;5;183") && !$0.contains("38;5;219") }
     try "inherits = ".write(toFile: folder + "/mine.toml", atomically: true, encoding: .utf8)
-    try await stage.wait("what is wrong") { $0.contains("cannot use the theme 'mine'") && $0.contains("◆") }
+    try await stage.waitStyled("what is wrong, in the last good look") {
+      $0.contains("cannot use the theme 'mine'") && $0.contains("38;5;183")
+    }
     try await stage.type("q")
     try await stage.wait("the end") { $0.contains("RC=0") }
     try await stage.end()

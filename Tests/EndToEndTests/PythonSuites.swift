@@ -6,7 +6,9 @@ import Testing
 struct PythonSuites {
   @Test(
     "the gate before real kernels, the node, and the player",
-    arguments: ["test_gate.py", "test_node.py", "test_player.py"])
+    arguments: [
+      "test_gate.py", "test_author.py", "test_subshells.py", "test_endings.py", "test_node.py", "test_player.py",
+    ])
   func suite(file: String) async throws {
     let result = try await Checkout.run(
       Checkout.python,

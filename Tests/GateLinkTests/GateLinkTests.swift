@@ -31,6 +31,10 @@ struct LineCodecTests {
     .resize(sequence: 1, key: 2, cores: CoreSet([1])), .suspend(sequence: 1, key: 2),
     .resume(sequence: 1, key: 2, cores: CoreSet([1])), .interrupt(sequence: 1, key: 2),
     .refuse(sequence: 1, key: 2, why: "never"), .ping,
+    .welcome(version: 1, session: 4, notebook: 0, tells: Telling(.nobody, afterSeconds: 0.5)),
+    .standing(
+      key: 2, now: Standing(need: "waiting for 1 GPU", place: 2, expectedSeconds: 40, latestSeconds: 90)),
+    .standing(key: 2, now: Standing(need: "held by an operator", place: nil)),
   ]
 
   @Test("gives back each message that it wrote, as one line")

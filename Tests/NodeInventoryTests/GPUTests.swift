@@ -170,10 +170,14 @@ struct SettingsTests {
       [[gpus.device]]
       id = "0"
       maker = "amd"
+      [gate]
+      tell = "everyone"
+      tell_after = 0.5
       """
     let settings = try NodeSettings(parsing: text, path: "c.toml")
     #expect(settings.cores == CoreSet([0, 1, 2, 3, 8]) && !settings.discoversGPUs)
     #expect(settings.eviction == .cudaCheckpoint)
+    #expect(settings.telling == Telling(.everyone, afterSeconds: 0.5))
     #expect(
       settings.gpus == [
         GPU(uuid: "GPU-1", model: "H100", memory: Bytes(80 << 30)), GPU(uuid: "0", maker: .amd),
@@ -187,7 +191,10 @@ struct SettingsTests {
       ("[node]\ncores = 3", "node.cores is no text in quotes"),
       ("[node]\ncores = \"0-x\"", "'0-x' is neither a number nor a range"),
       ("[node]\ncores = \"\"", "names no core"), ("[node]\ncore = \"0\"", "there is no 'node.core'"),
-      ("node = 3", "node is no table"), ("[gpu]\n", "there is no 'gpu'; there are node, gpus"),
+      ("node = 3", "node is no table"), ("[gpu]\n", "there is no 'gpu'; there are node, gpus, gate"),
+      ("[gate]\ntell = \"me\"", "gate.tell is 'me', neither people, everyone nor nobody"),
+      ("[gate]\ntell_after = -1", "gate.tell_after is no number of seconds from 0 to 86400"),
+      ("[gate]\ntell_after = \"2\"", "gate.tell_after is no number"), ("[gate]\nafter = 2", "there is no 'gate.after'"),
       ("[gpus]\ndiscover = 1", "gpus.discover is neither true nor false"),
       ("[gpus]\neviction = \"swap\"", "neither none nor cuda-checkpoint"),
       ("[gpus]\ndevice = 1", "is no list of [[gpus.device]]"),

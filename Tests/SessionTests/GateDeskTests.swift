@@ -43,13 +43,14 @@ private final class DeskStage {
   func say(_ message: GateMessage, _ peer: Int) { desk.receive(message, from: peers[peer].ours, &driver, at: now) }
 
   func hello(
-    _ peer: Int, gate: String, running: RunningCell? = nil, waiting: Submission? = nil, isReady: Bool? = true
+    _ peer: Int, gate: String, running: RunningCell? = nil, waiting: Submission? = nil, isReady: Bool? = true,
+    hears: Bool? = nil
   ) {
     say(
       .hello(
         Hello(
           pid: getpid(), kernelPid: 0, gate: gate, path: "/x/\(gate).ipynb", language: "python", connection: "k",
-          running: running, waiting: waiting, isReady: isReady)), peer)
+          running: running, waiting: waiting, isReady: isReady, hearsStanding: hears)), peer)
   }
 
   /// The end of a batch.
@@ -156,6 +157,33 @@ private final class DeskStage {
     #expect(stage.driver.state.brokenInvariants().isEmpty)
   }
 
+  @Test("tells a gate that hears it where its waiting cell stands, again when that changes and when the gate is back")
+  func standing() throws {
+    let stage = try DeskStage()
+    let gates = try (0..<4).map { _ in try stage.connect() }
+    for (index, gate) in gates.enumerated() { stage.hello(gate, gate: "g\(index)", hears: index == 3 ? nil : true) }
+    for gate in gates { stage.say(.submitted(stage.submission(1)), gate) }
+    stage.commit()
+    func standings(_ peer: Int) throws -> [Standing] {
+      try stage.arrived(peer).compactMap { if case .standing(1, now: let what) = $0 { what } else { nil } }
+    }
+    #expect(try standings(gates[0]).isEmpty, "it runs")
+    let second = try standings(gates[1])
+    #expect(second.last?.place == 1 && second.last?.need == "waiting for 1 core", "\(second)")
+    #expect(try standings(gates[2]).last?.place == 2)
+    #expect(try stage.arrived(gates[3]).isEmpty, "it does not know the message")
+    stage.say(.ended(key: 1, outcome: .ok), gates[0])
+    stage.commit()
+    #expect(try standings(gates[2]).last?.place == 1)
+    stage.order(.hold(NotebookID(2)), 1)
+    stage.commit()
+    #expect(try standings(gates[2]).last?.need == "held by an operator")
+    stage.lose(gates[2])
+    let back = try stage.connect()
+    stage.hello(back, gate: "g2", waiting: stage.submission(1), hears: true)
+    #expect(try standings(back).last?.need == "held by an operator")
+  }
+
   @Test("knows a kernel that was ready before this engine came")
   func idleKernel() throws {
     let stage = try DeskStage()
@@ -229,6 +257,7 @@ private final class DeskStage {
     case .resume: "resume"
     case .interrupt: "interrupt"
     case .refuse: "refuse"
+    case .standing: "standing"
     case .ping: "ping"
     }
   }

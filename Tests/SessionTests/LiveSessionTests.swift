@@ -66,7 +66,7 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     let stage = try Stage(gpus: 2)
     let first = try stage.gate("first")
     let welcome = first.await { if case .welcome = $0 { true } else { false } }
-    guard case .welcome(_, _, _, let hides, let evicts)? = welcome else {
+    guard case .welcome(_, _, _, let hides, let evicts, _)? = welcome else {
       Issue.record("no welcome came")
       return
     }
@@ -79,7 +79,8 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     #expect(gpus == [VisibleGPU(id: "GPU-0"), VisibleGPU(id: "GPU-1")])
     let bare = try Stage()
     let other = try bare.gate("other")
-    guard case .welcome(_, _, _, let none, _)? = other.await({ if case .welcome = $0 { true } else { false } }) else {
+    guard case .welcome(_, _, _, let none, _, _)? = other.await({ if case .welcome = $0 { true } else { false } })
+    else {
       Issue.record("no welcome came")
       return
     }

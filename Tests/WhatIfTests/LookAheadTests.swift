@@ -67,7 +67,7 @@ import Verbs
     let preview = LookAhead(engine, at: Instant(seconds: 20)).preview(of: [verb], horizon: Span(seconds: 1000))
     let victim = try #require(preview.changes.first { $0.notebook == NotebookID(0) })
     #expect(victim.endBefore == Span(seconds: 80) && victim.endAfter == nil)
-    #expect(abs(preview.after.antt - (10.2 + 3) / 2) < 0.01)
+    #expect(abs(preview.after.antt - (10.2 + 1) / 2) < 0.01)
   }
 
   @Test("runs a grace out in the copy")

@@ -204,7 +204,7 @@ extension ConsoleState {
     case .menu(let menu): asked = verbs(of: menu)
     case .confirm(let confirmation): asked = confirmation.verbs
     case .explain(let id): asked = remedy(for: id).map { [$0] } ?? []
-    case .help, .prompt, .confirmQuit, .changes, .sessions, .editor, .themes, nil: asked = []
+    case .help, .prompt, .confirmQuit, .changes, .sessions, .columns, .editor, .themes, nil: asked = []
     }
     return preview?.verbs == asked ? preview : nil
   }

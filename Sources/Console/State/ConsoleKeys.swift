@@ -7,7 +7,7 @@ extension ConsoleState {
   public mutating func handle(_ event: KeyEvent, keys: KeyMap = .standard) -> [Intent] {
     switch event {
     case .key(let press): return handle(press, keys: keys)
-    case .mouse(let mouse): return handle(mouse)
+    case .mouse(let mouse): return handle(mouse, keys: keys)
     case .paste(let text):
       guard case .prompt(var prompt) = layer else { return [] }
       prompt.text = String((prompt.text + text.printable(at: Prompt.lengthMost)).prefix(Prompt.lengthMost))
@@ -35,23 +35,11 @@ extension ConsoleState {
     case .confirm(let confirmation): return handle(press, in: confirmation)
     case .editor(let editor): return handle(press, in: editor)
     case .themes(let picker): return handle(press, in: picker, keys.action(for: press))
+    case .columns(let column): return choose(column, keys.action(for: press), press)
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
     return perform(action)
-  }
-
-  private mutating func handle(_ mouse: MouseEvent) -> [Intent] {
-    switch mouse.action {
-    case .wheelUp: return move(by: -3)
-    case .wheelDown: return move(by: 3)
-    case .press(.left): return press(at: mouse.point)
-    case .drag(.left): return isDraggingBar ? seek(atColumn: mouse.point.column) : []
-    case .release:
-      isDraggingBar = false
-      return []
-    case .press, .drag: return []
-    }
   }
 
   /// Does what a key means.
@@ -61,21 +49,18 @@ extension ConsoleState {
       if session.confirmsQuit { layer = .confirmQuit } else { return [.quit] }
     case .help: layer = .help(page: 0)
     case .palette: layer = .prompt(Prompt(purpose: .command))
-    case .filter: layer = .prompt(Prompt(purpose: .filter, text: filter))
-    case .nextPane: focus = Pane(rawValue: (focus.rawValue + 1) % Pane.allCases.count) ?? .notebooks
-    case .back:
-      if alternative?.isShown == true {
-        alternative?.isShown = false
-      } else if isZoomed {
-        isZoomed = false
-      } else {
-        filter = ""
-      }
+    case .filter:
+      layer = .prompt(
+        focus == .events
+          ? Prompt(purpose: .filterEvents, text: eventsView.filter) : Prompt(purpose: .filter, text: filter))
+    case .nextPane, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6, .layoutNext, .layoutPrevious, .tree, .columns,
+      .follow, .details, .back:
+      return arrange(by: action)
     case .zoom: isZoomed.toggle()
     case .down: return move(by: 1)
     case .up: return move(by: -1)
-    case .first: return move(by: -10_000)
-    case .last: return move(by: 10_000)
+    case .first: return move(by: -1_000_000)
+    case .last: return move(by: 1_000_000)
     case .pageDown: return move(by: 10)
     case .pageUp: return move(by: -10)
     case .sortNext: turnSort(by: 1)
@@ -96,9 +81,10 @@ extension ConsoleState {
       let direction = action == .raise ? 1 : -1
       return transport == nil ? changePriority(by: Int32(direction)) : [.replay(.seekMarker(direction))]
     case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
+    case .back5, .forward5, .backTenth, .forwardTenth:
+      return focus == .timeline && layer == nil ? moveTimeline(action) : move(transport: action)
     case .play where transport == nil: return act(.tag)
-    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
-      .searchNext, .searchPrevious, .mark, .changes, .whatIf:
+    case .play, .stepBack, .stepForward, .slower, .faster, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf:
       return move(transport: action)
     case .sessions: return [.listSessions]
     case .intoHistory:
@@ -111,24 +97,6 @@ extension ConsoleState {
       if session.mode == .replay { return [.leaveHistory] }
       say(.warning, "this session is live")
     }
-    return []
-  }
-
-  private mutating func turnSort(by step: Int) {
-    let count = SortKey.allCases.count
-    sort = SortKey(rawValue: (sort.rawValue + step + count) % count) ?? .number
-    say(.good, "sorted by \(sort.title)")
-  }
-
-  private mutating func move(by count: Int) -> [Intent] {
-    let waiting = focus == .queue ? QueueTable(shown).rows.map(\.notebook) : []
-    let rows = waiting.isEmpty ? rowOrder : waiting
-    guard !rows.isEmpty else { return [] }
-    guard let index = selected.flatMap({ rows.firstIndex(of: $0) }) else {
-      selected = rows[0]
-      return []
-    }
-    selected = rows[min(max(index + count, 0), rows.count - 1)]
     return []
   }
 
@@ -165,8 +133,9 @@ extension ConsoleState {
       } else {
         layer = .prompt(Prompt(purpose: .whatIf))
       }
-    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
-      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
+      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
+      .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
       .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive, .redo, .callOff,
       .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
@@ -195,6 +164,7 @@ extension ConsoleState {
     case .escape:
       layer = nil
       if prompt.purpose == .filter { filter = "" }
+      if prompt.purpose == .filterEvents { eventsView.filter = "" }
       return []
     case .enter:
       layer = nil
@@ -219,6 +189,7 @@ extension ConsoleState {
   private mutating func edit(_ prompt: Prompt) -> [Intent] {
     layer = .prompt(prompt)
     if prompt.purpose == .filter { filter = prompt.text }
+    if prompt.purpose == .filterEvents { eventsView.filter = prompt.text }
     return []
   }
 
@@ -226,6 +197,9 @@ extension ConsoleState {
     switch prompt.purpose {
     case .filter:
       filter = prompt.text
+      return []
+    case .filterEvents:
+      eventsView.filter = prompt.text
       return []
     case .seek: return prompt.text.allSatisfy { $0 == " " } ? [] : seek(prompt.text)
     case .command: return run(palette: prompt.text)

@@ -22,17 +22,35 @@ public struct ConsoleState: Sendable {
 
   public internal(set) var focus = Pane.notebooks
   public internal(set) var isZoomed = false
-  /// The notebook under the cursor, by identity: a row that moves takes the cursor with it.
-  public internal(set) var selected: NotebookID?
-  public internal(set) var sort = SortKey.number
-  public internal(set) var isSortInverted = false
-  public internal(set) var filter = ""
+  /// Which panes share the screen, and how.
+  public internal(set) var arrangement = Arrangement.overview
+  /// What the table's cursor is on, by identity: a row that moves takes the cursor with it.
+  public internal(set) var cursor: TableRow?
+  public internal(set) var sort = TableColumn.number { didSet { arrangeRows() } }
+  public internal(set) var isSortInverted = false { didSet { arrangeRows() } }
+  public internal(set) var filter = "" { didSet { arrangeRows() } }
+  /// Whether the notebooks are grouped by their users.
+  public internal(set) var isTree = false { didSet { arrangeRows() } }
+  /// The users whose notebooks are folded away, where they are grouped.
+  public internal(set) var folded: Set<String> = [] { didSet { arrangeRows() } }
+  /// The columns that the operator does not want to see.
+  public internal(set) var hiddenColumns: Set<TableColumn> = [.number]
   /// The notebooks that are tagged for an order on several.
   public internal(set) var tagged: Set<NotebookID> = []
+  /// The rows of the table, in order; kept up to date by whatever changes them.
+  var table = RowArrangement()
   /// Which of `windows` the timeline shows.
   public internal(set) var window = 2
+  /// Where the timeline was moved to, and its cursor.
+  public internal(set) var timeline = TimelineView()
+  /// What is to be seen of the events.
+  public internal(set) var eventsView = EventsView()
+  /// The details of the selected notebook in place of the panes; nil where they are not open.
+  public internal(set) var details: DetailsView?
+  /// The processes of the notebook whose details are open, where they can be known.
+  public var processes: ProcessFacts?
   /// The board that stands still while the screen is frozen.
-  var frozen: (board: Board, now: Instant)?
+  var frozen: (board: Board, now: Instant)? { didSet { arrangeRows() } }
   public internal(set) var layer: Layer?
   public internal(set) var flash: Flash?
   /// Orders that can be taken back, newest last, and those that were and can be given again.
@@ -87,9 +105,7 @@ public struct ConsoleState: Sendable {
         flash = Flash(.good, order.text + undo, until: clock + Flash.span)
       }
     }
-    let rows = rowOrder
-    if let selected, rows.contains(selected) { return }
-    selected = rows.first
+    arrangeRows()
   }
 }
 
@@ -152,37 +168,6 @@ public struct TransportFacts: Sendable, Hashable {
   }
 }
 
-/// A part of the screen that can have the focus.
-public enum Pane: Int, Sendable, Hashable, CaseIterable {
-  case notebooks, queue, timeline, node, events
-
-  var title: String {
-    switch self {
-    case .notebooks: "NOTEBOOKS"
-    case .queue: "QUEUE"
-    case .timeline: "TIMELINE"
-    case .node: "CORES"
-    case .events: "EVENTS"
-    }
-  }
-}
-
-/// What the notebook table is sorted by.
-public enum SortKey: Int, Sendable, Hashable, CaseIterable {
-  case number, name, state, priority, cores, waited
-
-  var title: String {
-    switch self {
-    case .number: "opened"
-    case .name: "name"
-    case .state: "state"
-    case .priority: "priority"
-    case .cores: "cores"
-    case .waited: "waited"
-    }
-  }
-}
-
 /// What lies over the panes.
 public enum Layer: Sendable, Hashable {
   /// The keys; a page of them where they do not fit, counted from 0, starting again after the last.
@@ -200,6 +185,8 @@ public enum Layer: Sendable, Hashable {
   /// Cores and GPUs to choose.
   case editor(PlaceEditor)
   case themes(ThemePicker)
+  /// The columns of the table, to show, hide and sort by.
+  case columns(TableColumn)
 }
 
 /// The recorded sessions, to choose from.
@@ -252,7 +239,7 @@ public struct Alternative: Sendable, Hashable {
 /// A line being typed.
 public struct Prompt: Sendable, Hashable {
   public enum Purpose: Sendable, Hashable {
-    case filter, command, seek, whatIf
+    case filter, filterEvents, command, seek, whatIf
   }
 
   /// What can be typed, in characters.
@@ -336,45 +323,6 @@ public enum ReplayOrder: Sendable, Hashable {
 }
 
 extension ConsoleState {
-  /// The notebooks in the order of the table's rows, filtered.
-  var rowOrder: [NotebookID] {
-    let board = shown
-    let wanted = filter.lowercased()
-    var rows = board.notebooks.filter { facts in
-      facts.state != .gone
-        && (wanted.isEmpty || facts.name.lowercased().contains(wanted)
-          || facts.notebook.user.lowercased().contains(wanted) || facts.state.word.contains(wanted))
-    }
-    rows.sort { isBefore($0, $1) }
-    return rows.map(\.notebook.id)
-  }
-
-  /// Whether the least comes first: numbers and names do so by themselves, amounts the other way round.
-  var isSortAscending: Bool {
-    switch sort {
-    case .number, .name: !isSortInverted
-    case .state, .priority, .cores, .waited: isSortInverted
-    }
-  }
-
-  private func isBefore(_ a: NotebookFacts, _ b: NotebookFacts) -> Bool {
-    func by<Value: Comparable>(_ value: (NotebookFacts) -> Value) -> Bool? {
-      value(a) == value(b) ? nil : (value(a) < value(b)) != isSortInverted
-    }
-    let first: Bool? =
-      switch sort {
-      case .number: by(\.notebook.id)
-      case .name: by(\.name)
-      case .state: by { -Int($0.state.rawValue) }
-      case .priority: by { -$0.priority }
-      case .cores: by { -($0.cell?.allotment?.cores.count ?? 0) }
-      case .waited: by { -$0.waited(at: shownNow).microseconds }
-      }
-    return first ?? (a.notebook.id < b.notebook.id)
-  }
-}
-
-extension ConsoleState {
   /// Shows the recorded sessions to choose from.
   public mutating func show(sessions rows: [SessionList.Row]) {
     var list = SessionList(rows)
@@ -382,7 +330,7 @@ extension ConsoleState {
     layer = .sessions(list)
   }
 
-  /// Shows one pane alone: `notebooks`, `queue`, `timeline`, `node` or `events`.
+  /// Shows one pane alone.
   public mutating func zoom(_ pane: Pane) {
     focus = pane
     isZoomed = true

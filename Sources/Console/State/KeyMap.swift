@@ -3,8 +3,9 @@ import Canvas
 /// What a key can mean.
 public enum KeyAction: String, Sendable, Hashable, CaseIterable {
   case quit, help, palette, filter, nextPane, back, zoom
-  case down, up, first, last, pageDown, pageUp
-  case sortNext, sortPrevious, sortInvert
+  case pane1, pane2, pane3, pane4, pane5, pane6, layoutNext, layoutPrevious
+  case down, up, first, last, pageDown, pageUp, details
+  case sortNext, sortPrevious, sortInvert, tree, columns, follow
   case raise, lower, preempt, pin, hold, release, interrupt, explain, undo
   case narrower, wider, freeze, toggleMouse, redraw
   case play, stepBack, stepForward, slower, faster, back5, forward5, backTenth, forwardTenth, go
@@ -21,6 +22,15 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .nextPane: "next pane"
     case .back: "back, clear the filter"
     case .zoom: "zoom the pane"
+    case .pane1: "to the notebooks"
+    case .pane2: "to the queue"
+    case .pane3: "to the timeline"
+    case .pane4: "to the cores and GPUs"
+    case .pane5: "to the events"
+    case .pane6: "to the graphs"
+    case .layoutNext: "next layout"
+    case .layoutPrevious: "previous layout"
+    case .details: "details; unfold a user"
     case .down: "next row"
     case .up: "previous row"
     case .first: "first row"
@@ -30,6 +40,9 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .sortNext: "sort by the next column"
     case .sortPrevious: "sort by the previous column"
     case .sortInvert: "invert the order"
+    case .tree: "group by user"
+    case .columns: "columns: sort, show, hide"
+    case .follow: "follow: to the newest, to now"
     case .raise: "raise the priority (replay: next marker)"
     case .lower: "lower the priority (replay: previous marker)"
     case .preempt: "suspend the running cell (menu), or resume it"
@@ -58,10 +71,10 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .stepForward: "one entry on"
     case .slower: "slower"
     case .faster: "faster"
-    case .back5: "5 s back"
-    case .forward5: "5 s on"
-    case .backTenth: "a tenth back"
-    case .forwardTenth: "a tenth on"
+    case .back5: "5 s back (timeline: cursor)"
+    case .forward5: "5 s on (timeline: cursor)"
+    case .backTenth: "a tenth back (timeline: pan)"
+    case .forwardTenth: "a tenth on (timeline: pan)"
     case .go: "go to 13:41:07, 45%, error, /name"
     case .searchNext: "next one found"
     case .searchPrevious: "previous one found"
@@ -77,13 +90,15 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
   /// Whether it means something in a replay only, in a live session only, or in both (nil).
   var isForReplay: Bool? {
     switch self {
-    case .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth, .forwardTenth, .go,
+    case .play, .stepBack, .stepForward, .slower, .faster, .go,
       .searchNext, .searchPrevious, .mark, .changes, .whatIf, .backToLive:
       true
     case .preempt, .pin, .hold, .release, .interrupt, .undo, .redo, .callOff, .intoHistory: false
-    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .down, .up, .first, .last, .pageDown, .pageUp,
-      .sortNext, .sortPrevious, .sortInvert, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
-      .redraw, .sessions, .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
+      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
+      .sortInvert, .tree, .columns, .follow, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
+      .redraw, .sessions, .back5, .forward5, .backTenth, .forwardTenth, .editor, .tag, .tagRange, .untag, .copy,
+      .themes, .reload:
       nil
     }
   }
@@ -96,15 +111,17 @@ public struct KeyMap: Sendable {
   /// The keys of the design.
   public static let standard = KeyMap([
     ("q", .quit), ("ctrl-c", .quit), ("?", .help), ("F1", .help), (":", .palette), ("/", .filter), ("F4", .filter),
-    ("tab", .nextPane), ("escape", .back), ("e", .zoom), ("enter", .zoom),
+    ("tab", .nextPane), ("escape", .back), ("e", .zoom), ("1", .pane1), ("2", .pane2), ("3", .pane3), ("4", .pane4),
+    ("5", .pane5), ("6", .pane6), ("+", .layoutNext), ("_", .layoutPrevious), ("enter", .details),
     ("j", .down), ("down", .down), ("k", .up), ("up", .up), ("home", .first), ("G", .last), ("end", .last),
     ("pagedown", .pageDown), ("pageup", .pageUp),
-    (">", .sortNext), ("F6", .sortNext), ("<", .sortPrevious), ("I", .sortInvert),
+    (">", .sortNext), ("F6", .sortNext), ("<", .sortPrevious), ("I", .sortInvert), ("t", .tree), ("F5", .tree),
+    ("s", .columns), ("F", .follow),
     ("]", .raise), ("F7", .raise), ("[", .lower), ("F8", .lower), ("x", .preempt), ("F9", .preempt), ("P", .pin),
     ("h", .hold), ("r", .release), ("i", .interrupt), ("w", .explain), ("z", .undo),
     ("Z", .redo), ("X", .callOff), ("a", .editor), ("insert", .tag), ("v", .tagRange), ("U", .untag), ("y", .copy),
     ("T", .themes), ("ctrl-r", .reload),
-    ("=", .narrower), ("+", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
+    ("=", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
     ("space", .play), (",", .stepBack), (".", .stepForward), ("{", .slower), ("}", .faster), ("left", .back5),
     ("right", .forward5), ("shift-left", .backTenth), ("shift-right", .forwardTenth), ("g", .go),
     ("n", .searchNext), ("N", .searchPrevious), ("M", .mark), ("c", .changes), ("W", .whatIf), ("S", .sessions),

@@ -14,6 +14,13 @@ extension Span {
     return days < 100 ? "\(days)d \(seconds / 3600 % 24)h" : "\(days)d"
   }
 
+  /// `0.2 s`, `12 s`, then as a clock: for waits, of which the short ones count.
+  var precise: String {
+    let tenths = max(0, microseconds) / 100_000
+    if tenths < 100 { return "\(tenths / 10).\(tenths % 10) s" }
+    return tenths < 600 ? "\(tenths / 10) s" : clock
+  }
+
   /// `30s`, `2m`, `1:30`, `3h`: for axes, exact to the second.
   var short: String {
     let seconds = microseconds / 1_000_000
@@ -84,4 +91,9 @@ extension Grid {
       column = draw(text, at: Point(column: column, row: point.row), role: role, columns: end - column)
     }
   }
+}
+
+extension NotebookMark {
+  /// The letter, to be put into one cell.
+  var scalar: Unicode.Scalar { letter.unicodeScalars.first ?? "?" }
 }

@@ -46,6 +46,11 @@ extension ConsoleState {
       resources.append(("\(overview.gpusAllotted)/\(overview.gpus)", load(overview.gpusAllotted, overview.gpus)))
     }
     parts.append(HeaderPart(rank: 2, texts: resources + [(" │", .statusLabel)]))
+    if overview.memoryMost > .zero, !isNarrow {
+      let share = Double(overview.memory.count) / Double(overview.memoryMost.count)
+      let percent = Int((min(share, 9.99) * 100).rounded())
+      parts.append(HeaderPart(rank: 13, texts: [(" mem ", .statusLabel), ("\(percent)%", .load(share))]))
+    }
     if !isNarrow { parts.append(HeaderPart(rank: 10, texts: [(" nb \(overview.notebooks)", .text)])) }
     parts.append(HeaderPart(rank: 4, texts: [(" run \(overview.running)", .stateRunning)]))
     parts.append(HeaderPart(rank: 7, texts: [(" think \(overview.thinking)", .stateThinking)]))
@@ -91,6 +96,7 @@ extension ConsoleState {
       let label =
         switch prompt.purpose {
         case .filter: "/"
+        case .filterEvents: "events /"
         case .command: ":"
         case .seek: "go to: "
         case .whatIf: "what if: "
@@ -140,6 +146,7 @@ extension ConsoleState {
   private func promptHint(_ prompt: Prompt) -> String {
     switch prompt.purpose {
     case .filter: return "name, user or state; Enter keeps, Esc clears"
+    case .filterEvents: return "what the line must say; Enter keeps, Esc clears"
     case .seek: return "13:41:07, 2:30, 45%, action, preempt, wait, error, /name, user:ana, wait>60"
     case .whatIf: return "policy=dynamic, cores=8, gpus=4, without=action:3, with=hold:name, same"
     case .command:

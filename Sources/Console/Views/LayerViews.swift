@@ -15,6 +15,7 @@ extension ConsoleState {
     case .confirm(let asked): drawConfirmation(&grid, screen, asked)
     case .editor(let editor): drawEditor(&grid, screen, editor)
     case .themes(let picker): drawThemes(&grid, screen, picker)
+    case .columns(let column): drawColumnList(&grid, screen, column)
     case .prompt, .confirmQuit, nil: break
     }
   }

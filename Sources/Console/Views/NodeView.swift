@@ -21,6 +21,9 @@ struct NodeLayout: Hashable {
   var fieldsPerRow: Int
   var cellsPerRow: Int
 
+  /// Cores up to which each has a cell of its own wherever there is room; beyond, a cell stands for a group.
+  static let singleMost = 128
+
   /// - Parameter rows: the room below the title; nil for as much as it likes.
   init(cores: Int, gpus: Int, columns: Int, rows: Int?) {
     fieldsPerRow = max(columns / Self.fieldColumns, 1)
@@ -30,12 +33,63 @@ struct NodeLayout: Hashable {
     let most = rows ?? .max
     let coreFieldRows = needed(cores, fieldsPerRow)
     namesCores = coreFieldRows <= (rows ?? 4) && coreFieldRows + leastForGPUs <= most
-    let wanted = namesCores ? coreFieldRows : needed(cores, cellsPerRow)
-    coreRows = max(min(wanted, most - leastForGPUs), 1)
-    if wanted > coreRows { coresPerCell = needed(cores, cellsPerRow * coreRows) }
+    let free = max(most - leastForGPUs, 1)
+    var group = 1
+    if !namesCores {
+      // Twice as many cores a cell until they fit: groups that a person can count.
+      let wanted = cores > Self.singleMost ? min(free, 4) : free
+      while needed(needed(cores, group), cellsPerRow) > wanted { group *= 2 }
+    }
+    coresPerCell = group
+    coreRows = namesCores ? coreFieldRows : max(needed(needed(cores, group), cellsPerRow), 1)
     let gpuFieldRows = needed(gpus, fieldsPerRow)
     namesGPUs = gpuFieldRows <= most - coreRows
     gpuRows = namesGPUs ? gpuFieldRows : min(needed(gpus, cellsPerRow), max(most - coreRows, 0))
+  }
+}
+
+/// Where the cores and the GPUs of a node are drawn.
+struct NodePlaces: Hashable {
+  var cores: Rect
+  var gpus: Rect
+  var layout: NodeLayout
+  /// GPUs side by side in a row, and the columns of each; nil where each is only a letter.
+  var gpusPerRow: Int?
+
+  init(cores count: Int, gpus: Int, in inner: Rect) {
+    if gpus > 0, inner.columns >= 120, inner.rows >= 2 {
+      let parts = inner.splitColumns([.share(1), .fixed(1), .fixed(max(inner.columns * 2 / 5, 56))])
+      self.cores = parts[0]
+      self.gpus = parts[2]
+      layout = NodeLayout(cores: count, gpus: 0, columns: parts[0].columns, rows: inner.rows)
+    } else {
+      layout = NodeLayout(cores: count, gpus: gpus, columns: inner.columns, rows: inner.rows)
+      self.cores = Rect(
+        column: inner.column, row: inner.row, columns: inner.columns, rows: min(layout.coreRows, inner.rows))
+      self.gpus = inner.droppingRows(layout.coreRows)
+    }
+    guard gpus > 0, self.gpus.rows > 0 else { return }
+    let perRow = (gpus + self.gpus.rows - 1) / self.gpus.rows
+    gpusPerRow = self.gpus.columns / perRow >= 16 ? perRow : nil
+  }
+
+  /// The core or GPU at a place; nil where there is none. A group of cores is named by its first.
+  func place(at point: Point, cores count: Int, gpus gpuCount: Int) -> (isGPU: Bool, index: Int)? {
+    func index(_ rect: Rect, _ perRow: Int, _ width: Int, _ margin: Int) -> Int? {
+      let (row, column) = (point.row - rect.row, point.column - rect.column - margin)
+      guard rect.contains(point), column >= 0, column / width < perRow else { return nil }
+      return row * perRow + column / width
+    }
+    if cores.contains(point) {
+      let found =
+        layout.namesCores
+        ? index(cores, layout.fieldsPerRow, NodeLayout.fieldColumns, 0)
+        : index(cores, layout.cellsPerRow, 1, NodeLayout.margin).map { $0 * layout.coresPerCell }
+      return found.flatMap { $0 < count ? (false, $0) : nil }
+    }
+    let found =
+      gpusPerRow.map { index(gpus, $0, gpus.columns / $0, 0) } ?? index(gpus, layout.cellsPerRow, 1, NodeLayout.margin)
+    return found.flatMap { $0 < gpuCount ? (true, $0) : nil }
   }
 }
 
@@ -43,60 +97,86 @@ extension ConsoleState {
   /// The rows that the node's map would fill at that width, title included.
   func nodeRows(columns: Int) -> Int {
     guard let node = shown.nodes.first?.node else { return 2 }
-    let layout = NodeLayout(cores: node.cores.count, gpus: node.gpus.count, columns: columns, rows: nil)
-    return 1 + layout.coreRows + layout.gpuRows
+    let isBeside = columns >= 120 && !node.gpus.isEmpty
+    let layout = NodeLayout(
+      cores: node.cores.count, gpus: isBeside ? 0 : node.gpus.count,
+      columns: isBeside ? columns - 1 - max(columns * 2 / 5, 56) : columns, rows: nil)
+    return 1 + (isBeside ? max(layout.coreRows, min(node.gpus.count, 8)) : layout.coreRows + layout.gpuRows)
+  }
+
+  /// Where the cores and GPUs are within the pane's rectangle.
+  func nodePlaces(_ rect: Rect) -> NodePlaces? {
+    guard let node = shown.nodes.first?.node else { return nil }
+    return NodePlaces(cores: node.cores.count, gpus: node.gpus.count, in: rect.droppingRows(1))
   }
 
   /// Cores × notebook, and GPUs × notebook where there are any.
   func drawNode(_ grid: inout Grid, _ rect: Rect) {
-    guard let facts = shown.nodes.first else {
+    let board = shown
+    guard let facts = board.nodes.first, let places = nodePlaces(rect) else {
       let inner = grid.pane(rect, title: "CORES", focused: focus == .node)
       let at = Point(column: inner.column + 1, row: inner.row)
       grid.draw("no node yet", at: at, role: .textDim, columns: inner.isEmpty ? 0 : inner.columns - 1)
       return
     }
-    let map = NodeMap(facts, of: shown)
-    let layout = NodeLayout(
-      cores: map.cores.count, gpus: map.gpus.count, columns: rect.columns, rows: max(rect.rows - 1, 0))
+    let map = NodeMap(facts, of: board)
+    let cores = map.node.cores.description
+    let title = "CORES " + (cores.utf8.count <= rect.columns / 3 ? cores : "\(map.cores.count)")
     let inner = grid.pane(
-      rect, title: "CORES \(map.node.cores)", detail: detail(map, layout, grid.glyphs), focused: focus == .node)
+      rect, title: title, detail: detail(map, places.layout, grid.glyphs), focused: focus == .node)
     guard inner.rows > 0 else { return }
-    if layout.namesCores { drawFields(&grid, inner, map.cores) } else { drawCores(&grid, inner, map, layout) }
-    let below = inner.droppingRows(layout.coreRows)
-    if layout.namesGPUs { drawFields(&grid, below, map.gpus, "G") } else { drawGPUs(&grid, below, map, layout) }
+    if places.layout.namesCores {
+      drawFields(&grid, places.cores, map.cores, board)
+    } else {
+      drawCores(&grid, places.cores, map, places.layout)
+    }
+    guard !map.gpus.isEmpty, places.gpus.rows > 0 else { return }
+    if let perRow = places.gpusPerRow {
+      drawGPUs(&grid, places.gpus, map, board, perRow)
+    } else {
+      drawGPUCells(&grid, places.gpus, map, places.layout)
+    }
   }
 
   private func detail(_ map: NodeMap, _ layout: NodeLayout, _ glyphs: GlyphSet) -> String {
     var parts: [String] = []
     if layout.coresPerCell > 1 { parts.append("a cell: \(layout.coresPerCell) cores") }
-    if !layout.namesCores {
-      if map.cores.contains(where: \.isDrained) { parts.append("x drained") }
-      if map.cores.contains(where: { !$0.pinned.isEmpty && $0.users.isEmpty }) {
-        parts.append("\(Character(glyphs[.pinned])) pinned")
-      }
+    let drained = map.cores.filter(\.isDrained)
+    if !drained.isEmpty {
+      let used = drained.count { !$0.users.isEmpty }
+      let text = CoreSet(drained.map(\.number)).description
+      parts.append(
+        "x drained \(text.utf8.count <= 12 ? text : "\(drained.count)")" + (used > 0 ? ", \(used) still in use" : ""))
     }
+    let pinned = map.cores.count { !$0.pinned.isEmpty }
+    if pinned > 0 { parts.append("\(Character(glyphs[.pinned])) pinned \(pinned)") }
     parts.append(map.gpus.isEmpty ? "no GPUs" : "\(map.gpus.count) GPU\(map.gpus.count == 1 ? "" : "s")")
     return parts.joined(separator: " · ")
   }
 
-  /// A core or GPU a field, with its user's name.
-  private func drawFields(_ grid: inout Grid, _ rect: Rect, _ places: [NodeMap.Place], _ sign: String = "") {
+  /// A core a field, with its user's name.
+  private func drawFields(_ grid: inout Grid, _ rect: Rect, _ places: [NodeMap.Place], _ board: Board) {
     let perRow = max(rect.columns / NodeLayout.fieldColumns, 1)
     let columns = min(NodeLayout.fieldColumns, rect.columns)
     for (index, place) in places.enumerated() where index / perRow < rect.rows {
       let at = Point(column: rect.column + index % perRow * NodeLayout.fieldColumns, row: rect.row + index / perRow)
-      grid.draw("\(sign)\(place.number)", at: at, role: .textDim, columns: 4, alignment: .trailing)
-      drawPlace(&grid, place, Point(column: at.column + 5, row: at.row), columns: columns - 5)
+      grid.draw("\(place.number)", at: at, role: .textDim, columns: min(4, columns), alignment: .trailing)
+      drawPlace(&grid, place, Point(column: at.column + 5, row: at.row), columns: columns - 5, board)
     }
   }
 
-  private func drawPlace(_ grid: inout Grid, _ place: NodeMap.Place, _ at: Point, columns: Int) {
+  /// Who is on a core, then what is to be known of the core: a cross where it is drained, and whose pin.
+  private func drawPlace(
+    _ grid: inout Grid, _ place: NodeMap.Place, _ at: Point, columns: Int, _ board: Board
+  ) {
     let room = columns - 3
-    if let user = place.users.first, let facts = shown[user] {
-      grid.put(user.mark.letter.unicodeScalars.first ?? "?", at: at, role: user.mark.role)
+    guard room > 0 else { return }
+    if let user = place.users.first {
+      if place.isDrained { grid.setGround(.coreDrained, in: Rect(column: at.column, row: at.row, columns: 1, rows: 1)) }
+      grid.put(user.mark.scalar, at: at, role: user.mark.role)
       let more = place.users.count > 1 ? "+\(place.users.count - 1) " : ""
-      grid.draw(
-        more + facts.name, at: Point(column: at.column + 2, row: at.row), role: user.mark.role, columns: room - 2)
+      let name = (place.isDrained ? "x " : "") + more + board.name(of: user)
+      grid.draw(name, at: Point(column: at.column + 2, row: at.row), role: user.mark.role, columns: room - 2)
     } else if place.isDrained {
       grid.draw("x drained", at: at, role: .coreReserved, columns: room)
     } else {
@@ -121,8 +201,8 @@ extension ConsoleState {
     }
   }
 
-  /// A GPU a cell, where there is no room for names.
-  private func drawGPUs(_ grid: inout Grid, _ rect: Rect, _ map: NodeMap, _ layout: NodeLayout) {
+  /// A GPU a cell, where there is no room for more.
+  private func drawGPUCells(_ grid: inout Grid, _ rect: Rect, _ map: NodeMap, _ layout: NodeLayout) {
     for (index, place) in map.gpus.enumerated() {
       let (row, column) = index.quotientAndRemainder(dividingBy: layout.cellsPerRow)
       guard row < rect.rows else { break }
@@ -138,15 +218,45 @@ extension ConsoleState {
       alignment: .trailing)
   }
 
+  /// One cell for a group: whoever has most of it, or nobody where most of it is idle. What is drained is turned round,
+  /// in use or not; what is pinned is underlined.
   private func drawCell(_ grid: inout Grid, _ places: ArraySlice<NodeMap.Place>, _ at: Point) {
-    if let user = places.lazy.compactMap(\.users.first).first {
-      grid.put(user.mark.letter.unicodeScalars.first ?? "?", at: at, role: user.mark.role)
-    } else if places.contains(where: \.isDrained) {
-      grid.put("x", at: at, role: .coreReserved)
-    } else if places.contains(where: { !$0.pinned.isEmpty }) {
+    let isDrained = places.contains(where: \.isDrained)
+    let isPinned = places.contains { !$0.pinned.isEmpty }
+    if isDrained || isPinned {
+      grid.setGround(
+        isDrained ? .coreDrained : .corePinned, in: Rect(column: at.column, row: at.row, columns: 1, rows: 1))
+    }
+    if let user = Self.most(of: places) {
+      grid.put(user.mark.scalar, at: at, role: user.mark.role)
+    } else if isDrained {
+      grid.put("x", at: at, role: .coreDrained)
+    } else if isPinned {
       grid.put(.pinned, at: at, role: .corePinned)
     } else {
       grid.put(.idleCore, at: at, role: .coreIdle)
     }
+  }
+
+  /// Who holds most of some cores; nil where more of them are idle.
+  private static func most(of places: ArraySlice<NodeMap.Place>) -> NotebookID? {
+    guard places.count > 1 else { return places.first?.users.first }
+    var idle = 0
+    var counts: [(user: NotebookID, count: Int)] = []
+    for place in places {
+      guard let user = place.users.first else {
+        idle += 1
+        continue
+      }
+      if let index = counts.firstIndex(where: { $0.user == user }) {
+        counts[index].count += 1
+      } else {
+        counts.append((user, 1))
+      }
+    }
+    guard let most = counts.max(by: { $0.count < $1.count || ($0.count == $1.count && $0.user > $1.user) }),
+      most.count >= idle
+    else { return nil }
+    return most.user
   }
 }

@@ -2,124 +2,240 @@ import Canvas
 import Domain
 import Projections
 
-/// A column of the notebook table.
-private struct Column {
-  var title: String
+/// A column of the notebook table as it is drawn.
+struct DrawnColumn {
+  var column: TableColumn
+  var heading: String
   /// The greater, the sooner it is left out; 0 never is.
   var rank: Int
   var width: Int
   var isRight = false
-  var sort: SortKey?
-  var text: (NotebookFacts) -> (String, Role)
+}
+
+/// Where the parts of the notebook table are.
+struct TableLayout {
+  /// The columns, each with its first cell.
+  var columns: [(drawn: DrawnColumn, start: Int)]
+  var header: Rect?
+  var body: Rect
+  /// The first row shown.
+  var first: Int
+  /// Where the last minute of each row is drawn; nil where there is no room.
+  var recent: (start: Int, columns: Int)?
 }
 
 extension ConsoleState {
+  /// The length of time that a row's small timeline tells.
+  static let recentSpan = Span(seconds: 60)
+
   /// The notebooks, a row each; the selected one is marked by a sign and a ground, never by colour alone.
   func drawNotebooks(_ grid: inout Grid, _ rect: Rect) {
-    let rows = rowOrder
-    let total = shown.notebooks.lazy.filter { $0.state != .gone }.count
-    var title = filter.isEmpty ? "NOTEBOOKS \(rows.count)" : "NOTEBOOKS \(rows.count)/\(total)"
+    let board = shown
+    let total = board.openNotebooks.count
+    let shownCount = table.notebooks.count
+    var title = filter.isEmpty ? "NOTEBOOKS \(shownCount)" : "NOTEBOOKS \(shownCount)/\(total)"
     title += " " + String(Character(grid.glyphs[isSortAscending ? .ascending : .descending])) + sort.title
+    let marks = [tagged.isEmpty ? "" : "\(tagged.count) tagged", filter.isEmpty ? "" : "/" + filter]
     let inner = grid.pane(
-      rect, title: title, detail: filter.isEmpty ? "" : "/" + filter, focused: focus == .notebooks)
+      rect, title: title, detail: marks.filter { !$0.isEmpty }.joined(separator: " · "), focused: focus == .notebooks)
     guard inner.rows > 0 else { return }
-    let columns = columns(width: inner.columns)
-    let hasHeader = inner.rows > 1
-    if hasHeader { drawTableHeader(&grid, inner.line(0), columns) }
-    let body = inner.droppingRows(hasHeader ? 1 : 0)
-    guard !rows.isEmpty else {
+    let layout = tableLayout(rect)
+    if let header = layout.header { drawTableHeader(&grid, header, layout) }
+    guard !table.rows.isEmpty else {
       let text =
         total > 0
         ? "no notebook matches /\(filter); Esc clears it"
         : session.mode == .live ? "no notebook yet: start a kernel whose name ends in (celltop)" : "no notebook yet"
+      let body = layout.body
       grid.draw(text, at: Point(column: body.column + 4, row: body.row), role: .textDim, columns: body.columns - 4)
       return
     }
-    let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
-    let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
-    for (index, id) in rows.dropFirst(first).prefix(body.rows).enumerated() {
-      guard let facts = shown[id] else { continue }
-      drawRow(&grid, body.line(index), facts, columns, isSelected: id == selected)
+    let rows = table.rows.dropFirst(layout.first).prefix(layout.body.rows)
+    for (index, row) in rows.enumerated() {
+      let line = layout.body.line(index)
+      switch row {
+      case .user(let user): drawUser(&grid, line, user, isSelected: row == cursor)
+      case .notebook(let id): drawRow(&grid, line, board.notebooks[Int(id.number)], layout, isSelected: row == cursor)
+      }
     }
+    drawRecent(&grid, rows, layout, board)
   }
 
-  private func drawTableHeader(_ grid: inout Grid, _ rect: Rect, _ columns: [Column]) {
-    grid.setGround(.tableHeader, in: rect)
-    var at = rect.column + 4
-    for column in columns {
-      let role: Role = column.sort == sort ? .tableHeaderSorted : .tableHeader
-      grid.draw(
-        column.title, at: Point(column: at, row: rect.row), role: role, columns: column.width,
-        alignment: column.isRight ? .trailing : .leading)
-      at += column.width + 1
+  /// Where the parts of the table are in the pane's rectangle; the same for drawing and for the mouse.
+  func tableLayout(_ rect: Rect) -> TableLayout {
+    let inner = rect.droppingRows(1)
+    let hasHeader = inner.rows > 1
+    let body = inner.droppingRows(hasHeader ? 1 : 0)
+    var (columns, left) = fittingColumns(width: inner.columns)
+    var layout = TableLayout(columns: [], header: hasHeader ? inner.line(0) : nil, body: body, first: 0)
+    if left >= 13 {
+      let count = min(left - 1, 30)
+      layout.recent = (inner.endColumn - count, count)
+      left -= count + 1
     }
+    let wider: [(TableColumn, Int)] = [
+      (.name, 24), (.cores, 16), (.pin, 11), (.owner, 12), (.gpus, 8), (.name, 40),
+    ]
+    for (column, most) in wider {
+      guard left > 0, let index = columns.firstIndex(where: { $0.column == column }) else { continue }
+      let more = min(left, max(most - columns[index].width, 0))
+      columns[index].width += more
+      left -= more
+    }
+    var start = inner.column + 4
+    for column in columns {
+      layout.columns.append((column, start))
+      start += column.width + 1
+    }
+    let place = cursor.flatMap { table.rows.firstIndex(of: $0) } ?? 0
+    layout.first = max(0, min(place - body.rows / 2, table.rows.count - body.rows))
+    return layout
+  }
+
+  /// The columns that fit, the least important left out whole, and how many cells are left.
+  private func fittingColumns(width: Int) -> ([DrawnColumn], left: Int) {
+    let hasGPUs = shown.nodes.contains { !$0.node.gpus.isEmpty }
+    var columns = Self.allColumns.filter { drawn in
+      drawn.column == .name || (!hiddenColumns.contains(drawn.column) && (drawn.column != .gpus || hasGPUs))
+    }
+    func used() -> Int { columns.reduce(3) { $0 + $1.width + 1 } }
+    while used() > width, let most = columns.map(\.rank).max(), most > 0 { columns.removeAll { $0.rank == most } }
+    let left = width - used()
+    if left < 0, let name = columns.firstIndex(where: { $0.column == .name }) {
+      columns[name].width = max(columns[name].width + left, 1)
+    }
+    return (columns, max(left, 0))
+  }
+
+  private static let allColumns = [
+    DrawnColumn(column: .number, heading: "NO", rank: 14, width: 4, isRight: true),
+    DrawnColumn(column: .name, heading: "NAME", rank: 0, width: 12),
+    DrawnColumn(column: .owner, heading: "OWNER", rank: 6, width: 8),
+    DrawnColumn(column: .state, heading: "STATE", rank: 1, width: 11),
+    DrawnColumn(column: .time, heading: "TIME", rank: 2, width: 7, isRight: true),
+    DrawnColumn(column: .priority, heading: "PRI", rank: 4, width: 4, isRight: true),
+    DrawnColumn(column: .cores, heading: "CPU", rank: 3, width: 7),
+    DrawnColumn(column: .gpus, heading: "GPU", rank: 5, width: 4),
+    DrawnColumn(column: .used, heading: "USED", rank: 9, width: 6, isRight: true),
+    DrawnColumn(column: .memory, heading: "MEM", rank: 10, width: 6, isRight: true),
+    DrawnColumn(column: .pin, heading: "PIN", rank: 7, width: 5),
+    DrawnColumn(column: .behind, heading: "BEHIND", rank: 11, width: 6, isRight: true),
+    DrawnColumn(column: .done, heading: "DONE", rank: 8, width: 5, isRight: true),
+    DrawnColumn(column: .ran, heading: "RAN", rank: 13, width: 7, isRight: true),
+    DrawnColumn(column: .waited, heading: "WAITED", rank: 12, width: 7, isRight: true),
+  ]
+
+  private func drawTableHeader(_ grid: inout Grid, _ rect: Rect, _ layout: TableLayout) {
+    grid.setGround(.tableHeader, in: rect)
+    for (column, start) in layout.columns {
+      let role: Role = column.column == sort ? .tableHeaderSorted : .tableHeader
+      grid.draw(
+        column.heading, at: Point(column: start, row: rect.row), role: role,
+        columns: min(column.width, rect.endColumn - start), alignment: column.isRight ? .trailing : .leading)
+    }
+    guard let recent = layout.recent else { return }
+    let text = "\(Self.recentSpan.short) AGO"
+    grid.draw(text, at: Point(column: recent.start, row: rect.row), role: .tableHeader, columns: recent.columns)
   }
 
   private func drawRow(
-    _ grid: inout Grid, _ rect: Rect, _ facts: NotebookFacts, _ columns: [Column], isSelected: Bool
+    _ grid: inout Grid, _ rect: Rect, _ facts: NotebookFacts, _ layout: TableLayout, isSelected: Bool
   ) {
     if isSelected {
       grid.setGround(.tableRowSelected, in: rect)
       grid.put(.selection, at: rect.origin, role: .textAccent)
     }
-    let mark = facts.notebook.id.mark
-    grid.put(
-      mark.letter.unicodeScalars.first ?? "?", at: Point(column: rect.column + 2, row: rect.row), role: mark.role)
-    var at = rect.column + 4
-    for column in columns {
-      let (text, role) = column.text(facts)
+    let id = facts.notebook.id
+    let isTagged = tagged.contains(id)
+    if isTagged, rect.columns > 1 {
+      grid.put(.tag, at: Point(column: rect.column + 1, row: rect.row), role: .tableRowTagged)
+    }
+    if rect.columns > 2 {
+      grid.put(id.mark.scalar, at: Point(column: rect.column + 2, row: rect.row), role: id.mark.role)
+    }
+    for (column, start) in layout.columns {
+      let (text, role) = text(of: column.column, facts)
+      let indent = isTree && column.column == .name ? min(2, column.width - 1) : 0
       grid.draw(
-        text, at: Point(column: at, row: rect.row), role: role, columns: column.width,
+        text, at: Point(column: start + indent, row: rect.row),
+        role: isTagged && column.column == .name ? .tableRowTagged : role,
+        columns: min(column.width - indent, rect.endColumn - start - indent),
         alignment: column.isRight ? .trailing : .leading)
-      at += column.width + 1
     }
   }
 
-  /// The columns that fit, the least important left out whole; names get what is left, as far as they need it, then
-  /// the lists of cores.
-  private func columns(width: Int) -> [Column] {
-    var columns = allColumns()
-    let hasGPUs = shown.nodes.contains { !$0.node.gpus.isEmpty }
-    if !hasGPUs { columns.removeAll { $0.title == "GPU" } }
-    func used() -> Int { columns.reduce(3) { $0 + $1.width + 1 } }
-    while used() > width, let most = columns.map(\.rank).max(), most > 0 { columns.removeAll { $0.rank == most } }
-    var left = width - used()
-    let longest = shown.notebooks.lazy.filter { $0.state != .gone }.map { cellWidth(of: $0.name) }.max() ?? 0
-    if left < 0 { columns[0].width = max(columns[0].width + left, 1) }
-    for (title, most) in [("NAME", min(longest, 40)), ("CPU", 16), ("PIN", 11), ("OWNER", 12), ("GPU", 8)] {
-      guard left > 0, let index = columns.firstIndex(where: { $0.title == title }) else { continue }
-      let more = min(left, max(most - columns[index].width, 0))
-      columns[index].width += more
-      left -= more
+  /// A user above his notebooks: how many, what they do, what they hold.
+  private func drawUser(_ grid: inout Grid, _ rect: Rect, _ user: String, isSelected: Bool) {
+    if isSelected {
+      grid.setGround(.tableRowSelected, in: rect)
+      grid.put(.selection, at: rect.origin, role: .textAccent)
     }
-    return columns
-  }
-
-  private func allColumns() -> [Column] {
-    [
-      Column(title: "NAME", rank: 0, width: 12, sort: .name) { ($0.name, $0.notebook.id.mark.role) },
-      Column(title: "OWNER", rank: 6, width: 8) { ($0.notebook.user, .text) },
-      Column(title: "STATE", rank: 1, width: 11, sort: .state) { (Self.stateText($0), $0.state.role) },
-      Column(title: "TIME", rank: 2, width: 7, isRight: true) { [shownNow] in ((shownNow - $0.since).clock, .text) },
-      Column(title: "PRI", rank: 4, width: 4, isRight: true, sort: .priority) {
-        ("\($0.priority)", $0.priority == 0 ? .textDim : .textStrong)
-      },
-      Column(title: "CPU", rank: 3, width: 7, sort: .cores) { (Self.coresText($0), .text) },
-      Column(title: "GPU", rank: 5, width: 4) { ($0.cell?.allotment?.gpus.description ?? "", .text) },
-      Column(title: "USED", rank: 9, width: 6, isRight: true) {
-        ($0.state == .running ? $0.usage.map { Self.hundredths($0.millicores) } ?? "" : "", .text)
-      },
-      Column(title: "MEM", rank: 10, width: 6, isRight: true) { ($0.usage.map(\.memory.short) ?? "", .text) },
-      Column(title: "PIN", rank: 7, width: 5) { ($0.pin.map(Self.pinText) ?? "", .corePinned) },
-      Column(title: "BEHIND", rank: 11, width: 6, isRight: true) { ($0.backlog > 0 ? "\($0.backlog)" : "", .text) },
-      Column(title: "DONE", rank: 8, width: 5, isRight: true) { ("\($0.cellsEnded)", .text) },
-      Column(title: "RAN", rank: 13, width: 7, isRight: true) { [shownNow] in
-        (($0.ran + ($0.cell?.ran(at: shownNow) ?? .zero)).clock, .text)
-      },
-      Column(title: "WAITED", rank: 12, width: 7, isRight: true, sort: .waited) { [shownNow] in
-        ($0.waited(at: shownNow).clock, .text)
-      },
+    let isFolded = folded.contains(user)
+    let board = shown
+    var counts = [Int](repeating: 0, count: NotebookState.allCases.count)
+    var (cores, gpus) = (0, 0)
+    for id in table.members[user] ?? [] {
+      let index = Int(id.number)
+      counts[Int(board.notebooks[index].state.rawValue)] += 1
+      guard let allotment = board.notebooks[index].cell?.allotment else { continue }
+      cores += allotment.cores.count
+      gpus += allotment.gpus.count
+    }
+    var parts: [(String, Role)] = [
+      (isFolded ? "▶ " : "▼ ", .textDim), (user, .textStrong),
+      (" \(table.members[user]?.count ?? 0)", .text),
     ]
+    let states: [(NotebookState, String)] = [
+      (.running, "run"), (.queued, "queued"), (.suspended, "suspended"), (.thinking, "think"),
+    ]
+    for (state, word) in states where counts[Int(state.rawValue)] > 0 {
+      parts.append(("  \(word) \(counts[Int(state.rawValue)])", state.role))
+    }
+    if cores > 0 { parts.append(("  \(cores) core\(cores == 1 ? "" : "s")", .text)) }
+    if gpus > 0 { parts.append(("  \(gpus) GPU\(gpus == 1 ? "" : "s")", .text)) }
+    grid.draw(
+      parts: parts, at: Point(column: rect.column + 2, row: rect.row), columns: max(rect.columns - 2, 0))
+  }
+
+  /// What each of the shown notebooks did in the last minute.
+  private func drawRecent(
+    _ grid: inout Grid, _ rows: ArraySlice<TableRow>, _ layout: TableLayout, _ board: Board
+  ) {
+    guard let recent = layout.recent else { return }
+    let ids = rows.compactMap { if case .notebook(let id) = $0 { id } else { nil } }
+    let timeline = Timeline(board, of: ids, window: Self.recentSpan, columns: recent.columns, now: shownNow)
+    var lines = timeline.rows.makeIterator()
+    for (index, row) in rows.enumerated() {
+      guard case .notebook = row, let line = lines.next() else { continue }
+      for (offset, state) in line.states.enumerated() {
+        guard let state else { continue }
+        let at = Point(column: recent.start + offset, row: layout.body.row + index)
+        grid.put(state.trace.glyph, at: at, role: state.trace.role)
+      }
+    }
+  }
+}
+
+// What the columns say of a notebook.
+extension ConsoleState {
+  private func text(of column: TableColumn, _ facts: NotebookFacts) -> (String, Role) {
+    switch column {
+    case .number: ("\(facts.notebook.id.number)", .textDim)
+    case .name: (facts.name, facts.notebook.id.mark.role)
+    case .owner: (facts.notebook.user, .text)
+    case .state: (Self.stateText(facts), facts.state.role)
+    case .time: ((shownNow - facts.since).clock, .text)
+    case .priority: ("\(facts.priority)", facts.priority == 0 ? .textDim : .textStrong)
+    case .cores: (Self.coresText(facts), .text)
+    case .gpus: (facts.cell?.allotment?.gpus.description ?? "", .text)
+    case .used: (facts.state == .running ? facts.usage.map { Self.hundredths($0.millicores) } ?? "" : "", .text)
+    case .memory: (facts.usage.map(\.memory.short) ?? "", .text)
+    case .pin: (facts.pin.map(Self.pinText) ?? "", .corePinned)
+    case .behind: (facts.backlog > 0 ? "\(facts.backlog)" : "", .text)
+    case .done: ("\(facts.cellsEnded)", .text)
+    case .ran: ((facts.ran + (facts.cell?.ran(at: shownNow) ?? .zero)).clock, .text)
+    case .waited: (facts.waited(at: shownNow).clock, .text)
+    }
   }
 
   private static func pinText(_ pin: Pin) -> String {
@@ -146,8 +262,39 @@ extension ConsoleState {
     return allotment.cores.description + (allotment.shared ? "*" : "")
   }
 
-  private static func hundredths(_ millicores: Int32) -> String {
+  static func hundredths(_ millicores: Int32) -> String {
     let value = (millicores + 5) / 10
     return "\(value / 100).\(value % 100 < 10 ? "0" : "")\(value % 100)"
+  }
+}
+
+// The list of columns.
+extension ConsoleState {
+  func drawColumnList(_ grid: inout Grid, _ screen: Rect, _ chosen: TableColumn) {
+    let all = TableColumn.allCases
+    let rect = Self.centred(
+      in: screen, columns: min(46, screen.columns), rows: min(all.count + 2, screen.rows))
+    let inner = dialog(&grid, rect, "COLUMNS · Space: show · Enter: sort · I: invert")
+    let first = max(0, min(chosen.rawValue - inner.rows / 2, all.count - inner.rows))
+    for (index, column) in all.dropFirst(first).prefix(inner.rows).enumerated() {
+      let line = inner.line(index)
+      if column == chosen { grid.setGround(.dialogChoiceSelected, in: line) }
+      let isShown = column == .name || !hiddenColumns.contains(column)
+      let arrow = String(Character(grid.glyphs[isSortAscending ? .ascending : .descending]))
+      let parts: [(String, Role)] = [
+        (column == chosen ? ">" : " ", .textAccent), (isShown ? "[x] " : "[ ] ", .dialog),
+        (column.title.padded(to: 10), .dialog), (column == sort ? arrow + " " : "  ", .textAccent),
+        (column.words, .textDim),
+      ]
+      grid.draw(parts: parts, at: line.origin, columns: line.columns)
+    }
+  }
+}
+
+extension String {
+  /// The text with spaces behind it up to a width.
+  func padded(to columns: Int) -> String {
+    let width = cellWidth(of: self)
+    return width < columns ? self + String(repeating: " ", count: columns - width) : self
   }
 }

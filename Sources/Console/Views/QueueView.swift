@@ -3,29 +3,43 @@ import Domain
 import Projections
 
 extension ConsoleState {
+  /// Where the queue's rows are in the pane's rectangle: rows a cell, the first cell shown, how many.
+  func queueLayout(_ rect: Rect) -> (inner: Rect, perRow: Int, first: Int, count: Int, isCut: Bool) {
+    let inner = rect.droppingRows(1)
+    let total = table.waiting.cells.count
+    let perRow = inner.rows >= total * 2 && inner.columns < 100 ? 2 : 1
+    let fitting = max(inner.rows / perRow, 1)
+    let isCut = total > fitting
+    let count = isCut ? max(inner.rows > 1 ? fitting - 1 : fitting, 1) : total
+    let place = selected.flatMap { id in table.waiting.cells.firstIndex { $0.notebook == id } } ?? 0
+    return (inner, perRow, max(0, min(place - count / 2, total - count)), count, isCut)
+  }
+
   /// The waiting cells, first to start first, each with its reason and its expected start; says so when there are none.
   func drawQueue(_ grid: inout Grid, _ rect: Rect) {
-    let table = QueueTable(shown)
-    let inner = grid.pane(rect, title: "QUEUE \(table.rows.count)", focused: focus == .queue)
-    guard !table.rows.isEmpty else {
+    let waiting = table.waiting.cells
+    let inner = grid.pane(
+      rect, title: "QUEUE \(waiting.count)", detail: rect.columns >= 60 ? "first to start first" : "",
+      focused: focus == .queue)
+    guard inner.rows > 0 else { return }
+    guard !waiting.isEmpty else {
       grid.draw(
         "nobody waits", at: Point(column: inner.column + 1, row: inner.row), role: .textDim, columns: inner.columns - 1)
       return
     }
-    let perRow = inner.rows >= table.rows.count * 2 && inner.columns < 100 ? 2 : 1
-    let fitting = max(inner.rows / perRow, 1)
-    let isCut = table.rows.count > fitting
-    let shownRows = isCut ? max(fitting - 1, 1) : table.rows.count
-    let cursor = table.rows.firstIndex { $0.notebook == selected } ?? 0
-    let first = max(0, min(cursor - shownRows / 2, table.rows.count - shownRows))
-    let placeWidth = max(2, String(table.rows.count).count)
-    for (index, row) in table.rows.dropFirst(first).prefix(shownRows).enumerated() {
-      let lines = (inner.line(index * perRow), perRow == 2 ? inner.line(index * perRow + 1) : nil)
-      drawQueueRow(&grid, lines, row, place: first + index + 1, placeWidth)
+    let layout = queueLayout(rect)
+    let rows = QueueTable(shown, waiting.dropFirst(layout.first).prefix(layout.count)).rows
+    let placeWidth = max(2, String(waiting.count).count)
+    for (index, row) in rows.enumerated() {
+      let lines = (
+        inner.line(index * layout.perRow), layout.perRow == 2 ? inner.line(index * layout.perRow + 1) : nil
+      )
+      drawQueueRow(&grid, lines, row, place: layout.first + index + 1, placeWidth)
     }
-    if isCut, inner.rows > 1 {
-      let left = table.rows.count - shownRows
-      let text = first > 0 ? "… \(first) before, \(left - first) after" : "… and \(left) more"
+    if layout.isCut, inner.rows > 1 {
+      let left = waiting.count - rows.count
+      let text =
+        layout.first > 0 ? "… \(layout.first) before, \(left - layout.first) after" : "… and \(left) more"
       grid.draw(
         text, at: Point(column: inner.column + 3, row: inner.endRow - 1), role: .textDim, columns: inner.columns - 3)
     }

@@ -2,47 +2,88 @@ import Canvas
 import Domain
 import Projections
 
+/// Where the parts of a timeline are.
+struct TimelineLayout {
+  /// The rows of notebooks, without the labels.
+  var body: Rect
+  /// Cells before the first column of time.
+  var label: Int
+  var scale: TimeScale
+  /// The first notebook shown.
+  var first: Int
+  var axis: Rect?
+  /// The line that tells of the moment under the cursor.
+  var moment: Rect?
+}
+
 extension ConsoleState {
   /// What each notebook did: a row a notebook, in the order of the table, the selected one always among them.
   func drawTimeline(_ grid: inout Grid, _ rect: Rect) {
-    drawTimeline(&grid, rect, of: shown, rows: rowOrder, title: "TIMELINE -\(Self.windows[window].short) … now")
+    drawTimeline(&grid, rect, of: shown, rows: rowOrder, title: "TIMELINE -\(Self.windows[window].short) … \(endText)")
+  }
+
+  /// The instant at the timeline's right end.
+  var timelineEnd: Instant { min(timeline.end ?? shownNow, shownNow) }
+
+  var endText: String { timeline.end == nil ? "now" : session.timeOfDay(timelineEnd) }
+
+  /// How time lies on the timeline's columns, as it is on the screen; on sixty columns where it is not.
+  func timelineScale() -> TimeScale {
+    if size.rows > 0, let rect = layout(size).timeline, let layout = timelineLayout(rect, rowOrder) {
+      return layout.scale
+    }
+    return TimeScale(window: Self.windows[window], columns: 60, end: timelineEnd)
+  }
+
+  /// Where the parts are in the pane's rectangle, for these notebooks; nil where there is no room for any.
+  func timelineLayout(_ rect: Rect, _ rows: [NotebookID]) -> TimelineLayout? {
+    let inner = rect.droppingRows(1)
+    guard inner.rows > 0, inner.columns > 8 else { return nil }
+    // Below 40 columns a notebook is its letter.
+    let label = rect.columns >= 120 ? 22 : rect.columns >= 40 ? 14 : 3
+    let columns = inner.columns - label - 1
+    let hasMoment = timeline.cursor != nil && inner.rows >= 3
+    let below = (inner.rows > 1 ? 1 : 0) + (hasMoment ? 1 : 0)
+    let body = Rect(column: inner.column, row: inner.row, columns: inner.columns, rows: max(inner.rows - below, 1))
+    let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
+    let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
+    let used = min(body.rows, rows.count - first)
+    return TimelineLayout(
+      body: Rect(column: body.column, row: body.row, columns: body.columns, rows: max(used, 0)), label: label,
+      scale: TimeScale(window: Self.windows[window], columns: columns, end: timelineEnd), first: first,
+      axis: inner.rows > 1 ? inner.line(min(max(used, 0), inner.rows - below)) : nil,
+      moment: hasMoment ? inner.line(inner.rows - 1) : nil)
   }
 
   /// The same of any board: two of them one above the other show the same rows and the same instants.
   func drawTimeline(_ grid: inout Grid, _ rect: Rect, of board: Board, rows: [NotebookID], title: String) {
-    let span = Self.windows[window]
     let inner = grid.pane(rect, title: title, detail: legend(grid, rect.columns), focused: focus == .timeline)
-    guard inner.rows > 0, inner.columns > 8 else { return }
-    // Below 40 columns a notebook is its letter.
-    let label = rect.columns >= 120 ? 22 : rect.columns >= 40 ? 14 : 3
+    guard let layout = timelineLayout(rect, rows) else { return }
     guard !rows.isEmpty else {
       let text = filter.isEmpty ? "no notebook yet" : "no notebook matches /\(filter)"
       grid.draw(
         text, at: Point(column: inner.column + 1, row: inner.row), role: .textDim, columns: inner.columns - 1)
       return
     }
-    let body = Rect(column: inner.column, row: inner.row, columns: inner.columns, rows: max(inner.rows - 1, 1))
-    let place = selected.flatMap { rows.firstIndex(of: $0) } ?? 0
-    let first = max(0, min(place - body.rows / 2, rows.count - body.rows))
-    let visible = Array(rows.dropFirst(first).prefix(body.rows))
-    let columns = inner.columns - label - 1
-    let timeline = Timeline(board, of: visible, window: span, columns: columns, now: shownNow)
+    let visible = Array(rows.dropFirst(layout.first).prefix(layout.body.rows))
+    let timeline = Timeline(
+      board, of: visible, window: Self.windows[window], columns: layout.scale.columns, end: timelineEnd, now: shownNow)
     for (index, row) in timeline.rows.enumerated() {
-      drawTrace(&grid, body.line(index), row, of: board, label: label)
+      drawTrace(&grid, layout.body.line(index), row, of: board, label: layout.label)
     }
-    guard inner.rows > 1 else { return }
-    let axis = inner.line(min(timeline.rows.count, inner.rows - 1))
-    drawAxis(&grid, axis, timeline, label: label, columns: columns)
+    if let axis = layout.axis { drawAxis(&grid, axis, layout) }
+    drawCursor(&grid, layout)
+    if let moment = layout.moment { drawMoment(&grid, moment, board) }
   }
 
   private func drawTrace(_ grid: inout Grid, _ line: Rect, _ row: Timeline.Row, of board: Board, label: Int) {
-    guard let facts = board[row.notebook] else { return }
     let mark = row.notebook.mark
     if row.notebook == selected {
       grid.setGround(.tableRowSelected, in: Rect(column: line.column, row: line.row, columns: label, rows: 1))
     }
     grid.draw(
-      parts: [(String(mark.letter), mark.role)] + (label > 3 ? [(" " + facts.name, mark.role)] : []),
+      parts: [(String(mark.letter), mark.role)]
+        + (label > 3 ? [(" " + board.name(of: row.notebook), mark.role)] : []),
       at: Point(column: line.column + 1, row: line.row), columns: max(label - 2, 1))
     for (index, state) in row.states.enumerated() {
       let at = Point(column: line.column + label + index, row: line.row)
@@ -60,22 +101,86 @@ extension ConsoleState {
     }
   }
 
-  /// Ticks at whole steps back from now: five or so.
-  private func drawAxis(_ grid: inout Grid, _ line: Rect, _ timeline: Timeline, label: Int, columns: Int) {
+  /// Ticks at whole steps back from the right end: five or so.
+  private func drawAxis(_ grid: inout Grid, _ line: Rect, _ layout: TimelineLayout) {
+    let columns = layout.scale.columns
     guard columns >= 24 else { return }
-    let bucket = max(timeline.bucket.microseconds, 1)
+    let bucket = max(layout.scale.bucket.microseconds, 1)
     let window = bucket * Int64(columns) / 1_000_000
     let steps: [Int64] = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600]
     let step = steps.first { window / $0 <= Int64(max(min(columns / 14, 6), 2)) } ?? 21_600
-    let end = line.column + label + columns
-    let now = session.timeOfDay(shownNow)
+    let end = line.column + layout.label + columns
+    let now = session.timeOfDay(timelineEnd)
     for back in stride(from: step, through: window, by: Int(step)) {
       let tick = end - Int(back * 1_000_000 / bucket) - 1
-      let text = "-" + Span(seconds: Double(back)).short
-      guard tick >= line.column + label, tick + text.count + 2 < end - now.count else { continue }
+      // Away from the present, times of day say more than distances.
+      let text =
+        timeline.end == nil
+        ? "-" + Span(seconds: Double(back)).short : session.timeOfDay(timelineEnd - Span(seconds: Double(back)))
+      guard tick >= line.column + layout.label, tick + text.count + 2 < end - now.count else { continue }
       grid.draw(text, at: Point(column: tick, row: line.row), role: .timelineAxis)
     }
     grid.draw(now, at: Point(column: end - now.count, row: line.row), role: .timelineAxis)
+  }
+
+  private func drawCursor(_ grid: inout Grid, _ layout: TimelineLayout) {
+    guard let cursor = timeline.cursor else { return }
+    let column = layout.scale.column(of: cursor)
+    guard (0..<layout.scale.columns).contains(column) else { return }
+    let rows = layout.body.rows + (layout.axis == nil ? 0 : 1)
+    for row in 0..<rows {
+      grid.put(
+        .cursor, at: Point(column: layout.body.column + layout.label + column, row: layout.body.row + row),
+        role: .timelineCursor)
+    }
+  }
+
+  /// The facts of the moment under the cursor: what was in use, who did what, and what the selected notebook did.
+  private func drawMoment(_ grid: inout Grid, _ line: Rect, _ board: Board) {
+    guard let cursor = timeline.cursor else { return }
+    grid.draw(
+      parts: momentParts(cursor, board), at: Point(column: line.column + 1, row: line.row), columns: line.columns - 1)
+  }
+
+  private func momentParts(_ cursor: Instant, _ board: Board) -> [(String, Role)] {
+    var parts: [(String, Role)] = [
+      (session.timeOfDay(cursor), .textStrong), (" -\((shownNow - cursor).clock)", .textDim),
+    ]
+    if let id = selected, let facts = board[id] {
+      let state = facts.state(at: cursor)
+      parts.append(("  \(facts.name) ", id.mark.role))
+      parts.append((state?.word ?? "not known", state?.role ?? .textDim))
+      let segment = facts.segments.last { $0.from <= cursor }
+      if let segment { parts.append((" since \(session.timeOfDay(segment.from))", .text)) }
+    }
+    let level = board.load(until: shownNow).level(reaching: shownNow - cursor)
+    func amount(_ quantity: LoadHistory.Quantity) -> Double? {
+      level.means(
+        of: quantity.rawValue, from: cursor - Span(microseconds: cursor.microseconds % level.width.microseconds),
+        part: level.width, parts: 1, now: shownNow)[0]
+    }
+    var counts = [Int](repeating: 0, count: NotebookState.allCases.count)
+    for id in board.openNotebooks {
+      if let state = board.notebooks[Int(id.number)].state(at: cursor) { counts[Int(state.rawValue)] += 1 }
+    }
+    let shownStates: [(NotebookState, String)] = [
+      (.running, "run"), (.queued, "q"), (.suspended, "susp"), (.thinking, "think"),
+    ]
+    parts.append((" ", .text))
+    for (state, word) in shownStates where counts[Int(state.rawValue)] > 0 {
+      parts.append((" \(word) \(counts[Int(state.rawValue)])", state.role))
+    }
+    if let cores = amount(.cores) { parts.append(("  cpu \(Int((cores / 1000).rounded()))", .text)) }
+    if board.nodes.contains(where: { !$0.node.gpus.isEmpty }), let gpus = amount(.gpus) {
+      parts.append((" gpu \(Int((gpus / 1000).rounded()))", .text))
+    }
+    let bucket = timelineScale().bucket
+    let near = board.markers.filter { $0.at >= cursor && $0.at < cursor + bucket }
+    if let marker = near.last {
+      let who = marker.notebook.map { " " + board.name(of: $0) } ?? ""
+      parts.append(("  \(marker.kind.word)\(who)", .timelineOperator))
+    }
+    return parts
   }
 
   private func legend(_ grid: Grid, _ columns: Int) -> String {
@@ -85,5 +190,18 @@ extension ConsoleState {
     ]
     let states = parts.map { "\(Character(grid.glyphs[$0.0.trace.glyph])) \($0.1)" }.joined(separator: "  ")
     return states + "  \(Character(grid.glyphs[.operatorAction])) operator  = - zoom"
+  }
+}
+
+extension Marker.Kind {
+  /// A word for the line that tells of a moment.
+  fileprivate var word: String {
+    switch self {
+    case .action: "order:"
+    case .preemption: "preempted"
+    case .error: "failed:"
+    case .wait: "waited long:"
+    case .fault: "fault"
+    }
   }
 }

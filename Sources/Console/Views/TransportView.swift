@@ -58,13 +58,12 @@ extension ConsoleState {
     return width >= 8 ? (start, width) : nil
   }
 
-  /// A click: on the bar it goes there, and dragging goes on from there.
-  mutating func press(at point: Point) -> [Intent] {
-    guard transport != nil, layer == nil, let rect = layout(size).transport, point.row == rect.row,
-      let (start, width) = track(rect, GlyphSet(.utf8)), (start..<start + width).contains(point.column)
-    else { return [] }
-    isDraggingBar = true
-    return seek(atColumn: point.column)
+  /// The share of the session's length that a column of the bar stands for; nil beside the bar.
+  func transportShare(at column: Int, _ rect: Rect) -> Double? {
+    guard let (start, width) = track(rect, GlyphSet(.utf8)), (start..<start + width).contains(column) else {
+      return nil
+    }
+    return Double(column - start) / Double(width - 1)
   }
 
   /// To where a column of the bar stands for; beyond its ends, to the session's.

@@ -3,6 +3,7 @@ import Canvas
 import Console
 import Domain
 import Foundation
+import NodeControl
 import Projections
 import Session
 import Synchronization
@@ -39,7 +40,7 @@ final class ConsoleRunner {
   private let looks: Looks
   private var theme: ResolvedTheme
   private var glyphs: GlyphSet
-  private let hasChangedFiles = Atomic(false)
+  private let files = ChangedFiles()
   private let loop = TerminalLoop()
   private var source: any ConsoleSource
   /// The live session behind a replay that was opened from it.
@@ -66,8 +67,8 @@ final class ConsoleRunner {
     let waker = loop.waker
     source.callOnChange { waker.wake() }
     let folders = Tool.themeFolders() + [String(Looks.keysPath.dropLast("/keys.toml".count))]
-    let watch = FolderWatch(folders) { [hasChangedFiles] in
-      hasChangedFiles.store(true, ordering: .relaxed)
+    let watch = FolderWatch(folders) { [files] in
+      files.tell()
       waker.wake()
     }
     defer { withExtendedLifetime(watch) {} }
@@ -94,7 +95,7 @@ final class ConsoleRunner {
     case .interrupted:
       return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave : .stay
     case .modelChanged:
-      if hasChangedFiles.exchange(false, ordering: .relaxed) { reload(isAsked: false) }
+      if files.takeNews() { reload(isAsked: false) }
       return .stay
     case .deadline, .resized, .suspendRequested: return .stay
     case .resumed:
@@ -189,31 +190,47 @@ final class ConsoleRunner {
 }
 
 /// A live session as a console's source.
-final class LiveSource: ConsoleSource, Sendable {
+final class LiveSource: ConsoleSource {
+  /// The time between two readings of the processes whose details are on the screen.
+  private static let readingPeriod = Span(seconds: 1)
+
   private let session: LiveSession
-  private let answered = Mutex<Preview?>(nil)
-  private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
+  private let looks = LookAheadBox()
+  private var readAt: (notebook: NotebookID, at: Instant)?
 
   init(_ session: LiveSession) { self.session = session }
 
   func callOnChange(_ body: (@Sendable () -> Void)?) {
-    onChange.withLock { $0 = body }
+    looks.callOnChange(body)
     session.board.callOnChange(body)
   }
 
-  func preview(_ verbs: [Verb]) {
-    session.preview(verbs) { [weak self] preview in
-      guard let self else { return }
-      answered.withLock { $0 = preview }
-      onChange.withLock { $0 }?()
-    }
-  }
+  func preview(_ verbs: [Verb]) { session.preview(verbs) { [looks] in looks.take($0) } }
 
   func refresh(_ state: inout ConsoleState) {
     state.trouble = session.trouble
     state.clock = session.clock.now
     state.show(session.board.take(), at: session.clock.now)
-    if let preview = answered.withLock({ $0 }) { state.show(preview) }
+    if let preview = looks.preview { state.show(preview) }
+    readProcesses(&state)
+  }
+
+  /// Reads the kernel's processes while its notebook's details are open, once a second.
+  private func readProcesses(_ state: inout ConsoleState) {
+    guard state.details != nil, let id = state.selected else {
+      (state.processes, readAt) = (nil, nil)
+      return
+    }
+    if let readAt, readAt.notebook == id, state.clock < readAt.at + Self.readingPeriod { return }
+    readAt = (id, state.clock)
+    let listed = session.kernelProcess(of: id).map { ProcessTree.ofKernel($0).listing() } ?? []
+    state.processes = ProcessFacts(
+      notebook: id,
+      rows: listed.map { process in
+        ProcessFacts.Row(
+          pid: process.pid, depth: process.depth, state: process.state, name: process.name, threads: process.threads,
+          cpu: process.cpu, memory: process.memory)
+      })
   }
 
   func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
@@ -231,5 +248,34 @@ final class LiveSource: ConsoleSource, Sendable {
   /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
     1 - Double(session.clock.now.microseconds % 1_000_000) / 1e6 + 0.001
+  }
+}
+
+/// Where a look ahead is left for the console by the thread that made it.
+private final class LookAheadBox: Sendable {
+  private let found = Mutex<Preview?>(nil)
+  private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
+
+  var preview: Preview? { found.withLock { $0 } }
+
+  func callOnChange(_ body: (@Sendable () -> Void)?) { onChange.withLock { $0 = body } }
+
+  func take(_ preview: Preview) {
+    found.withLock { $0 = preview }
+    onChange.withLock { $0 }?()
+  }
+}
+
+/// Whether files of themes or keys have changed since it was last asked; told by the thread that watches them.
+private final class ChangedFiles: Sendable {
+  private let isNews = Mutex(false)
+
+  func tell() { isNews.withLock { $0 = true } }
+
+  func takeNews() -> Bool {
+    isNews.withLock { news in
+      defer { news = false }
+      return news
+    }
   }
 }

@@ -47,6 +47,7 @@ final class LiveRun {
     configuration.policy = options.policy
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
+    configuration.telling = settings.telling
     let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     looks = try Looks(theme: options.theme)
     isReadOnly = options.readOnly

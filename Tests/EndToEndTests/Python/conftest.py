@@ -42,7 +42,7 @@ class Engine:
         self.lock = threading.Lock()
         self.connection = None
         self.mute = False
-        self.hides, self.evicts = None, None
+        self.hides, self.evicts, self.tells = None, None, None
         pathlib.Path(path).unlink(missing_ok=True)
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.server.bind(path)
@@ -72,7 +72,7 @@ class Engine:
         if self.mute:
             return
         if "hello" in message:
-            more = {"hides": self.hides, "evicts": self.evicts}
+            more = {"hides": self.hides, "evicts": self.evicts, "tells": self.tells}
             welcome = {"version": 1, "session": 1, "notebook": 0}
             self.send({"welcome": welcome | {k: v for k, v in more.items() if v is not None}})
             waiting = message["hello"]["_0"].get("waiting")
@@ -99,6 +99,10 @@ class Engine:
     def order(self, name, key, **more):
         self.send({name: {"sequence": self.next(), "key": key, **more}})
         return self.sequence
+
+    def stand(self, key, need="waiting for 1 GPU", **more):
+        """Says where the waiting cell stands: `place`, `expectedSeconds`, `latestSeconds`."""
+        self.send({"standing": {"key": key, "now": {"need": need, **more}}})
 
     def heard(self, kind):
         with self.lock:

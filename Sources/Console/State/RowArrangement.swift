@@ -1,0 +1,193 @@
+import Canvas
+import Domain
+import Projections
+
+/// The rows of the notebook table in order, kept between frames: an order that hardly changes is hardly sorted, and one
+/// that cannot have changed is not looked at.
+struct RowArrangement: Sendable {
+  /// What the rows were made from.
+  private struct Basis: Equatable {
+    var sequence: Int64
+    /// Nil where the order does not depend on the time.
+    var now: Instant?
+    var sort: TableColumn
+    var isInverted: Bool
+    var filter: String
+    var isTree: Bool
+    var folded: Set<String>
+  }
+
+  /// What the table shows, in order.
+  private(set) var rows: [TableRow] = []
+  /// The notebooks that match, in order, whether folded away or not.
+  private(set) var notebooks: [NotebookID] = []
+  /// Each user's notebooks that match, where they are grouped.
+  private(set) var members: [String: [NotebookID]] = [:]
+  /// The cells that wait, first to start first.
+  private(set) var waiting = WaitingOrder(Board())
+  private var basis: Basis?
+  /// What a filter looks through, by the notebook's number: name and user in lower case, a line each.
+  private var texts: [[UInt8]] = []
+  /// The first name seen, so that another session's texts are not taken for this one's.
+  private var first: Notebook?
+
+  mutating func update(
+    _ board: Board, at now: Instant, sort: TableColumn, isInverted: Bool, filter: String, isTree: Bool,
+    folded: Set<String>
+  ) {
+    let next = Basis(
+      sequence: board.sequence, now: sort.movesWithTime ? now : nil, sort: sort, isInverted: isInverted, filter: filter,
+      isTree: isTree, folded: folded)
+    guard next != basis || first != board.notebooks.first?.notebook else { return }
+    if first != board.notebooks.first?.notebook || board.notebooks.count < texts.count { (texts, basis) = ([], nil) }
+    first = board.notebooks.first?.notebook
+    if basis?.sequence != board.sequence { waiting = WaitingOrder(board) }
+    let isSameOrder = basis?.sort == sort && basis?.isInverted == isInverted
+    basis = next
+    let open = filter.isEmpty ? board.openNotebooks : matching(filter.lowercased(), board)
+    order(open, board, now, sort, isInverted, isSameOrder)
+    if isTree { group(board, folded) } else { rows = notebooks.map { .notebook($0) } }
+    if !isTree { members = [:] }
+  }
+
+  private mutating func matching(_ wanted: String, _ board: Board) -> [NotebookID] {
+    let needle = Array(wanted.utf8)
+    let states = NotebookState.allCases.map { $0.word.contains(wanted) }
+    for index in texts.count..<max(texts.count, board.notebooks.count) {
+      let facts = board.notebooks[index]
+      texts.append(Array((facts.name + "\n" + facts.notebook.user).lowercased().utf8))
+    }
+    return board.openNotebooks.filter { id in
+      let index = Int(id.number)
+      return states[Int(board.notebooks[index].state.rawValue)] || texts[index].contains(run: needle)
+    }
+  }
+
+  private mutating func order(
+    _ open: [NotebookID], _ board: Board, _ now: Instant, _ sort: TableColumn, _ isInverted: Bool, _ isSameOrder: Bool
+  ) {
+    if sort == .number {
+      notebooks = isInverted ? open.reversed() : open
+      return
+    }
+    // The order of last time is nearly right, and a nearly sorted list is sorted in one pass.
+    var start = open
+    if isSameOrder, !notebooks.isEmpty {
+      var isOpen = [Bool](repeating: false, count: board.notebooks.count)
+      for id in open { isOpen[Int(id.number)] = true }
+      start = notebooks.filter { id in
+        let index = Int(id.number)
+        guard index < isOpen.count, isOpen[index] else { return false }
+        isOpen[index] = false
+        return true
+      }
+      start += open.filter { isOpen[Int($0.number)] }
+    }
+    switch sort {
+    case .name: sortTexts(&start, board, isInverted) { $0.name }
+    case .owner: sortTexts(&start, board, isInverted) { $0.notebook.user }
+    case .number, .state, .time, .priority, .cores, .gpus, .used, .memory, .pin, .behind, .done, .ran, .waited:
+      sortAmounts(&start, board, now, sort, isInverted)
+    }
+    notebooks = start
+  }
+
+  private func sortTexts(
+    _ ids: inout [NotebookID], _ board: Board, _ isInverted: Bool, _ text: (NotebookFacts) -> String
+  ) {
+    var keyed = ids.map { (text: text(board.notebooks[Int($0.number)]), id: $0) }
+    keyed.sort { $0.text == $1.text ? $0.id < $1.id : ($0.text < $1.text) != isInverted }
+    ids = keyed.map(\.id)
+  }
+
+  private func sortAmounts(
+    _ ids: inout [NotebookID], _ board: Board, _ now: Instant, _ sort: TableColumn, _ isInverted: Bool
+  ) {
+    let sign: Int64 = sort.isAscending != isInverted ? 1 : -1
+    var keyed = ids.map { id in
+      (key: sign &* Self.amount(board.notebooks[Int(id.number)], sort, now), id: id)
+    }
+    keyed.sort { ($0.key, $0.id) < ($1.key, $1.id) }
+    ids = keyed.map(\.id)
+  }
+
+  private static func amount(_ facts: NotebookFacts, _ column: TableColumn, _ now: Instant) -> Int64 {
+    switch column {
+    case .number, .name, .owner: Int64(facts.notebook.id.number)
+    case .state: Int64(facts.state.rawValue)
+    case .time: (now - facts.since).microseconds
+    case .priority: Int64(facts.priority)
+    case .cores: Int64(facts.cell?.allotment?.cores.count ?? 0)
+    case .gpus: Int64(facts.cell?.allotment?.gpus.count ?? 0)
+    case .used: facts.state == .running ? Int64(facts.usage?.millicores ?? 0) : 0
+    case .memory: facts.usage?.memory.count ?? 0
+    case .pin: Int64(facts.pin?.cores.first { _ in true } ?? (facts.pin == nil ? 1 << 20 : 1 << 19))
+    case .behind: Int64(facts.backlog)
+    case .done: Int64(facts.cellsEnded)
+    case .ran: (facts.ran + (facts.cell?.ran(at: now) ?? .zero)).microseconds
+    case .waited: facts.waited(at: now).microseconds
+    }
+  }
+
+  private mutating func group(_ board: Board, _ folded: Set<String>) {
+    members = [:]
+    for id in notebooks { members[board.notebooks[Int(id.number)].notebook.user, default: []].append(id) }
+    rows = []
+    rows.reserveCapacity(notebooks.count + members.count)
+    for user in members.keys.sorted() {
+      rows.append(.user(user))
+      guard !folded.contains(user), let own = members[user] else { continue }
+      rows += own.map { .notebook($0) }
+    }
+  }
+}
+
+extension [UInt8] {
+  /// Whether these bytes stand in it, one after the other.
+  fileprivate func contains(run needle: [UInt8]) -> Bool {
+    guard let head = needle.first, needle.count <= count else { return needle.isEmpty }
+    return withUnsafeBufferPointer { hay in
+      for start in 0...(hay.count - needle.count) where hay[start] == head {
+        var length = 1
+        while length < needle.count, hay[start + length] == needle[length] { length += 1 }
+        if length == needle.count { return true }
+      }
+      return false
+    }
+  }
+}
+
+extension ConsoleState {
+  /// The notebook under the cursor; nil where there is none, or a user is.
+  public internal(set) var selected: NotebookID? {
+    get { if case .notebook(let id) = cursor { id } else { nil } }
+    set { cursor = newValue.map { .notebook($0) } }
+  }
+
+  /// The notebooks in the order of the table's rows, filtered; those that are folded away are left out.
+  var rowOrder: [NotebookID] {
+    guard isTree else { return table.notebooks }
+    return table.rows.compactMap { if case .notebook(let id) = $0 { id } else { nil } }
+  }
+
+  /// Whether the least comes first.
+  var isSortAscending: Bool { sort.isAscending != isSortInverted }
+
+  /// Brings the rows up to date, and puts the cursor onto the first one where its own is gone.
+  mutating func arrangeRows() {
+    table.update(
+      shown, at: shownNow, sort: sort, isInverted: isSortInverted, filter: filter, isTree: isTree, folded: folded)
+    if !tagged.isEmpty { tagged = tagged.filter { id in shown[id].map { $0.state != .gone } ?? false } }
+    if let cursor {
+      if table.rows.contains(cursor) { return }
+      // A notebook that was folded away leaves the cursor on its user.
+      if case .notebook(let id) = cursor, isTree, let user = shown[id]?.notebook.user,
+        table.rows.contains(.user(user))
+      {
+        self.cursor = .user(user)
+        return
+      }
+    }
+    cursor = table.rows.first { if case .notebook = $0 { true } else { false } } ?? table.rows.first
+  }
+}
