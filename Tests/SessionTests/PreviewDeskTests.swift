@@ -58,6 +58,7 @@ import Verbs
     let clock = ContinuousClock()
     let asked = clock.now
     while answers.withLock({ $0.last != last }), clock.now - asked < .seconds(30) {}
-    #expect(answers.withLock { $0.last } == last)
+    let newest = answers.withLock { $0.last }
+    #expect(newest == last)
   }
 }
