@@ -45,7 +45,7 @@ let package = Package(
     module("ThinkTimes", ["Chance", "Domain", "Traces"]),
     module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
 
-    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation"]),
+    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation", "Verbs"]),
 
     // The world: the database, the node, the kernels.
     module(
@@ -83,14 +83,14 @@ let package = Package(
       "Session",
       [
         "Domain", "Engine", "Policies", "Forecast", "History", "NodeControl", "GateLink", "Projections", "Monitoring",
-        "ServerLink", "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
+        "ServerLink", "Verbs", "WhatIf", "CLinux", .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
     .executableTarget(
       name: "celltop",
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "Verbs", "WhatIf", "Exports", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -106,7 +106,7 @@ let package = Package(
     tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
-    tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces", "Verbs"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",
@@ -123,14 +123,14 @@ let package = Package(
     tests("Logs", ["Domain", .product(name: "Logging", package: "swift-log")]),
     tests("Canvas", ["Chance"]),
     tests(
-      "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas"], files: ["Goldens"]),
+      "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Verbs", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),
     tests(
       "Session",
       [
         "Chance", "CLinux", "NodeControl", "Domain", "Engine", "Policies", "Forecast", "History", "Projections",
         "Canvas",
-        "Console", "GateLink", "ServerLink", .product(name: "GRDB", package: "GRDB.swift"),
+        "Console", "GateLink", "ServerLink", "Verbs", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "TidyTests", path: "Tests/TidyTests"),
     .testTarget(

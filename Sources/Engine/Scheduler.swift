@@ -8,7 +8,7 @@ public struct Scheduler: Sendable {
   /// The policy has not seen the state yet.
   var policyIsNew = true
   let catalogue: PolicyCatalogue
-  private let settings: Settings
+  private var settings: Settings
   var commandsSeen: [UInt64] = []
   /// What was ordered of notebooks that are gone, by user and document.
   private var legacies: [String: Legacy] = [:]
@@ -121,6 +121,12 @@ public struct Scheduler: Sendable {
     if settings.checksInvariants {
       for text in ledger.state.brokenInvariants() { ledger.emit(.invariantBroken(text)) }
     }
+  }
+
+  /// From now on no wait is explained and nothing is checked: for copies that run ahead.
+  public mutating func explainsNothing() {
+    ledger.explainsWaits = false
+    settings.checksInvariants = false
   }
 
   /// Handles one input and gives its entries; for callers to whom a copy is nothing.

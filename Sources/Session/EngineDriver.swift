@@ -39,6 +39,8 @@ struct EngineDriver {
   }
 
   var state: SchedulerState { scheduler.state }
+  /// The engine as it stands, to be copied.
+  var engine: Scheduler { scheduler }
   var wakeAt: Instant { scheduler.wakeAt }
   var digest: String { scheduler.ledger.digest.hexadecimal }
   /// The session's number in the history; 0 where there is none, or none yet.

@@ -8,6 +8,7 @@ import NodeControl
 import Projections
 import ServerLink
 import Synchronization
+import Verbs
 
 /// A session on real kernels: one thread runs the engine, speaks with the gates and writes the history.
 ///
@@ -59,6 +60,7 @@ public final class LiveSession: @unchecked Sendable {
     var commands: [Command] = []
     var gates: [Arrival] = []
     var onStopAsked: (@Sendable (String) -> Void)?
+    var questions: [(verbs: [Verb], answer: @Sendable (Preview) -> Void)] = []
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
@@ -90,6 +92,7 @@ public final class LiveSession: @unchecked Sendable {
   private var driver: EngineDriver
   private var desk: GateDesk
   private let sampler: UsageSampler
+  private let previews = PreviewDesk()
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
@@ -174,6 +177,15 @@ public final class LiveSession: @unchecked Sendable {
     celltop_eventfd_signal(wake)
   }
 
+  /// Looks ahead at what orders are likely to bring: both worlds, with them and without, from the engine as it is once what
+  /// waits has been handled. The engine's thread only makes the copy.
+  ///
+  /// - Parameter answer: called from another thread, within `PreviewDesk.deadline`; not at all where a later question has come.
+  public func preview(_ verbs: [Verb], _ answer: @escaping @Sendable (Preview) -> Void) {
+    mailbox.withLock { $0.questions.append((verbs, answer)) }
+    celltop_eventfd_signal(wake)
+  }
+
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
 
@@ -205,6 +217,8 @@ extension LiveSession {
       celltop_eventfd_clear(wake)
       let mail = takeMail()
       for command in mail.commands { driver.handle(.command(command), at: now) }
+      // Only the last question is still asked.
+      if let question = mail.questions.last { previews.ask(question.verbs, driver.engine, at: now, question.answer) }
       for arrival in mail.gates { greet(arrival, at: now) }
       for one in ready { serve(one.descriptor, at: now) }
       for (descriptor, due) in overheard where due <= now { serve(descriptor, at: now) }
@@ -229,10 +243,10 @@ extension LiveSession {
     }
   }
 
-  private func takeMail() -> (commands: [Command], gates: [Arrival], isStopping: Bool) {
+  private func takeMail() -> Mailbox {
     mailbox.withLock { box in
-      defer { (box.commands, box.gates) = ([], []) }
-      return (box.commands, box.gates, box.isStopping)
+      defer { (box.commands, box.questions, box.gates) = ([], [], []) }
+      return box
     }
   }
 

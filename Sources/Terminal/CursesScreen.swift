@@ -189,6 +189,36 @@ public final class CursesScreen {
     send(captured ? InputModes.mouseOn : InputModes.mouseOff)
   }
 
+  /// Asks the terminal to put a text into its clipboard (OSC 52, xterm's "Manipulate Selection Data"). Whether it does is its
+  /// own choice: tmux wants `set -s set-clipboard on`, or `allow-passthrough on` and a terminal that does.
+  ///
+  /// - Parameters:
+  ///   - text: at most 74,994 bytes of it, for xterm takes no more.
+  ///   - throughTmux: also wraps it for the terminal that tmux itself runs on.
+  public func copy(_ text: String, throughTmux: Bool) {
+    guard isUp else { return }
+    let sequence = "\u{1B}]52;c;\(Self.base64(Array(text.utf8.prefix(74_994))))\u{07}"
+    send(sequence)
+    if throughTmux { send("\u{1B}Ptmux;\u{1B}\(sequence)\u{1B}\\") }
+  }
+
+  /// RFC 4648, section 4.
+  static func base64(_ bytes: [UInt8]) -> String {
+    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity(bytes.count / 3 * 4 + 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let group = bytes[start..<min(start + 3, bytes.count)]
+      var number = 0
+      for byte in group { number = number << 8 | Int(byte) }
+      number <<= 8 * (3 - group.count)
+      for place in 0..<4 {
+        text.append(place <= group.count ? digits[number >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
   // MARK: Up and down
 
   /// Puts the terminal back and frees the screen. Later calls have no effect.
@@ -253,6 +283,13 @@ public final class CursesScreen {
     guard isUp else { return }
     isUp = false
     send(InputModes.mouseOff + InputModes.pasteOff)
+    // A terminal without an alternate screen (vt100, linux) would leave the picture, and the prompt on its last line.
+    if Terminfo.string("rmcup").isEmpty {
+      werase(celltop_stdscr())
+      clearok(celltop_stdscr(), true)
+      wnoutrefresh(celltop_stdscr())
+      doupdate()
+    }
     endwin()
     var modes = modesBefore
     tcsetattr(options.input, TCSADRAIN, &modes)

@@ -16,8 +16,8 @@ struct Celltop: ParsableCommand {
     subcommands: [
       LiveCommand.self, DemoCommand.self, ServeCommand.self, ControlCommand.self, ReplayCommand.self,
       HistoryCommand.self, SimulateCommand.self, CompareCommand.self, TraceCommand.self, ForecastCommand.self,
-      BenchCommand.self, ScreensCommand.self, KernelspecCommand.self, DoctorCommand.self, ManualCommand.self,
-      GateCommand.self,
+      BenchCommand.self, ScreensCommand.self, KernelspecCommand.self, ThemesCommand.self, DoctorCommand.self,
+      ManualCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 
@@ -28,7 +28,10 @@ struct Celltop: ParsableCommand {
       try command.run()
     } catch {
       let code = exitCode(for: error)
-      let text = fullMessage(for: error)
+      let parser = fullMessage(for: error)
+      let misuse =
+        code == .validationFailure ? Misuse.text(Array(CommandLine.arguments.dropFirst()), parser: parser) : nil
+      let text = misuse ?? parser
       if !text.isEmpty {
         if code.isSuccess { print(text) } else { Tool.progress(text) }
       }

@@ -166,7 +166,7 @@ extension ConsoleState {
   mutating func command(_ text: String) -> [Intent] {
     press(":")
     type(text)
-    return press("enter")
+    return press("enter").filter { if case .remember = $0 { false } else { true } }
   }
 
   /// Puts the cursor onto a notebook, by the keys that a person would use.

@@ -7,7 +7,11 @@ import Testing
 struct ThemeFileTests {
   static let shipped = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "Themes").path(percentEncoded: false)
-  static let shippedNames = ["base-dark", "mono", "nord", "solarized-light", "terminal16"]
+  static let shippedNames = [
+    "base-dark", "catppuccin-latte", "catppuccin-mocha", "dracula", "gruvbox", "high-contrast", "mono", "nord",
+    "okabe-ito",
+    "solarized-dark", "solarized-light", "terminal16", "tokyo-night",
+  ]
 
   private func problems(_ texts: [String: String], of name: String = "mine") -> [String] {
     do {
@@ -39,6 +43,34 @@ struct ThemeFileTests {
         case .rgb(let paper) = theme.style(.text, on: ground).background
       else { continue }
       #expect(ink.contrast(with: paper) >= 4.5, "text on \(ground.name): \(ink.hex) on \(paper.hex)")
+    }
+  }
+
+  @Test("that are shipped pass the lint", arguments: shippedNames)
+  func shippedLint(name: String) throws {
+    let lint = ThemeLint(try ThemeCatalog(directories: [Self.shipped]).theme(named: name))
+    #expect(lint.findings.isEmpty, "\(lint.findings.map(\.description))")
+  }
+
+  @Test("that hide text fail the lint, by role, ground and contrast")
+  func lint() throws {
+    let text = "inherits = \"base-dark\"\n[palette]\ndim = { rgb = \"#30343C\", c256 = 236, c16 = \"black\" }"
+    let lint = ThemeLint(try ThemeCatalog(texts: ["grey": text]).theme(named: "grey"))
+    #expect(lint.findings.contains { $0.role == "text.dim" && $0.ground == "text" && $0.contrast < 2 })
+    #expect(lint.findings.allSatisfy { $0.description.contains("and 4.5 is the least") })
+  }
+
+  @Test("keep states apart without colours: each has a mark and a letter of its own", arguments: shippedNames)
+  func marks(name: String) throws {
+    let theme = try ThemeCatalog(directories: [Self.shipped]).theme(named: name)
+    let states: [Role] = [
+      .stateStarting, .stateRunning, .stateThinking, .stateQueued, .stateHeld, .stateSuspended, .stateGone,
+      .stateFailed,
+    ]
+    for repertoire in Repertoire.allCases {
+      let glyphs = theme.glyphs(for: repertoire)
+      let marks = states.map { glyphs.mark(for: $0) }
+      #expect(Set(marks).count == states.count, "\(name) \(repertoire): \(marks)")
     }
   }
 

@@ -39,6 +39,13 @@ struct DemoTests {
     for _ in 0..<20 where !isSuspended {
       try await stage.wait("the first one running again") { selectedLine($0).contains("R running") }
       try await stage.type("x")
+      let menu = try await stage.wait("the menu, or that nothing runs") { screen in
+        screen.contains("GIVE WAY") || !selectedLine(screen).contains("R running")
+      }
+      guard menu.contains("GIVE WAY") else { continue }
+      // What it would bring is told before it is done.
+      try await stage.wait("a look ahead") { !$0.contains("Looking ahead") }
+      try await stage.type("s")
       let after = try await stage.wait("an answer") { screen in
         selectedLine(screen).contains("Z suspend") || !selectedLine(screen).contains("R running")
       }

@@ -54,8 +54,26 @@ final class TmuxStage {
     for key in keys { _ = try await tmux("send-keys", key) }
   }
 
+  /// Gives the window another size, as a person who drags its corner does.
+  func resize(columns: Int, rows: Int) async throws {
+    _ = try await tmux("resize-window", "-x", "\(columns)", "-y", "\(rows)")
+  }
+
   /// The screen as text.
   func screen() async throws -> String { try await tmux("capture-pane", "-p") }
+
+  /// The same with the colours, as escape sequences.
+  func waitStyled(_ what: String, _ condition: (String) -> Bool) async throws {
+    let clock = ContinuousClock()
+    let deadline = clock.now + .seconds(60)
+    var last = ""
+    while clock.now < deadline {
+      last = try await tmux("capture-pane", "-p", "-e")
+      if condition(last) { return }
+      poll(nil, 0, 100)
+    }
+    throw NeverSeen(description: "never seen: \(what). The screen was:\n\(last)")
+  }
 
   /// What was never seen, and the last screen.
   struct NeverSeen: Error, CustomStringConvertible {

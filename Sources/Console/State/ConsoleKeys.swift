@@ -7,7 +7,7 @@ extension ConsoleState {
   public mutating func handle(_ event: KeyEvent, keys: KeyMap = .standard) -> [Intent] {
     switch event {
     case .key(let press): return handle(press, keys: keys)
-    case .mouse(let mouse): return handle(mouse)
+    case .mouse(let mouse): return handle(mouse, keys: keys)
     case .paste(let text):
       guard case .prompt(var prompt) = layer else { return [] }
       prompt.text = String((prompt.text + text.printable(at: Prompt.lengthMost)).prefix(Prompt.lengthMost))
@@ -32,24 +32,15 @@ extension ConsoleState {
       layer = nil
       return []
     case .sessions(let list): return browse(list, keys.action(for: press), press)
+    case .menu(let menu): return handle(press, in: menu, keys.action(for: press))
+    case .confirm(let confirmation): return handle(press, in: confirmation)
+    case .editor(let editor): return handle(press, in: editor)
+    case .themes(let picker): return handle(press, in: picker, keys.action(for: press))
     case .columns(let column): return choose(column, keys.action(for: press), press)
     case nil: break
     }
     guard let action = keys.action(for: press) else { return [] }
     return perform(action)
-  }
-
-  private mutating func handle(_ mouse: MouseEvent) -> [Intent] {
-    switch mouse.action {
-    case .wheelUp: return move(by: -3)
-    case .wheelDown: return move(by: 3)
-    case .press(.left): return press(at: mouse.point)
-    case .drag(.left): return isDraggingBar ? seek(atColumn: mouse.point.column) : []
-    case .release:
-      isDraggingBar = false
-      return []
-    case .press, .drag: return []
-    }
   }
 
   /// Does what a key means.
@@ -76,7 +67,12 @@ extension ConsoleState {
     case .sortNext: turnSort(by: 1)
     case .sortPrevious: turnSort(by: -1)
     case .sortInvert: isSortInverted.toggle()
-    case .explain: if let selected { layer = .explain(selected) }
+    case .explain:
+      guard let selected else { break }
+      layer = .explain(selected)
+      return remedy(for: selected).map { [.preview([$0])] } ?? []
+    case .redo, .callOff, .editor: return order(action)
+    case .tag, .tagRange, .untag, .copy, .themes, .reload: return act(action)
     case .narrower: window = max(window - 1, 0)
     case .wider: window = min(window + 1, Self.windows.count - 1)
     case .freeze: frozen = frozen == nil ? (board, now) : nil
@@ -88,6 +84,7 @@ extension ConsoleState {
     case .preempt, .pin, .hold, .release, .interrupt, .undo: return order(action)
     case .back5, .forward5, .backTenth, .forwardTenth:
       return focus == .timeline && layer == nil ? moveTimeline(action) : move(transport: action)
+    case .play where transport == nil: return act(.tag)
     case .play, .stepBack, .stepForward, .slower, .faster, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf:
       return move(transport: action)
     case .sessions: return [.listSessions]
@@ -140,7 +137,8 @@ extension ConsoleState {
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
-      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive:
+      .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive, .redo, .callOff,
+      .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []
@@ -182,7 +180,9 @@ extension ConsoleState {
       if press.modifiers == .control, character == "c" { return type(KeyPress(.escape), into: prompt) }
       if press.modifiers == .control, character == "u" { prompt.text = "" }
       if press.modifiers.isEmpty, prompt.text.count < Prompt.lengthMost { prompt.text.append(character) }
-    case .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete, .tab: break
+    case .tab: return edit(complete(prompt))
+    case .up, .down: return edit(recall(prompt, by: press.key == .up ? -1 : 1))
+    case .function, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete: break
     }
     return edit(prompt)
   }

@@ -1,90 +1,56 @@
 import Domain
 import Projections
+import Verbs
 
 // Orders: bound to the identity and the cell that are on the screen, never to a row.
 extension ConsoleState {
-  /// What the keys of orders do to the selected notebook.
+  /// What the keys of orders do to the tagged notebooks, or to the selected one.
   mutating func order(_ action: KeyAction) -> [Intent] {
     if action == .undo { return undo() }
+    if action == .redo { return redo() }
+    if action == .preempt { return openPreemptMenu() }
+    if action == .callOff { return give(Line(.callOff)) }
+    if action == .editor { return openEditor() }
     guard let facts = target() else { return [] }
-    let id = facts.notebook.id
-    switch action {
-    case .preempt: return preemptOrResume(facts)
-    case .pin:
-      if let pin = facts.pin { return give(.unpin(id), "\(facts.name) unpinned", undo: .pin(id, pin)) }
-      guard let allotment = facts.cell?.allotment else {
-        say(.warning, "\(facts.name) is on no core now; pin it by :pin 0-1")
-        return []
-      }
-      return give(
-        .pin(id, Pin(node: allotment.node, cores: allotment.cores)), "\(facts.name) pinned to cores \(allotment.cores)",
-        undo: .unpin(id))
-    case .hold:
-      guard !isHeldAsAsked(facts) else {
-        say(.warning, "\(facts.name) is held already; r releases it")
-        return []
-      }
-      return give(.hold(id), "\(facts.name) held", undo: .release(id))
-    case .release:
-      guard isHeldAsAsked(facts) else {
-        say(.warning, "\(facts.name) is not held")
-        return []
-      }
-      return give(.release(id), "\(facts.name) released", undo: .hold(id))
-    case .interrupt:
-      guard let cell = facts.cell, facts.state == .running || facts.state == .suspended else {
-        say(.warning, "\(facts.name) is \(facts.state.word); only a running cell can be interrupted")
-        return []
-      }
-      return give(.interrupt(id, cell: cell.cell.id), "\(facts.name)[\(cell.cell.id.number)] interrupted", undo: nil)
-    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
-      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
-      .sortInvert, .tree, .columns, .follow, .raise, .lower, .explain, .undo, .narrower, .wider, .freeze,
-      .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5, .forward5, .backTenth,
-      .forwardTenth, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive:
+    if action == .pin {
+      return give(Line(tagged.isEmpty && facts.pin != nil ? .unpin : .pin(CoreSet(), GPUSet(), alone: false)))
+    }
+    if action == .hold, tagged.isEmpty, isHeldAsAsked(facts) {
+      say(.warning, "\(facts.name) is held already; r releases it")
       return []
     }
-  }
-
-  private mutating func preemptOrResume(_ facts: NotebookFacts) -> [Intent] {
-    let id = facts.notebook.id
-    guard let cell = facts.cell?.cell.id else {
-      say(.warning, "\(facts.name) is \(facts.state.word); there is no cell to suspend")
+    if action == .release, tagged.isEmpty, !isHeldAsAsked(facts) {
+      say(.warning, "\(facts.name) is not held")
       return []
     }
-    switch facts.state {
-    case .running:
-      return give(
-        .suspend(id, cell: cell), "\(facts.name)[\(cell.number)] suspended", undo: .resume(id, cell: cell))
-    case .suspended:
-      return give(.resume(id, cell: cell), "\(facts.name)[\(cell.number)] may go on", undo: nil)
-    case .queued:
-      say(.warning, "\(facts.name) waits already; h holds it there")
-      return []
-    case .starting, .thinking, .gone:
-      say(.warning, "\(facts.name) is \(facts.state.word); there is no cell to suspend")
-      return []
-    }
+    let acts: [KeyAction: Act] = [.hold: .hold, .release: .release, .interrupt: .interrupt]
+    return acts[action].map { give(Line($0)) } ?? []
   }
 
   mutating func changePriority(by step: Int32) -> [Intent] {
     guard let facts = target() else { return [] }
-    // Keys may come faster than answers: each one counts from what was last asked for.
-    var priority = facts.priority
-    for order in awaited {
-      if case .setPriority(facts.notebook.id, let asked) = order.verb { priority = asked }
+    guard tagged.isEmpty else {
+      let verbs = rowsTagged.compactMap { shown[$0] }.compactMap { one -> Verb? in
+        let priority = priorityAsked(one) + step
+        return (-100...100).contains(priority) ? .setPriority(one.notebook.id, priority) : nil
+      }
+      return verbs.isEmpty ? [] : give(verbs, why: "")
     }
-    return setPriority(facts, from: priority, to: priority + step)
-  }
-
-  mutating func setPriority(_ facts: NotebookFacts, from before: Int32, to priority: Int32) -> [Intent] {
-    guard (-100...100).contains(priority) else {
+    // Keys may come faster than answers: each one counts from what was last asked for.
+    let before = priorityAsked(facts)
+    guard (-100...100).contains(before + step) else {
       say(.warning, "a priority is from -100 to 100; \(facts.name) has \(before)")
       return []
     }
     return give(
-      .setPriority(facts.notebook.id, priority), "\(facts.name): priority \(before) → \(priority)",
-      undo: .setPriority(facts.notebook.id, before))
+      [.setPriority(facts.notebook.id, before + step)], why: "", takingBack: [.setPriority(facts.notebook.id, before)])
+  }
+
+  /// The priority that it has, or will have once the orders are obeyed that are on their way.
+  private func priorityAsked(_ facts: NotebookFacts) -> Int32 {
+    var priority = facts.priority
+    for order in awaited { if case .setPriority(facts.notebook.id, let asked) = order.verb { priority = asked } }
+    return priority
   }
 
   /// Whether it is held, or will be once the orders are obeyed that are on their way.
@@ -100,7 +66,7 @@ extension ConsoleState {
   /// The selected notebook, where orders may be given at all; else says why not.
   mutating func target() -> NotebookFacts? {
     guard mayOrder() else { return nil }
-    guard let selected, let facts = shown[selected] else {
+    guard let id = selected ?? rowsTagged.first, let facts = shown[id] else {
       say(.warning, "no notebook is selected")
       return nil
     }
@@ -119,7 +85,8 @@ extension ConsoleState {
     return false
   }
 
-  private mutating func mayOrder() -> Bool {
+  /// Whether orders may be given; else says why not.
+  mutating func mayOrder() -> Bool {
     if session.mode == .replay {
       say(.warning, "this is a replay: what is past cannot be ordered about")
       return false
@@ -131,138 +98,80 @@ extension ConsoleState {
     return true
   }
 
-  /// Gives an order; `text` tells the operator once it is accepted.
-  mutating func give(_ verb: Verb, _ text: String, undo: Verb?, why: String = "") -> [Intent] {
-    guard mayOrder(), mayGive(verb) else { return [] }
-    let id = CommandID(nextCommand)
-    nextCommand += 1
-    awaited.append(Awaited(id: id, verb: verb, text: text))
-    if awaited.count > 32 { awaited.removeFirst() }
+  /// Gives orders, together: they are undone together.
+  ///
+  /// - Parameter takingBack: the orders that undo them; nil finds them from how things stand.
+  mutating func give(_ verbs: [Verb], why: String, takingBack: [Verb]? = nil, saying: String? = nil) -> [Intent] {
+    guard mayOrder(), let first = verbs.first, verbs.allSatisfy({ mayGive($0) }) else { return [] }
+    let board = shown
+    var text = saying ?? ""
+    if text.isEmpty {
+      text = verbs.count == 1 ? first.done(on: board) : "\(first.word): \(verbs.count) notebooks"
+      if case .setPriority(let id, let value) = first, verbs.count == 1,
+        case .setPriority(_, let before)? = takingBack?.first
+      {
+        text = "\(board.name(of: id)): priority \(before) → \(value)"
+      }
+    }
+    let isNew = saying == nil
+    if isNew { redoable = [] }
+    var intents: [Intent] = []
+    var pairs: [Undo.Pair] = []
+    var longest = Undo.span
+    for (place, verb) in verbs.enumerated() {
+      let id = CommandID(nextCommand)
+      nextCommand += 1
+      awaited.append(Awaited(id: id, verb: verb, text: text))
+      if awaited.count > 512 { awaited.removeFirst() }
+      if let back = takingBack.map({ $0[place] }) ?? verb.undoing(on: board) {
+        pairs.append(Undo.Pair(id: id, forward: verb, backward: back))
+      }
+      if case .suspendAfter(_, _, let grace) = verb { longest = max(longest, grace) }
+      intents.append(.order(Command(id: id, author: session.user, why: why, verb: verb)))
+    }
     undoable.removeAll { $0.until < clock }
-    if let undo { undoable.append(Undo(id: id, verb: undo, text: text, until: clock + Undo.span)) }
-    return [.order(Command(id: id, author: session.user, why: why, verb: verb))]
+    if !pairs.isEmpty, why != "undo" { undoable.append(Undo(pairs: pairs, text: text, until: clock + longest)) }
+    return intents
   }
 
   private mutating func undo() -> [Intent] {
     guard mayOrder() else { return [] }
     undoable.removeAll { $0.until < clock }
-    guard let last = undoable.popLast() else {
+    guard var last = undoable.popLast() else {
       say(.warning, "there is nothing to undo; an order can be undone for 10 s")
       return []
     }
-    return give(last.verb, "undone: \(last.text)", undo: nil, why: "undo")
+    last.until = clock + Undo.redoSpan
+    redoable.append(last)
+    return give(last.pairs.map(\.backward), why: "undo", saying: "undone: \(last.text)")
+  }
+
+  private mutating func redo() -> [Intent] {
+    guard mayOrder() else { return [] }
+    redoable.removeAll { $0.until < clock }
+    guard let last = redoable.popLast() else {
+      say(.warning, "there is nothing to do again; z undoes, Z does again what was undone")
+      return []
+    }
+    return give(
+      last.pairs.map(\.forward), why: "redo", takingBack: last.pairs.map(\.backward), saying: "again: \(last.text)")
   }
 }
 
-// The palette: the same orders by name.
-extension ConsoleState {
-  /// The commands of the palette with what they take.
-  static let paletteCommands: [(name: String, takes: String)] = [
-    ("suspend", ""), ("resume", ""), ("interrupt", ""), ("priority", "N"), ("pin", "CORES"), ("unpin", ""),
-    ("hold", ""), ("release", ""), ("drain", "CORES"), ("undrain", "CORES"), ("policy", "NAME"), ("seek", "TIME"),
-    ("speed", "N"), ("what-if", "CHANGES"), ("mark", ""), ("changes", ""), ("sessions", ""), ("open", "SESSION"),
-    ("history", ""), ("live", ""), ("dump", "FILE"), ("quit", ""),
-  ]
-
-  mutating func run(palette text: String) -> [Intent] {
-    let words = text.split(separator: " ", maxSplits: 1).map(String.init)
-    guard let name = words.first else { return [] }
-    let argument = words.count > 1 ? String(words[1].drop { $0 == " " }) : ""
-    do {
-      return try run(name, argument)
-    } catch {
-      say(.warning, "\(error)")
-      return []
-    }
+/// Orders that can be taken back together.
+struct Undo: Sendable, Hashable {
+  struct Pair: Sendable, Hashable {
+    var id: CommandID
+    var forward: Verb
+    var backward: Verb
   }
 
-  private mutating func run(_ name: String, _ argument: String) throws(ParseError) -> [Intent] {
-    switch name {
-    case "quit", "q": return perform(.quit)
-    case "seek", "go": return seek(argument)
-    case "dump": return argument.isEmpty ? try needs("a file", name, "dump screen.txt") : [.dump(argument)]
-    case "speed":
-      guard let value = Double(argument), value > 0 else { return try needs("a number", name, "speed 8") }
-      guard transport != nil else {
-        say(.warning, "this session is live; only a replay has a speed")
-        return []
-      }
-      return [.replay(.setSpeed(value))]
-    case "what-if":
-      return argument.isEmpty
-        ? try needs("changes", name, "what-if policy=dynamic,gpus=4") : askWhatIf(argument)
-    case "mark": return perform(.mark)
-    case "changes": return perform(.changes)
-    case "sessions": return perform(.sessions)
-    case "history": return perform(.intoHistory)
-    case "live": return perform(.backToLive)
-    case "open":
-      guard let number = Int64(argument), number > 0 else { return try needs("a session's number", name, "open 3") }
-      return [.open(session: number)]
-    case "policy":
-      return argument.isEmpty
-        ? try needs("a name", name, "policy fcfs")
-        : give(.setPolicy(argument), "policy \(argument)", undo: .setPolicy(shown.policy))
-    case "drain", "undrain":
-      let cores = try CoreSet(parsing: argument)
-      guard !cores.isEmpty else { return try needs("cores", name, "\(name) 0-1") }
-      return drain(cores, name == "drain")
-    default: return try runOnNotebook(name, argument)
-    }
-  }
+  /// How long an order can be taken back.
+  static let span = Span(seconds: 10)
+  /// How long what was taken back can be done again.
+  static let redoSpan = Span(seconds: 30)
 
-  /// Drains or undrains; taking it back touches only the cores that the order changes.
-  private mutating func drain(_ cores: CoreSet, _ drains: Bool) -> [Intent] {
-    let node = shown.nodes.first?.node.id ?? NodeID(0)
-    let drained = shown.nodes.first?.drainedCores ?? CoreSet()
-    let changed = drains ? cores.subtracting(drained) : cores.intersection(drained)
-    guard !changed.isEmpty else {
-      if mayOrder() { say(.warning, "cores \(cores): \(drains ? "drained already" : "not drained")") }
-      return []
-    }
-    return drains
-      ? give(.drain(node, cores, GPUSet()), "cores \(cores) drained", undo: .undrain(node, changed, GPUSet()))
-      : give(.undrain(node, cores, GPUSet()), "cores \(cores) undrained", undo: .drain(node, changed, GPUSet()))
-  }
-
-  private mutating func runOnNotebook(_ name: String, _ argument: String) throws(ParseError) -> [Intent] {
-    guard Self.paletteCommands.contains(where: { $0.name == name }) else {
-      throw ParseError(
-        reading: "the command", text: name, because: "there is none of that name",
-        mend: Self.paletteCommands.map(\.name).joined(separator: ", "))
-    }
-    guard let facts = target() else { return [] }
-    let id = facts.notebook.id
-    switch name {
-    case "priority":
-      guard let value = Int32(argument) else { return try needs("a number", name, "priority 5") }
-      return setPriority(facts, from: facts.priority, to: value)
-    case "pin":
-      let cores = try CoreSet(parsing: argument)
-      guard !cores.isEmpty else { return try needs("cores", name, "pin 0-1") }
-      let before = facts.pin.map { Verb.pin(id, $0) } ?? .unpin(id)
-      return give(
-        .pin(id, Pin(node: facts.notebook.node, cores: cores)), "\(facts.name) pinned to cores \(cores)", undo: before)
-    case "unpin":
-      guard facts.pin != nil else {
-        say(.warning, "\(facts.name) is not pinned")
-        return []
-      }
-      return order(.pin)
-    case "suspend", "resume":
-      guard (facts.state == .suspended) == (name == "resume") else {
-        say(.warning, "\(facts.name) is \(facts.state.word): nothing to \(name)")
-        return []
-      }
-      return preemptOrResume(facts)
-    case "interrupt": return order(.interrupt)
-    case "hold": return order(.hold)
-    case "release": return order(.release)
-    default: return []
-    }
-  }
-
-  private func needs(_ what: String, _ name: String, _ example: String) throws(ParseError) -> [Intent] {
-    throw ParseError(reading: "the command", text: name, because: "it needs \(what)", mend: example)
-  }
+  var pairs: [Pair]
+  var text: String
+  var until: Instant
 }

@@ -1,6 +1,7 @@
 import Canvas
 import Domain
 import Projections
+import Verbs
 
 /// What the console shows and how: a value. Keys and new boards change it; drawing reads it.
 public struct ConsoleState: Sendable {
@@ -56,8 +57,17 @@ public struct ConsoleState: Sendable {
   var frozen: (board: Board, now: Instant)? { didSet { arrangeRows() } }
   public internal(set) var layer: Layer?
   public internal(set) var flash: Flash?
-  /// Orders that can be taken back, newest last.
+  /// Orders that can be taken back, newest last, and those that were and can be given again.
   var undoable: [Undo] = []
+  var redoable: [Undo] = []
+  /// What the orders that are being asked about are likely to bring.
+  var preview: Preview?
+  /// Where a range of tags begins.
+  var tagAnchor: NotebookID?
+  /// The lines typed at the palette, oldest first.
+  public var paletteHistory: [String] = []
+  /// The policies that can be chosen.
+  public var policies: [String] = []
   /// Orders whose answers have not come.
   var awaited: [Awaited] = []
   var nextCommand: UInt64
@@ -98,10 +108,11 @@ extension ConsoleState {
     guard let index = awaited.firstIndex(where: { $0.id == id }) else { return }
     let order = awaited.remove(at: index)
     if let refusal {
-      undoable.removeAll { $0.id == order.id }
+      for place in undoable.indices { undoable[place].pairs.removeAll { $0.id == order.id } }
+      undoable.removeAll { $0.pairs.isEmpty }
       flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: clock + Flash.span)
     } else {
-      let undo = undoable.contains { $0.id == order.id } ? "  (z undoes)" : ""
+      let undo = undoable.contains { $0.pairs.contains { $0.id == order.id } } ? "  (z undoes)" : ""
       flash = Flash(.good, order.text + undo, until: clock + Flash.span)
     }
   }
@@ -123,6 +134,8 @@ public struct SessionFacts: Sendable, Hashable {
   public var utcOffsetSeconds: Int
   /// Whether orders may be given.
   public var isReadOnly: Bool
+  /// Whether no orders may be given however it is asked for.
+  public var isReadOnlyForGood: Bool
   /// Whether leaving ends what others use, so that it is asked first.
   public var confirmsQuit: Bool
   /// Whether a live session waits behind this replay.
@@ -140,6 +153,7 @@ public struct SessionFacts: Sendable, Hashable {
     self.beganWallMicroseconds = beganWallMicroseconds
     self.utcOffsetSeconds = utcOffsetSeconds
     self.isReadOnly = isReadOnly
+    isReadOnlyForGood = isReadOnly
     self.confirmsQuit = confirmsQuit
   }
 }
@@ -175,6 +189,13 @@ public enum Layer: Sendable, Hashable {
   /// What changed between the marked moment and the one that is shown.
   case changes
   case sessions(SessionList)
+  /// How a running cell is to give way.
+  case menu(PreemptMenu)
+  /// Whether an order is really meant.
+  case confirm(Confirmation)
+  /// Cores and GPUs to choose.
+  case editor(PlaceEditor)
+  case themes(ThemePicker)
   /// The columns of the table, to show, hide and sort by.
   case columns(TableColumn)
 }
@@ -237,6 +258,8 @@ public struct Prompt: Sendable, Hashable {
 
   public var purpose: Purpose
   public var text = ""
+  /// Which line of the history it shows; nil for none.
+  var recalled: Int?
 }
 
 /// A message that stands for a few seconds.
@@ -256,16 +279,6 @@ public struct Flash: Sendable, Hashable {
     self.text = text
     self.until = until
   }
-}
-
-struct Undo: Sendable, Hashable {
-  /// How long an order can be taken back.
-  static let span = Span(seconds: 10)
-
-  var id: CommandID
-  var verb: Verb
-  var text: String
-  var until: Instant
 }
 
 struct Awaited: Sendable, Hashable {
@@ -293,6 +306,19 @@ public enum Intent: Sendable, Hashable {
   case whatIf(String, from: Instant)
   /// Write the screen as text into a file.
   case dump(String)
+  /// Find out what orders are likely to bring (`show(_:)` with the answer).
+  case preview([Verb])
+  /// Put a text where the terminal pastes from.
+  case copy(String)
+  /// Show the themes to choose from (`show(themes:current:)`).
+  case listThemes
+  /// Draw with a theme for the time being, or from now on and with the next console.
+  case showTheme(String)
+  case keepTheme(String)
+  /// Read the theme and the keys again.
+  case reload
+  /// Keep a line of the palette for later consoles.
+  case remember(String)
 }
 
 /// What a replay shall do.

@@ -9,6 +9,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
   case raise, lower, preempt, pin, hold, release, interrupt, explain, undo
   case narrower, wider, freeze, toggleMouse, redraw
   case play, stepBack, stepForward, slower, faster, back5, forward5, backTenth, forwardTenth, go
+  case redo, callOff, editor, tag, tagRange, untag, copy, themes, reload
   case searchNext, searchPrevious, mark, changes, whatIf, sessions, intoHistory, backToLive
 
   /// A few words for the help and the key bar.
@@ -44,7 +45,16 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .follow: "follow: to the newest, to now"
     case .raise: "raise the priority (replay: next marker)"
     case .lower: "lower the priority (replay: previous marker)"
-    case .preempt: "suspend the running cell, or resume it"
+    case .preempt: "suspend the running cell (menu), or resume it"
+    case .redo: "do again what was undone"
+    case .callOff: "call off a planned suspension"
+    case .editor: "cores and GPUs on a grid"
+    case .tag: "tag the row"
+    case .tagRange: "tag from the last tag to here"
+    case .untag: "untag all"
+    case .copy: "copy what is known of the row"
+    case .themes: "themes"
+    case .reload: "read theme and keys again"
     case .pin: "pin to the cores it is on, or unpin"
     case .hold: "hold: start no more of its cells"
     case .release: "release what is held"
@@ -56,7 +66,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .freeze: "freeze the screen"
     case .toggleMouse: "mouse on or off"
     case .redraw: "redraw"
-    case .play: "play or pause"
+    case .play: "play or pause (live: tag)"
     case .stepBack: "one entry back"
     case .stepForward: "one entry on"
     case .slower: "slower"
@@ -83,11 +93,12 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .play, .stepBack, .stepForward, .slower, .faster, .go,
       .searchNext, .searchPrevious, .mark, .changes, .whatIf, .backToLive:
       true
-    case .preempt, .pin, .hold, .release, .interrupt, .undo, .intoHistory: false
+    case .preempt, .pin, .hold, .release, .interrupt, .undo, .redo, .callOff, .intoHistory: false
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
-      .redraw, .sessions, .back5, .forward5, .backTenth, .forwardTenth:
+      .redraw, .sessions, .back5, .forward5, .backTenth, .forwardTenth, .editor, .tag, .tagRange, .untag, .copy,
+      .themes, .reload:
       nil
     }
   }
@@ -108,12 +119,22 @@ public struct KeyMap: Sendable {
     ("s", .columns), ("F", .follow),
     ("]", .raise), ("F7", .raise), ("[", .lower), ("F8", .lower), ("x", .preempt), ("F9", .preempt), ("P", .pin),
     ("h", .hold), ("r", .release), ("i", .interrupt), ("w", .explain), ("z", .undo),
+    ("Z", .redo), ("X", .callOff), ("a", .editor), ("insert", .tag), ("v", .tagRange), ("U", .untag), ("y", .copy),
+    ("T", .themes), ("ctrl-r", .reload),
     ("=", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
     ("space", .play), (",", .stepBack), (".", .stepForward), ("{", .slower), ("}", .faster), ("left", .back5),
     ("right", .forward5), ("shift-left", .backTenth), ("shift-right", .forwardTenth), ("g", .go),
     ("n", .searchNext), ("N", .searchPrevious), ("M", .mark), ("c", .changes), ("W", .whatIf), ("S", .sessions),
     ("H", .intoHistory), ("L", .backToLive),
   ])
+
+  /// The same map with other keys for some actions; those that a key loses by it keep their others.
+  init(_ map: KeyMap, with keys: [(action: KeyAction, keys: [KeyPress])]) {
+    bindings = map.bindings.filter { binding in
+      !keys.contains { $0.action == binding.action || $0.keys.contains(binding.key) }
+    }
+    for change in keys { bindings += change.keys.map { ($0, change.action) } }
+  }
 
   private init(_ names: [(String, KeyAction)]) {
     bindings = names.compactMap { name, action in KeyPress(named: name).map { ($0, action) } }

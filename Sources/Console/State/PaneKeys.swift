@@ -39,7 +39,7 @@ extension ConsoleState {
       .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain, .undo,
       .narrower, .wider, .freeze, .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5,
       .forward5, .backTenth, .forwardTenth, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions,
-      .intoHistory, .backToLive:
+      .intoHistory, .backToLive, .redo, .callOff, .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []
@@ -179,7 +179,8 @@ extension ConsoleState {
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
       .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .go,
-      .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive:
+      .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive, .redo, .callOff,
+      .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []

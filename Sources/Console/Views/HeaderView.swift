@@ -154,9 +154,9 @@ extension ConsoleState {
     case .seek: return "13:41:07, 2:30, 45%, action, preempt, wait, error, /name, user:ana, wait>60"
     case .whatIf: return "policy=dynamic, cores=8, gpus=4, without=action:3, with=hold:name, same"
     case .command:
-      let typed = prompt.text.split(separator: " ").first.map(String.init) ?? ""
-      let fitting = Self.paletteCommands.filter { typed.isEmpty || $0.name.hasPrefix(typed) }
-      return fitting.map { $0.takes.isEmpty ? $0.name : "\($0.name) \($0.takes)" }.joined(separator: " · ")
+      let offered = completion(of: prompt.text)
+      guard offered.before.allSatisfy({ $0 == " " }) else { return offered.candidates.joined(separator: " · ") }
+      return Self.paletteWords.filter { offered.candidates.contains($0.name) }.map(\.usage).joined(separator: " · ")
     }
   }
 

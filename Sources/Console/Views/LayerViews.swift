@@ -1,6 +1,7 @@
 import Canvas
 import Domain
 import Projections
+import Verbs
 
 extension ConsoleState {
   /// What lies over the panes: help, or an explanation.
@@ -10,6 +11,10 @@ extension ConsoleState {
     case .explain(let id): drawExplanation(&grid, screen, id)
     case .changes: drawChanges(&grid, screen)
     case .sessions(let list): drawSessions(&grid, screen, list)
+    case .menu(let menu): drawMenu(&grid, screen, menu)
+    case .confirm(let asked): drawConfirmation(&grid, screen, asked)
+    case .editor(let editor): drawEditor(&grid, screen, editor)
+    case .themes(let picker): drawThemes(&grid, screen, picker)
     case .columns(let column): drawColumnList(&grid, screen, column)
     case .prompt, .confirmQuit, nil: break
     }
@@ -67,7 +72,7 @@ extension ConsoleState {
       } else if wait.cause != .held, wait.cause != .operatorSuspended {
         lines.append("When it will start cannot be said: too little is known of the cells before it.")
       }
-      if session.mode != .replay, !session.isReadOnly { lines += remedies(wait) }
+      if session.mode != .replay, !session.isReadOnly { lines += remedies(wait, of: id) }
     } else if cell.allotment == nil {
       lines.append("Why it waits is being looked at.")
     }
@@ -85,6 +90,29 @@ extension ConsoleState {
     case .gone: "Its kernel has ended."
     case .thinking, .queued, .running, .suspended: "Its author thinks; no cell is submitted, and it holds no core."
     }
+  }
+
+  /// The rule by which the line is ordered, by the policy's name.
+  private var ruleText: String? {
+    let rules = [
+      "fcfs": "first come, first served", "sjf": "the shortest first",
+      "backfill": "first come, and others fill the gaps",
+      "dynamic": "the least work left for its size first, by priority, and nobody for ever",
+      "fairshare": "whose user has had the least first", "partition": "each notebook within its own part",
+      "reservation": "a notebook holds what it will ever need", "os": "everyone at once",
+    ]
+    return rules[String(shown.policy.prefix { $0 != ":" })]
+  }
+
+  /// What an operator could do about a wait: the smallest order, and what it would bring.
+  private func remedies(_ wait: Wait, of id: NotebookID) -> [String] {
+    var lines = ruleText.map { ["The rule (\(shown.policy)): \($0)."] } ?? []
+    guard let verb = remedy(for: id) else { return lines + remedies(wait) }
+    lines.append("The smallest order that helps: \(verb.line(on: shown).text)")
+    if let preview = previewAsked {
+      lines += preview.sentences(naming: shown.name)
+    }
+    return lines
   }
 
   /// What an operator could do about a wait.

@@ -44,7 +44,7 @@ extension ConsoleState {
   private var asksForKeys: Bool {
     switch layer {
     case .prompt, .confirmQuit: true
-    case .help, .explain, .changes, .sessions, .columns, nil: false
+    case .help, .explain, .changes, .sessions, .columns, .menu, .confirm, .editor, .themes, nil: false
     }
   }
 }

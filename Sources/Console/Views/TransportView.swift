@@ -66,15 +66,6 @@ extension ConsoleState {
     return Double(column - start) / Double(width - 1)
   }
 
-  /// A click: on the bar it goes there, and dragging goes on from there.
-  mutating func press(at point: Point) -> [Intent] {
-    guard transport != nil, layer == nil, let rect = layout(size).transport, point.row == rect.row,
-      let (start, width) = track(rect, GlyphSet(.utf8)), (start..<start + width).contains(point.column)
-    else { return [] }
-    isDraggingBar = true
-    return seek(atColumn: point.column)
-  }
-
   /// To where a column of the bar stands for; beyond its ends, to the session's.
   func seek(atColumn column: Int) -> [Intent] {
     guard let rect = layout(size).transport, let (start, width) = track(rect, GlyphSet(.utf8)) else { return [] }

@@ -12,15 +12,14 @@ struct LiveCommand: ParsableCommand {
       """)
 
   @OptionGroup var options: LiveOptions
-
-  @Flag(help: "Look only: give no orders.")
-  var readOnly = false
+  @OptionGroup var printing: OncePrint
 
   func run() throws {
     try Tool.reporting {
+      if printing.isAsked { return try LiveRun.printOnce(options, printing) }
       try Tool.demandTerminal()
       Tool.prepareScreen()
-      try AttachedRun(options, readOnly: readOnly).show()
+      try AttachedRun(options).show()
     }
   }
 }
@@ -29,8 +28,11 @@ struct LiveCommand: ParsableCommand {
 struct LiveOptions: ParsableArguments {
   @OptionGroup var engine: EngineOptions
 
-  @Option(help: "The theme: a name of the folder Themes, or a file.")
+  @Option(help: "The theme; 'celltop themes' lists them.")
   var theme: String?
+
+  @Flag(help: "Only look: this console gives no orders.")
+  var readOnly = false
 }
 
 /// What an engine can be told.
@@ -48,7 +50,6 @@ struct EngineOptions: ParsableArguments {
   var arguments: [String] {
     ["--policy", policy] + (cores.map { ["--cores", $0] } ?? []) + (noHistory ? ["--no-history"] : [])
   }
-
   func validate() throws {
     guard LiveRun.policies.contains(policy) else {
       throw ValidationError(

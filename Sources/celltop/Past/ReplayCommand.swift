@@ -117,9 +117,8 @@ struct ReplayCommand: ParsableCommand {
           BoardReport(
             player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last))
       }
-      let theme = try Tool.theme(theme)
-      if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg) }
-      try ConsoleRunner(source, state: state, theme: theme, log: nil).run()
+      if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: Tool.theme(theme), svg: svg) }
+      try ConsoleRunner(source, state: state, looks: Looks(theme: theme), log: nil).run()
     }
   }
 

@@ -11,7 +11,7 @@ import Session
 /// A console over the session of this node's server, which is started where there is none.
 final class AttachedRun {
   private let session: AttachedSession
-  private let theme: Theme
+  private let looks: Looks
   /// Whether the server was started for this console.
   private let isOwner: Bool
 
@@ -21,12 +21,12 @@ final class AttachedRun {
   /// Attaches, or starts a server and attaches to that.
   ///
   /// - Throws: `AttachError`, or `ToolError` with what the server said where it could not be started.
-  init(_ options: LiveOptions, readOnly: Bool) throws {
-    theme = try Tool.theme(options.theme)
+  init(_ options: LiveOptions) throws {
+    looks = try Looks(theme: options.theme)
     let environment = ProcessInfo.processInfo.environment
     let paths = SocketPath.candidates(environment: environment, uid: getuid())
     let attach = Attach(
-      client: "celltop \(Celltop.version)", stream: .packed, form: Board.wireForm, readOnly: readOnly ? true : nil)
+      client: "celltop \(Celltop.version)", stream: .packed, form: Board.wireForm, readOnly: options.readOnly ? true : nil)
     switch Self.attempt(paths, attach) {
     case .success(let made): (session, isOwner) = (made, false)
     case .failure(.nobody):
@@ -84,8 +84,9 @@ final class AttachedRun {
   /// Shows the console until it is left.
   func show() throws {
     let source = AttachedSource(session)
-    let state = ConsoleState(
+    var state = ConsoleState(
       session: source.facts(isOwner: isOwner), firstCommand: UInt64.random(in: 1...(1 << 40)))
+    state.policies = LiveRun.policies
     var leaving = Leaving.end
     defer {
       // A server that was started for this console ends with it unless it is told to stay; others' stays anyway.
@@ -95,7 +96,7 @@ final class AttachedRun {
       case .lost: session.leave()
       }
     }
-    leaving = try ConsoleRunner(source, state: state, theme: theme, log: Tool.logPath()).run()
+    leaving = try ConsoleRunner(source, state: state, looks: looks, log: Tool.logPath()).run()
   }
 }
 

@@ -6,7 +6,9 @@ import Foundation
 import NodeControl
 import Projections
 import Session
+import Synchronization
 import Terminal
+import Verbs
 
 /// Where a console's boards come from and its orders go.
 protocol ConsoleSource: AnyObject {
@@ -24,6 +26,12 @@ protocol ConsoleSource: AnyObject {
   func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState)
   /// Decides again from a moment on; the answer comes with a later `refresh`.
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState)
+  /// Looks ahead at what orders are likely to bring; the answer comes with a later `refresh`.
+  func preview(_ verbs: [Verb])
+}
+
+extension ConsoleSource {
+  func preview(_ verbs: [Verb]) {}
 }
 
 /// How a console was left.
@@ -39,8 +47,10 @@ enum Leaving {
 /// Runs a console on a terminal until it is left.
 final class ConsoleRunner {
   private let screen: CursesScreen
-  private let theme: ResolvedTheme
-  private let glyphs: GlyphSet
+  private let looks: Looks
+  private var theme: ResolvedTheme
+  private var glyphs: GlyphSet
+  private let files = ChangedFiles()
   private let loop = TerminalLoop()
   private var source: any ConsoleSource
   /// The live session behind a replay that was opened from it.
@@ -49,14 +59,17 @@ final class ConsoleRunner {
   private var hasMouse = true
 
   /// - Throws: `ScreenError` where the terminal cannot show it.
-  init(_ source: any ConsoleSource, state: ConsoleState, theme: Theme, log: String?) throws {
+  init(_ source: any ConsoleSource, state: ConsoleState, looks: Looks, log: String?) throws {
     var options = ScreenOptions.fromEnvironment()
     options.errorLog = log
     screen = try CursesScreen(options)
-    self.theme = theme.resolved(for: screen.depth)
-    glyphs = theme.glyphs(for: screen.repertoire)
+    self.looks = looks
+    theme = looks.theme.resolved(for: screen.depth)
+    glyphs = looks.theme.glyphs(for: screen.repertoire)
     self.source = source
     self.state = state
+    self.state.paletteHistory = Looks.paletteHistory()
+    if let trouble = looks.trouble { self.state.tell(.warning, trouble) }
   }
 
   /// Until the operator leaves, the terminal is gone or the process is told to end; says which.
@@ -64,6 +77,12 @@ final class ConsoleRunner {
     var leaving = Leaving.lost
     let waker = loop.waker
     source.callOnChange { waker.wake() }
+    let folders = Tool.themeFolders() + [String(Looks.keysPath.dropLast("/keys.toml".count))]
+    let watch = FolderWatch(folders) { [files] in
+      files.tell()
+      waker.wake()
+    }
+    defer { withExtendedLifetime(watch) {} }
     draw()
     loop.run(on: screen) { [self] events in
       for event in events {
@@ -90,13 +109,16 @@ final class ConsoleRunner {
     case .input(let key):
       source.refresh(&state)
       state.size = screen.size
-      for intent in state.handle(key) {
+      for intent in state.handle(key, keys: looks.keys) {
         if case .leave(let how) = perform(intent) { return .leave(how) }
       }
       return .stay
     case .interrupted:
       return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave(.end) : .stay
-    case .modelChanged, .deadline, .resized, .suspendRequested: return .stay
+    case .modelChanged:
+      if files.takeNews() { reload(isAsked: false) }
+      return .stay
+    case .deadline, .resized, .suspendRequested: return .stay
     case .resumed:
       screen.redraw()
       return .stay
@@ -119,6 +141,13 @@ final class ConsoleRunner {
     case .toggleMouse:
       hasMouse.toggle()
       screen.setMouse(hasMouse)
+    case .preview(let verbs): source.preview(verbs)
+    case .copy(let text): screen.copy(text, throughTmux: getenv("TMUX") != nil)
+    case .listThemes: state.show(themes: looks.names, current: looks.name)
+    case .showTheme(let name): choose(name, keeps: false)
+    case .keepTheme(let name): choose(name, keeps: true)
+    case .reload: reload(isAsked: true)
+    case .remember(let line): Looks.remember(line)
     case .dump(let path):
       let text = state.screen(size: screen.size, glyphs: glyphs).text
       do {
@@ -129,6 +158,27 @@ final class ConsoleRunner {
       }
     }
     return .stay
+  }
+
+  private func choose(_ name: String, keeps: Bool) {
+    let problem = looks.choose(name, keeps: keeps)
+    adoptLooks()
+    if let problem { state.tell(.warning, problem) } else if keeps { state.tell(.good, "the theme is \(name)") }
+  }
+
+  /// Reads theme and keys again; what cannot be used leaves what is there.
+  private func reload(isAsked: Bool) {
+    if let problem = looks.reload() {
+      state.tell(.warning, problem)
+    } else if isAsked {
+      state.tell(.good, "theme \(looks.name) and keys read again")
+    }
+    adoptLooks()
+  }
+
+  private func adoptLooks() {
+    theme = looks.theme.resolved(for: screen.depth)
+    glyphs = looks.theme.glyphs(for: screen.repertoire)
   }
 
   private var isLive: Bool { state.session.mode != .replay }
@@ -157,7 +207,7 @@ final class ConsoleRunner {
 
   private func draw() {
     source.refresh(&state)
-    screen.present(state.screen(size: screen.size, glyphs: glyphs), theme: theme)
+    screen.present(state.screen(size: screen.size, glyphs: glyphs, keys: looks.keys), theme: theme)
   }
 }
 
@@ -167,16 +217,23 @@ final class LiveSource: ConsoleSource {
   private static let readingPeriod = Span(seconds: 1)
 
   private let session: LiveSession
+  private let looks = LookAheadBox()
   private var readAt: (notebook: NotebookID, at: Instant)?
 
   init(_ session: LiveSession) { self.session = session }
 
-  func callOnChange(_ body: (@Sendable () -> Void)?) { session.board.callOnChange(body) }
+  func callOnChange(_ body: (@Sendable () -> Void)?) {
+    looks.callOnChange(body)
+    session.board.callOnChange(body)
+  }
+
+  func preview(_ verbs: [Verb]) { session.preview(verbs) { [looks] in looks.take($0) } }
 
   func refresh(_ state: inout ConsoleState) {
     state.trouble = session.trouble
     state.clock = session.clock.now
     state.show(session.board.take(), at: session.clock.now)
+    if let preview = looks.preview { state.show(preview) }
     readProcesses(&state)
   }
 
@@ -214,5 +271,34 @@ final class LiveSource: ConsoleSource {
   /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
     1 - Double(session.clock.now.microseconds % 1_000_000) / 1e6 + 0.001
+  }
+}
+
+/// Where a look ahead is left for the console by the thread that made it.
+private final class LookAheadBox: Sendable {
+  private let found = Mutex<Preview?>(nil)
+  private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
+
+  var preview: Preview? { found.withLock { $0 } }
+
+  func callOnChange(_ body: (@Sendable () -> Void)?) { onChange.withLock { $0 = body } }
+
+  func take(_ preview: Preview) {
+    found.withLock { $0 = preview }
+    onChange.withLock { $0 }?()
+  }
+}
+
+/// Whether files of themes or keys have changed since it was last asked; told by the thread that watches them.
+private final class ChangedFiles: Sendable {
+  private let isNews = Mutex(false)
+
+  func tell() { isNews.withLock { $0 = true } }
+
+  func takeNews() -> Bool {
+    isNews.withLock { news in
+      defer { news = false }
+      return news
+    }
   }
 }

@@ -18,7 +18,8 @@ final class LiveRun {
   static let defaultPolicy = "fcfs"
 
   private let session: LiveSession
-  private let theme: Theme
+  private let looks: Looks
+  private let isReadOnly: Bool
 
   /// The session's number in the history; 0 where none is kept.
   var number: Int64 { session.number }
@@ -30,7 +31,8 @@ final class LiveRun {
   ///   - socket: where to listen.
   ///   - note: what the history says of the session.
   init(_ options: LiveOptions, socket: String, note: String) throws {
-    theme = try Tool.theme(options.theme)
+    looks = try Looks(theme: options.theme)
+    isReadOnly = options.readOnly
     session = try Self.session(options.engine, socket: socket, note: note)
     session.start()
   }
@@ -71,6 +73,21 @@ final class LiveRun {
     return try LiveSession(configuration, on: driver, history: history)
   }
 
+  /// Prints the node, or what is known of it, and starts nothing.
+  static func printOnce(_ options: LiveOptions, _ printing: OncePrint) throws {
+    let environment = ProcessInfo.processInfo.environment
+    let capacity = LinuxNode().capacity()
+    let inventory = Inventory.here(
+      capacity: capacity, settings: try Tool.settings(environment: environment), environment: environment)
+    let clock = SessionClock()
+    let facts = SessionFacts(
+      mode: .live, number: 0, user: NSUserName(), beganWallMicroseconds: clock.beganWallMicroseconds,
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(), isReadOnly: true)
+    try printing.print(
+      OncePrint.nodeAlone(inventory.node, policy: options.engine.policy), at: clock.now, facts: facts,
+      theme: Looks(theme: options.theme).theme)
+  }
+
   /// Closes the session; the gates go on without an engine.
   func end() { session.stop() }
 
@@ -79,8 +96,9 @@ final class LiveRun {
     let facts = SessionFacts(
       mode: .live, number: session.number, user: NSUserName(),
       beganWallMicroseconds: session.clock.beganWallMicroseconds,
-      utcOffsetSeconds: TimeZone.current.secondsFromGMT())
-    let state = ConsoleState(session: facts, firstCommand: UInt64.random(in: 1...(1 << 40)))
-    _ = try ConsoleRunner(LiveSource(session), state: state, theme: theme, log: Tool.logPath()).run()
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(), isReadOnly: isReadOnly)
+    var state = ConsoleState(session: facts, firstCommand: UInt64.random(in: 1...(1 << 40)))
+    state.policies = Self.policies
+    _ = try ConsoleRunner(LiveSource(session), state: state, looks: looks, log: Tool.logPath()).run()
   }
 }

@@ -1,0 +1,234 @@
+import Canvas
+import Domain
+import Projections
+import Verbs
+
+/// What an operator chooses from when a running cell is to give way.
+public struct PreemptMenu: Sendable, Hashable {
+  /// The graces that can be chosen.
+  static let graces: [Span] = [5, 10, 20, 30, 60, 120, 300, 600].map { Span(seconds: Double($0)) }
+
+  /// Whom it is about, by identity.
+  var targets: [NotebookID]
+  /// The board's notebooks as they were when it was opened: an order names the cells that the operator saw.
+  var facts: [NotebookFacts]
+  var cursor = 0
+  var grace = 2
+
+  /// What can be chosen: a letter, the act, and words.
+  var choices: [(key: Character, act: Act, words: String)] {
+    let grace = Self.graces[grace]
+    let seconds = Int(grace.seconds)
+    var choices: [(Character, Act, String)] = [
+      ("s", .suspend, "suspend now"),
+      ("g", .suspendAfter(grace), "suspend after \(seconds) s  (- and + change it)"),
+      ("e", .suspendAtEnd, "let the cell end, then hold the notebook"),
+    ]
+    if facts.contains(where: { $0.planned != nil }) { choices.append(("c", .callOff, "call off what is planned")) }
+    choices.append(("i", .interrupt, "interrupt: the cell's work is lost"))
+    return choices
+  }
+}
+
+/// A question before an order is given; the default is not to.
+public struct Confirmation: Sendable, Hashable {
+  var line: Line
+  var verbs: [Verb]
+  var refused: [Orders.Refused]
+  /// What has to be typed where there are more victims than a key may answer for.
+  var word: String?
+  var typed = ""
+
+  /// From more victims than this on the word has to be typed.
+  static let victimsMost = 3
+}
+
+extension ConsoleState {
+  /// What would be lost or held up: how long each of the cells has run.
+  func stake(_ verbs: [Verb]) -> [String] {
+    verbs.compactMap { verb in
+      guard let id = verb.notebook, let facts = shown[id] else { return nil }
+      guard let cell = facts.cell, cell.started != nil else {
+        return "\(facts.name) of \(facts.notebook.user), \(facts.state.word)"
+      }
+      return
+        "\(facts.name)[\(cell.cell.id.number)] of \(facts.notebook.user), \(facts.state.word), ran \(cell.ran(at: shownNow).clock)"
+    }
+  }
+
+  /// The selected notebooks, for acts that name nobody.
+  var selection: Selection {
+    Selection(cursor: selected, tagged: rowsTagged, filtered: rowOrder)
+  }
+
+  /// The tagged notebooks in the order of the rows.
+  var rowsTagged: [NotebookID] {
+    guard !tagged.isEmpty else { return [] }
+    return shown.notebooks.filter { $0.state != .gone && tagged.contains($0.notebook.id) }.map(\.notebook.id)
+  }
+
+  /// Gives the orders of a line, or asks first where they are destructive or many.
+  mutating func give(_ line: Line) -> [Intent] {
+    guard mayOrder() else { return [] }
+    let orders: Orders
+    do throws(ParseError) { orders = try line.orders(on: shown, selection) } catch {
+      say(.warning, error.description)
+      return []
+    }
+    guard !orders.verbs.isEmpty else {
+      say(.warning, orders.refused.first?.refusal.text ?? "nobody is meant")
+      return []
+    }
+    let isManyfold = orders.verbs.count > 1
+    guard line.act.isDestructive || isManyfold || line.act.word == "policy" else {
+      return give(orders.verbs, why: line.why)
+    }
+    layer = .confirm(
+      Confirmation(
+        line: line, verbs: orders.verbs, refused: orders.refused,
+        word: orders.verbs.count > Confirmation.victimsMost ? line.act.word : nil))
+    return [.preview(orders.verbs)]
+  }
+
+  /// Opens the menu for cells that are to give way; a suspended one goes on at once.
+  mutating func openPreemptMenu() -> [Intent] {
+    guard mayOrder() else { return [] }
+    let targets = tagged.isEmpty ? selected.map { [$0] } ?? [] : rowsTagged
+    let facts = targets.compactMap { shown[$0] }
+    guard let first = facts.first else {
+      say(.warning, "no notebook is selected")
+      return []
+    }
+    if facts.count == 1, first.state == .suspended { return give(Line(.resume)) }
+    guard facts.contains(where: { $0.state == .running || $0.planned != nil }) else {
+      say(
+        .warning,
+        first.state == .queued
+          ? "\(first.name) waits already; h holds it there"
+          : "\(first.name) is \(first.state.word); there is no cell to suspend")
+      return []
+    }
+    let menu = PreemptMenu(targets: targets, facts: facts)
+    layer = .menu(menu)
+    return ask(menu)
+  }
+
+  /// Asks what the highlighted choice would bring.
+  private func ask(_ menu: PreemptMenu) -> [Intent] {
+    let verbs = verbs(of: menu)
+    return verbs.isEmpty ? [] : [.preview(verbs)]
+  }
+
+  func verbs(of menu: PreemptMenu) -> [Verb] {
+    let act = menu.choices[menu.cursor].act
+    return menu.facts.compactMap { facts in try? act.verb(for: facts) }
+  }
+
+  mutating func handle(_ press: KeyPress, in menu: PreemptMenu, _ action: KeyAction?) -> [Intent] {
+    var menu = menu
+    let choices = menu.choices
+    if case .character(let character) = press.key, press.modifiers.isEmpty {
+      if let place = choices.firstIndex(where: { $0.key == character }) {
+        menu.cursor = place
+        return choose(menu)
+      }
+      if character == "+" || character == "-" || character == "=" {
+        menu.grace = min(max(menu.grace + (character == "-" ? -1 : 1), 0), PreemptMenu.graces.count - 1)
+        menu.cursor = 1
+        layer = .menu(menu)
+        return ask(menu)
+      }
+    }
+    if press.key == .enter { return choose(menu) }
+    guard let step = [KeyAction.down: 1, .up: -1][action ?? .quit] else {
+      layer = nil
+      return []
+    }
+    menu.cursor = min(max(menu.cursor + step, 0), choices.count - 1)
+    layer = .menu(menu)
+    return ask(menu)
+  }
+
+  private mutating func choose(_ menu: PreemptMenu) -> [Intent] {
+    let act = menu.choices[menu.cursor].act
+    let verbs = verbs(of: menu)
+    layer = nil
+    guard !verbs.isEmpty else {
+      do throws(Refusal) {
+        for facts in menu.facts { _ = try act.verb(for: facts) }
+      } catch { say(.warning, error.text) }
+      return []
+    }
+    guard act.isDestructive || verbs.count > 1 else { return give(verbs, why: "") }
+    layer = .confirm(
+      Confirmation(
+        line: Line(act), verbs: verbs, refused: [], word: verbs.count > Confirmation.victimsMost ? act.word : nil))
+    return [.preview(verbs)]
+  }
+
+  mutating func handle(_ press: KeyPress, in asked: Confirmation) -> [Intent] {
+    var asked = asked
+    func isYes(_ key: Key) -> Bool { key == .character("y") || key == .character("Y") }
+    guard let word = asked.word else {
+      layer = nil
+      guard isYes(press.key), press.modifiers.isEmpty else {
+        say(.warning, "nothing was done")
+        return []
+      }
+      return give(asked.verbs, why: asked.line.why)
+    }
+    switch press.key {
+    case .character(let character) where press.modifiers.isEmpty: asked.typed.append(character)
+    case .backspace: if !asked.typed.isEmpty { asked.typed.removeLast() }
+    case .enter where asked.typed == word:
+      layer = nil
+      return give(asked.verbs, why: asked.line.why)
+    case .character, .enter, .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete,
+      .tab, .escape:
+      layer = nil
+      say(.warning, "nothing was done")
+      return []
+    }
+    asked.typed = String(asked.typed.prefix(40))
+    layer = .confirm(asked)
+    return []
+  }
+
+  /// Takes in what orders are likely to bring; one that nobody asks about any more is forgotten.
+  public mutating func show(_ preview: Preview) { self.preview = preview }
+
+  /// What was found out about the orders that are being asked about; nil while it is looked into.
+  var previewAsked: Preview? {
+    let asked: [Verb]
+    switch layer {
+    case .menu(let menu): asked = verbs(of: menu)
+    case .confirm(let confirmation): asked = confirmation.verbs
+    case .explain(let id): asked = remedy(for: id).map { [$0] } ?? []
+    case .help, .prompt, .confirmQuit, .changes, .sessions, .columns, .editor, .themes, nil: asked = []
+    }
+    return preview?.verbs == asked ? preview : nil
+  }
+
+  /// The smallest order that would let a waiting cell start now, or sooner; nil where none is known.
+  func remedy(for id: NotebookID) -> Verb? {
+    guard let facts = shown[id], let wait = facts.cell?.wait, session.mode != .replay, !session.isReadOnly else {
+      return nil
+    }
+    switch wait.cause {
+    case .held: return .release(id)
+    case .operatorSuspended: return facts.cell.map { .resume(id, cell: $0.cell.id) }
+    case .cores, .gpus, .memory, .gpuMemory, .pin:
+      // Of those in the way, the one that has run least: least is at stake.
+      let running = wait.holders.compactMap { shown[$0] }.filter { $0.state == .running }
+      guard
+        let least = running.min(by: { ($0.cell?.ran(at: shownNow) ?? .zero) < ($1.cell?.ran(at: shownNow) ?? .zero) }),
+        let cell = least.cell?.cell.id
+      else { return facts.pin == nil ? nil : .unpin(id) }
+      return .suspend(least.notebook.id, cell: cell)
+    case .turn, .anticipation: return facts.priority < 100 ? .setPriority(id, min(facts.priority + 10, 100)) : nil
+    case .drain:
+      guard let node = shown.nodes.first(where: { $0.node.id == facts.notebook.node }) else { return nil }
+      return .undrain(node.node.id, node.drainedCores, node.drainedGPUs)
+    }
+  }
+}

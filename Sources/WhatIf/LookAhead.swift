@@ -1,0 +1,253 @@
+import Domain
+import Engine
+import Simulation
+import Verbs
+
+/// What orders are likely to bring: the engine is copied twice as it stands, one copy is given the orders, and both are run
+/// ahead over the cells that are in the books.
+///
+/// A cell takes what its forecast's median says is left of it after what it has run, at the speed that its cores allow
+/// (Amdahl) and that sharing leaves it (`Contention`). Nobody submits anything new, and nobody's think time is played: the
+/// two worlds differ by the orders alone. The state and the policy are values, so a copy costs what it changes.
+public struct LookAhead: Sendable {
+  /// How far is looked, where nothing ends before.
+  public static let horizon = Span(seconds: 4 * 3600)
+  /// The most inputs that one world is given; a policy that asks to be woken again and again ends there.
+  static let inputsMost = 20_000
+
+  private let engine: Scheduler
+  private let now: Instant
+
+  /// - Parameter now: the present instant, from which the copies go on.
+  public init(_ engine: Scheduler, at now: Instant) {
+    self.engine = engine
+    self.now = max(now, engine.state.now)
+  }
+
+  /// Runs both worlds.
+  ///
+  /// - Parameter isOutOfTime: asked between inputs; once it says true, what has been seen by then is given, marked as cut short.
+  public func preview(
+    of verbs: [Verb], horizon: Span = LookAhead.horizon, isOutOfTime: () -> Bool = { false }
+  ) -> Preview {
+    let end = now + horizon
+    var without = World(engine, at: now)
+    var with = World(engine, at: now)
+    let refusals = verbs.compactMap { with.order($0) }
+    without.run(until: end, isOutOfTime)
+    with.run(until: end, isOutOfTime)
+    let ids = without.watched
+    return Preview(
+      verbs: verbs, before: without.outcome(of: ids, until: end), after: with.outcome(of: ids, until: end),
+      changes: refusals.isEmpty ? changes(ids, without, with) : [], refusals: refusals, horizon: horizon,
+      unknown: without.unknown, isCutShort: without.isCutShort || with.isCutShort)
+  }
+
+  /// Who starts or ends at a time that is at least a second and a twentieth other.
+  private func changes(_ ids: [NotebookID], _ without: World, _ with: World) -> [Preview.Change] {
+    func span(_ instant: Instant?) -> Span? { instant.map { max($0 - now, .zero) } }
+    func differs(_ a: Span?, _ b: Span?) -> Bool {
+      guard let a, let b else { return (a == nil) != (b == nil) }
+      return abs(a.seconds - b.seconds) >= max(1, 0.05 * max(a.seconds, b.seconds))
+    }
+    func weight(_ change: Preview.Change) -> Double {
+      func shift(_ a: Span?, _ b: Span?) -> Double {
+        guard let a, let b else { return (a == nil) != (b == nil) ? 1e6 : 0 }
+        return abs(a.seconds - b.seconds)
+      }
+      return max(shift(change.waitBefore, change.waitAfter), shift(change.endBefore, change.endAfter))
+    }
+    let all = ids.compactMap { id -> Preview.Change? in
+      let starts = (span(without.starts[id]), span(with.starts[id]))
+      let ends = (span(without.ends[id]), span(with.ends[id]))
+      guard differs(starts.0, starts.1) || differs(ends.0, ends.1) else { return nil }
+      return Preview.Change(id, wait: starts, end: ends)
+    }
+    return all.map { (weight($0), $0) }.sorted { $0.0 != $1.0 ? $0.0 > $1.0 : $0.1.notebook < $1.1.notebook }.map(\.1)
+  }
+}
+
+/// One copy of the engine on its way ahead.
+private struct World {
+  private struct Work {
+    var cell: CellID
+    /// Left at full speed, in microseconds.
+    var left: Double
+    var rate = 0.0
+    var worksFrom: Instant
+  }
+
+  private var engine: Scheduler
+  private var clock: Instant
+  private let begin: Instant
+  private var work: [NotebookID: Work] = [:]
+  /// The notebooks with a cell in the books at the beginning, in order of number.
+  let watched: [NotebookID]
+  private(set) var starts: [NotebookID: Instant] = [:]
+  private(set) var ends: [NotebookID: Instant] = [:]
+  private var submitted: [NotebookID: Instant] = [:]
+  /// Their cells' whole runs alone, in seconds.
+  private var wholes: [NotebookID: Double] = [:]
+  private(set) var unknown = 0
+  private(set) var isCutShort = false
+  private var commands: UInt64 = 1 << 62
+
+  init(_ engine: Scheduler, at now: Instant) {
+    self.engine = engine
+    self.engine.explainsNothing()
+    clock = now
+    begin = now
+    let state = engine.state
+    watched = (state.waiting + state.running).sorted()
+    for id in watched {
+      let slot = state[id]
+      submitted[id] = slot.cell.submitted
+      if let started = slot.started { starts[id] = min(started, now) }
+      let ran = slot.ran(at: now)
+      var left = max(ran, Span(seconds: 60))
+      if let forecast = slot.cell.forecast {
+        left = max(forecast.run.left(after: ran, at: 0.5), Span(microseconds: 1))
+      } else {
+        unknown += 1
+      }
+      wholes[id] = (ran + left).seconds
+      work[id] = Work(cell: slot.cell.id, left: Double(left.microseconds), worksFrom: now)
+    }
+    retime()
+  }
+
+  /// Gives an order; why it is refused, where it is.
+  mutating func order(_ verb: Verb) -> Refusal? {
+    commands += 1
+    let command = Command(id: CommandID(commands), author: "", verb: verb)
+    engine.handle(.command(command), at: clock)
+    var refusal: Refusal?
+    var interrupted: NotebookID?
+    for entry in engine.entries {
+      if case .commandRefused(_, let why) = entry.event { refusal = why }
+      if case .interruptRequested(_, let id) = entry.event { interrupted = id }
+    }
+    note()
+    if let interrupted, engine.state.hasCell(interrupted) { finish(interrupted, .interrupted) }
+    return refusal
+  }
+
+  mutating func run(until end: Instant, _ isOutOfTime: () -> Bool) {
+    for input in 0..<LookAhead.inputsMost {
+      if input % 16 == 0, isOutOfTime() {
+        isCutShort = true
+        return
+      }
+      guard let next = nextEnd() else {
+        guard engine.wakeAt <= end, !engine.state.waiting.isEmpty || engine.state.runningCount > 0 else { return }
+        wake()
+        continue
+      }
+      if engine.wakeAt < next.at, engine.wakeAt <= end {
+        wake()
+      } else if next.at <= end {
+        advance(to: next.at)
+        finish(next.id, .ok)
+      } else {
+        return
+      }
+    }
+    isCutShort = true
+  }
+
+  private mutating func wake() {
+    // A wish for the present instant is granted a moment later, so that time goes on.
+    advance(to: max(engine.wakeAt, clock + Span(microseconds: 1)))
+    engine.handle(.timer, at: clock)
+    note()
+  }
+
+  private mutating func finish(_ id: NotebookID, _ outcome: CellOutcome) {
+    guard let cell = work[id]?.cell else { return }
+    ends[id] = clock
+    work[id] = nil
+    engine.handleEnd(of: id, cell, outcome, at: clock)
+    note()
+  }
+
+  /// Takes in what the last input brought.
+  private mutating func note() {
+    var isChanged = false
+    for entry in engine.entries {
+      switch entry.event {
+      case .cellStarted(_, let id, _, _), .cellResumed(_, let id, _, _):
+        if starts[id] == nil { starts[id] = entry.at }
+        work[id]?.worksFrom = entry.at + engine.state.memoryDelay(of: id)
+        isChanged = true
+      case .cellResized, .cellSuspended, .cellEnded: isChanged = true
+      case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+        .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
+        .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
+        .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
+        .suspensionCalledOff:
+        break
+      }
+    }
+    if isChanged { retime() }
+  }
+
+  /// Sets how fast everyone works.
+  private mutating func retime() {
+    let state = engine.state
+    var loads: [SharedLoad]?
+    for id in state.running where state[id].allotment.shared {
+      if loads == nil { loads = state.nodes.map { SharedLoad($0.node) } }
+      let slot = state[id]
+      loads?[Int(slot.allotment.node.number)].add(
+        slot.allotment, threads: slot.cell.demand.coresMost, gpus: slot.cell.demand.gpus, sign: 1)
+    }
+    for id in watched where work[id] != nil { work[id]?.rate = 0 }
+    for id in state.running {
+      guard work[id] != nil else { continue }
+      let slot = state[id]
+      let speedup = Speedup(parallelThousandths: slot.cell.forecast?.parallelThousandths ?? 1000)
+      let most = slot.cell.demand.coresMost
+      if slot.allotment.shared, let load = loads?[Int(slot.allotment.node.number)] {
+        work[id]?.rate = Contention.measured.rate(
+          of: speedup, cores: most, gpus: slot.cell.demand.gpus, on: slot.allotment, under: load)
+      } else {
+        work[id]?.rate = speedup.rate(on: Double(slot.allotment.cores.count), of: most)
+      }
+    }
+  }
+
+  private mutating func advance(to instant: Instant) {
+    for id in engine.state.running {
+      guard let one = work[id], one.rate > 0 else { continue }
+      let elapsed = Double(max((instant - max(clock, one.worksFrom)).microseconds, 0))
+      work[id]?.left = max(one.left - elapsed * one.rate, 0)
+    }
+    clock = max(clock, instant)
+  }
+
+  private func nextEnd() -> (id: NotebookID, at: Instant)? {
+    var best: (id: NotebookID, at: Instant)?
+    for id in engine.state.running {
+      guard let one = work[id], one.rate > 0 else { continue }
+      let at = max(clock, one.worksFrom) + Span(microseconds: Int64((one.left / one.rate).rounded(.up)))
+      if best.map({ at < $0.at || (at == $0.at && id < $0.id) }) ?? true { best = (id, at) }
+    }
+    return best
+  }
+
+  /// What the watched cells come to; one that has not ended counts up to `end`, as if it ended then.
+  func outcome(of ids: [NotebookID], until end: Instant) -> Preview.Outcome {
+    guard !ids.isEmpty else { return Preview.Outcome(waitMean: 0, antt: 1, stp: 0) }
+    var (waits, ratios, progress) = (0.0, 0.0, 0.0)
+    for id in ids {
+      waits += ((starts[id] ?? end) - begin).seconds > 0 ? ((starts[id] ?? end) - begin).seconds : 0
+      let shared = max(((ends[id] ?? end) - (submitted[id] ?? begin)).seconds, 1e-6)
+      let alone = max(wholes[id] ?? shared, 1e-6)
+      let ratio = max(shared / alone, 1)
+      ratios += ratio
+      progress += 1 / ratio
+    }
+    return Preview.Outcome(
+      waitMean: waits / Double(ids.count), antt: ratios / Double(ids.count), stp: progress)
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Canvas
+import Console
+import Domain
+import Foundation
+import NodeControl
+import NodeInventory
+import Projections
+
+/// `--once` and `--json`: a screen, or the same facts, on standard output; nothing is started and nobody is disturbed.
+struct OncePrint: ParsableArguments {
+  @Flag(help: "Print the screen once and exit.")
+  var once = false
+
+  @Flag(help: "Print what the screen shows as JSON and exit.")
+  var json = false
+
+  @Option(help: "With --once: one pane alone: \(Pane.allCases.map { "\($0)" }.joined(separator: ", ")).")
+  var pane: String?
+
+  @Option(help: "With --once: how large, such as 120x40.")
+  var size = "120x40"
+
+  @Option(help: "With --once: write the screen as a picture (SVG) into this file.")
+  var svg: String?
+
+  var isAsked: Bool { once || json || svg != nil }
+
+  func validate() throws {
+    _ = try Tool.size(size)
+    _ = try paneChosen()
+    guard isAsked || pane == nil else { throw ValidationError("--pane needs --once") }
+  }
+
+  func paneChosen() throws -> Pane? {
+    guard let pane else { return nil }
+    guard let chosen = Pane.allCases.first(where: { "\($0)" == pane }) else {
+      throw ValidationError(
+        "there is no pane '\(pane.printable(at: 40))'; there are \(Pane.allCases.map { "\($0)" }.joined(separator: ", "))"
+      )
+    }
+    return chosen
+  }
+
+  /// Prints a board as it is at an instant.
+  func print(_ board: Board, at now: Instant, facts: SessionFacts, theme: Theme) throws {
+    if json {
+      return try Tool.printJSON(BoardReport(board, at: now, session: facts.number, end: now, entries: board.sequence))
+    }
+    var state = ConsoleState(session: facts)
+    state.show(board, at: now)
+    if let pane = try paneChosen() { state.zoom(pane) }
+    try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg)
+  }
+
+  /// The node as it is found, without an engine: its cores, GPUs and memory, and no notebook.
+  static func nodeAlone(_ node: Node, policy: String) -> Board {
+    var board = Board()
+    board.apply(Entry(sequence: 1, at: .zero, event: .policyChanged(policy)))
+    board.apply(Entry(sequence: 2, at: .zero, event: .nodeAdded(node)))
+    return board
+  }
+}

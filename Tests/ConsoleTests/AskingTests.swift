@@ -1,0 +1,222 @@
+import Canvas
+import Domain
+import Projections
+import Testing
+import Verbs
+
+@testable import Console
+
+@Suite("Questions before orders") struct AskingTests {
+  private static let size = Size(columns: 120, rows: 40)
+  private static func cell(of id: NotebookID) -> CellID { RichSession.board[id]?.cell?.cell.id ?? CellID(0) }
+
+  /// The first notebooks of the table, tagged with Space.
+  private static func tagged(_ count: Int) -> ConsoleState {
+    var state = RichSession.live()
+    state.press("home")
+    for _ in 0..<count { state.press("space") }
+    return state
+  }
+
+  private static func text(_ state: ConsoleState) -> String { state.screen(size: size).text }
+
+  @Test("tags with Space, a range with v, and untags with U; marks stay with the notebook")
+  func tags() {
+    var state = Self.tagged(2)
+    #expect(state.tagged == Set(state.rowOrder.prefix(2)))
+    state.press("j", "j", "v")
+    #expect(state.tagged.count >= 4)
+    state.press("U")
+    #expect(state.tagged.isEmpty)
+    state.press("U")
+    #expect(state.flash?.text == "nothing is tagged; Space tags")
+  }
+
+  @Test("names the victims and takes only y for an order on several")
+  func several() {
+    var state = Self.tagged(2)
+    let ids = Array(state.rowOrder.prefix(2))
+    let asked = state.press("h")
+    #expect(asked.verbs.isEmpty)
+    #expect(asked == [.preview(ids.map { .hold($0) })])
+    for id in ids { #expect(Self.text(state).contains(state.board.name(of: id))) }
+    #expect(Self.text(state).contains("[y/N]"))
+    #expect(state.press("h").isEmpty)
+    #expect(state.flash?.text == "nothing was done")
+    state.press("h")
+    #expect(state.press("y").verbs == ids.map { .hold($0) })
+    #expect(state.press("z").verbs == ids.map { .release($0) })
+    #expect(state.press("Z").verbs == ids.map { .hold($0) })
+  }
+
+  @Test("wants the word typed for more than three")
+  func many() {
+    var state = Self.tagged(5)
+    state.press("h")
+    #expect(Self.text(state).contains("Type hold and Enter"))
+    state.type("hol")
+    #expect(state.press("enter").isEmpty)
+    #expect(state.flash?.text == "nothing was done")
+    state.press("h")
+    state.type("hold")
+    #expect(state.press("enter").verbs.count == 5)
+  }
+
+  @Test("says what is at stake and that it is lost before it interrupts")
+  func stake() {
+    var state = RichSession.live()
+    state.select(RichSession.churn)
+    #expect(state.press("i") == [.preview([.interrupt(RichSession.churn, cell: Self.cell(of: RichSession.churn))])])
+    let text = Self.text(state)
+    #expect(
+      text.contains("churn") && text.contains("ran ") && text.contains("is lost") && text.contains("Looking ahead"))
+  }
+
+  @Test("shows what was found out about the very orders that are asked about, and not about others")
+  func previews() {
+    var state = RichSession.live()
+    state.select(RichSession.churn)
+    let verb = Verb.interrupt(RichSession.churn, cell: Self.cell(of: RichSession.churn))
+    let outcome = Preview.Outcome(waitMean: 12, antt: 1.5, stp: 2)
+    var preview = Preview(
+      verbs: [verb], before: outcome, after: Preview.Outcome(waitMean: 3, antt: 1.25, stp: 2.5),
+      changes: [Preview.Change(RichSession.tune, wait: (Span(seconds: 40), .zero), end: (nil, nil))], refusals: [],
+      horizon: Span(seconds: 60), unknown: 0, isCutShort: false)
+    state.press("i")
+    state.show(preview)
+    #expect(Self.text(state).contains("ANTT 1.50 → 1.25"))
+    #expect(Self.text(state).contains("starts now, without it in 40 s"))
+    preview.verbs = [.hold(RichSession.churn)]
+    state.show(preview)
+    #expect(!Self.text(state).contains("ANTT"))
+  }
+
+  @Test("names the smallest order that helps a waiting cell, and asks what it would bring")
+  func remedies() {
+    var state = RichSession.live()
+    state.select(RichSession.report)
+    #expect(state.press("w") == [.preview([.release(RichSession.report)])])
+    #expect(Self.text(state).contains("release on report"))
+    state.press("escape")
+    state.select(RichSession.embed)
+    #expect(
+      state.press("w") == [.preview([.resume(RichSession.embed, cell: Self.cell(of: RichSession.embed))])])
+  }
+
+  @Test("chooses cores and GPUs on a grid: Space toggles, Enter pins, none unpins, Esc leaves")
+  func editor() {
+    var state = RichSession.live()
+    state.select(RichSession.tune)
+    state.press("a")
+    #expect(Self.text(state).contains("CORES AND GPUS"))
+    let pinned = state.press("space", "l", "space", "tab", "space", "enter").verbs
+    #expect(
+      pinned == [.pin(RichSession.tune, Pin(node: NodeID(0), cores: CoreSet([0, 1]), gpus: GPUSet([0])))])
+    state.press("a", "space", "escape")
+    #expect(state.layer == nil)
+    state.select(RichSession.svc)
+    #expect(state.press("a", "n", "enter").verbs == [.unpin(RichSession.svc)])
+    var replay = RichSession.replay()
+    replay.press("a", "space")
+    #expect(replay.flash?.text == "this is a replay: what is past cannot be ordered about")
+  }
+
+  @Test("completes with Tab and recalls with the arrows")
+  func palette() {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    state.press(":")
+    state.type("sus")
+    state.press("tab")
+    #expect(state.layer == .prompt(Prompt(purpose: .command, text: "suspend ")))
+    state.type("at")
+    state.press("tab")
+    #expect(state.press("enter").contains(.remember("suspend at-end")))
+    state.command("hold")
+    state.press(":", "up", "up")
+    guard case .prompt(let prompt) = state.layer else {
+      Issue.record("no prompt")
+      return
+    }
+    #expect(prompt.text == "suspend at-end")
+    state.press("down", "down")
+    #expect(state.layer == .prompt(Prompt(purpose: .command)))
+  }
+
+  @Test("turns read-only and back, unless it was opened so")
+  func readOnly() {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    state.command("read-only")
+    #expect(Self.text(state).contains("ro:"))
+    #expect(state.press("h").isEmpty)
+    state.command("read-only")
+    #expect(state.press("h").verbs == [.hold(RichSession.digits)])
+    var watched = RichSession.live(isReadOnly: true)
+    watched.command("read-only")
+    #expect(watched.session.isReadOnly)
+  }
+
+  @Test("shows each theme as the cursor comes to it, and goes back with Esc")
+  func themes() {
+    var state = RichSession.live()
+    #expect(state.press("T") == [.listThemes])
+    state.show(themes: ["base-dark", "mono", "nord"], current: "mono")
+    #expect(state.press("j") == [.showTheme("nord")])
+    #expect(state.press("escape") == [.showTheme("mono")])
+    state.show(themes: ["base-dark", "mono", "nord"], current: "mono")
+    #expect(state.press("k", "enter").last == .keepTheme("base-dark"))
+  }
+
+  @Test("copies without anything that could command a terminal")
+  func copying() {
+    var state = RareBoards.state(RareBoards.hostile)
+    state.press("home")
+    for case .copy(let text) in state.press("y") {
+      #expect(!text.isEmpty && !text.unicodeScalars.contains { $0 != "\n" && isHostile($0) })
+    }
+    #expect(state.flash?.text.hasPrefix("copied ") == true)
+  }
+}
+
+@Suite("Files of keys") struct KeyFileTests {
+  private func problems(_ text: String) -> [String] {
+    do {
+      _ = try KeyMap(parsing: text, path: "keys.toml")
+      return []
+    } catch { return error.problems }
+  }
+
+  @Test("give actions other keys, several or none, and leave the rest")
+  func right() throws {
+    let map = try KeyMap(
+      parsing: "[keys]\nhold = \"ctrl-h\"\nraise = [\"}\", \"F7\"]\nfaster = \"alt-f\"\nmark = []\n", path: "k")
+    #expect(map.keys(for: .hold) == ["ctrl-h"])
+    #expect(map.keys(for: .raise) == ["}", "F7"])
+    #expect(map.keys(for: .mark) == [])
+    #expect(KeyPress(named: "h").flatMap { map.action(for: $0) } == nil)
+    #expect(map.keys(for: .quit) == KeyMap.standard.keys(for: .quit))
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    #expect(state.handle(.key(KeyPress(.character("h"), .control)), keys: map).verbs == [.hold(RichSession.digits)])
+  }
+
+  @Test("say in which line what is wrong, and what is possible there")
+  func wrong() {
+    let table: [(String, String)] = [
+      ("[keys]\n\nhodl = \"h\"", "line 3: there is no action 'hodl'. There are home"),
+      ("[keys]\nhold = \"hyper-h\"", "line 2: 'hyper-h' is no key. Keys are written like q, G, F9, ctrl-r"),
+      ("[keys]\nhold = 3", "line 2: that is no key."),
+      ("[keys]\nhold = \"b\"\nrelease = \"b\"", "line 3: 'b' is given to 'hold' as well. A key can mean one thing."),
+      ("[key]\nhold = \"h\"", "line 1: there is no 'key' here. There is [keys]."),
+      ("[keys\n", "line 1 is not TOML"),
+      ("[keys]\nhold = \"r\"", "'hold' takes the only key of 'release'"),
+      ("[keys]\nquit = []\nhold = \"h\"", "'quit' is left without a key."),
+    ]
+    for (text, part) in table {
+      let found = problems(text)
+      let wanted = part.hasSuffix("home") ? String(part.dropLast(4)) : part
+      #expect(found.contains { $0.hasPrefix(wanted) }, "\(text): \(found)")
+    }
+  }
+}
