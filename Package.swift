@@ -67,6 +67,9 @@ let package = Package(
     module("Console", ["Domain", "Projections", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
+    module(
+      "LiveBench",
+      ["Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
     // One stream of entries, its drivers, and the tool.
@@ -80,7 +83,7 @@ let package = Package(
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "Session", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "Session", "WhatIf", "Exports", "LiveBench", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/celltop"),
@@ -96,6 +99,7 @@ let package = Package(
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces"]),
+    tests("LiveBench", ["Domain", "Traces"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",
@@ -122,7 +126,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "celltop", "celltop-gate", "Chance", "Domain", "Engine", "Policies", "Projections", "History", "Session",
-        "CLinux",
+        "CLinux", "LiveBench",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

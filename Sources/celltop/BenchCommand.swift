@@ -4,5 +4,5 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure celltop itself.",
-    subcommands: [SimulationBench.self, HistoryBench.self, HistoryLoad.self, NodeBench.self])
+    subcommands: [SimulationBench.self, HistoryBench.self, HistoryLoad.self, NodeBench.self, LiveBenchCommand.self])
 }
