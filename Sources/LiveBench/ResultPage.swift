@@ -48,7 +48,7 @@ public struct ResultPage: Sendable {
     var rows: [String] = []
     func cells(_ line: String) -> [String] {
       line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast().map {
-        inline(String($0.drop { $0 == " " }))
+        inline($0.split(separator: " ").joined(separator: " "))
       }
     }
     func flush() {
