@@ -72,6 +72,9 @@ let package = Package(
       ["Domain", "Metrics", "Projections", "Verbs", "Canvas", .product(name: "TOMLKit", package: "TOMLKit")]),
     module("Terminal", ["Canvas", "CNcurses", "CLinux"]),
 
+    module(
+      "LiveBench",
+      ["Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
     // What whoever runs the server reads: figures and lines.
@@ -90,7 +93,8 @@ let package = Package(
       dependencies: [
         "Chance", "Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces", "ThinkTimes", "TraceViews",
         "Simulation", "History", "NodeControl", "NodeInventory", "GateLink", "KernelGate", "Projections", "Canvas",
-        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "Verbs", "WhatIf", "Exports", "CLinux",
+        "Console", "Terminal", "ServerLink", "Session", "Monitoring", "Logs", "Verbs", "WhatIf", "Exports", "LiveBench",
+        "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -107,6 +111,7 @@ let package = Package(
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces", "Verbs"]),
+    tests("LiveBench", ["Domain", "Traces"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",
@@ -137,7 +142,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "celltop", "celltop-gate", "Chance", "Domain", "Engine", "Policies", "Projections", "History", "Session",
-        "CLinux",
+        "CLinux", "LiveBench",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       path: "Tests/EndToEndTests", exclude: ["Python"]),

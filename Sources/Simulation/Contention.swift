@@ -10,6 +10,13 @@ public struct Contention: Sendable, Hashable {
   /// The loss at two threads a core: a cell of several threads takes `1 + loss × (threads per core − 1)` times as long,
   /// counted to two threads a core and no further, because nothing beyond was measured.
   public var oversubscriptionLoss: Double
+  /// The threads a core at which the loss was measured; it grows linearly up to there, and no further.
+  public var measuredLoad = 2.0
+  /// A loss of its own for each cell, notebook after notebook, where each was measured; empty where all are alike.
+  public var ownLosses: ContiguousArray<Double> = []
+  /// Whether a core is shared equally among notebooks rather than threads, as Linux does where each kernel has a session of
+  /// its own (`sched_autogroup_enabled`, sched(7)).
+  public var sharesByNotebook = false
 
   public init(oversubscriptionLoss: Double) { self.oversubscriptionLoss = oversubscriptionLoss }
 
@@ -24,12 +31,21 @@ public struct Contention: Sendable, Hashable {
   /// - Parameters:
   ///   - cores: the most that the cell can use, which is how many threads it has.
   ///   - load: of its node, with the cell itself.
+  ///   - place: of the cell among all cells of the trace.
+  ///   - notebooks: how many cells share something on the node, this one among them.
   package func rate(
-    of speedup: Speedup, cores: Int32, gpus: Int32, on allotment: Allotment, under load: SharedLoad
+    of speedup: Speedup, cores: Int32, gpus: Int32, on allotment: Allotment, under load: SharedLoad,
+    place: Int = -1, notebooks: Int = 1
   ) -> Double {
-    let got = load.cores(of: allotment, threads: cores)
+    var got = load.cores(of: allotment, threads: cores)
+    if sharesByNotebook {
+      got.cores = min(Double(cores), Double(allotment.cores.count) / Double(max(notebooks, 1)))
+    }
     var rate = speedup.rate(on: got.cores, of: cores)
-    if cores > 1 { rate /= 1 + oversubscriptionLoss * min(max(got.load - 1, 0), 1) }
+    if cores > 1 {
+      let loss = ownLosses.indices.contains(place) ? ownLosses[place] : oversubscriptionLoss
+      rate /= 1 + loss * min(max(got.load - 1, 0) / max(measuredLoad - 1, 1e-9), 1)
+    }
     return min(rate, load.share(of: allotment, gpus: gpus))
   }
 }

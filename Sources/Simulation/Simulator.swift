@@ -477,7 +477,7 @@ extension Simulator {
       let cell = cells[Int(players[index].first + players[index].cell)]
       var rate = settings.contention.rate(
         of: Speedup(parallelThousandths: cell.parallelThousandths), cores: cell.cores, gpus: cell.gpus, on: allotment,
-        under: load)
+        under: load, place: Int(players[index].first + players[index].cell), notebooks: sharers.count)
       if rate > 1 - 1e-12 { rate = 1 }
       if players[index].fails {
         players[index].left = 0

@@ -5,7 +5,7 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure celltop itself.",
     subcommands: [
-      SimulationBench.self, HistoryBench.self, HistoryRecording.self, NodeBench.self, ConsoleBench.self, LoadBench.self,
-      RecoveryBench.self, LoadEngine.self,
+      LiveBenchCommand.self, SimulationBench.self, HistoryBench.self, HistoryRecording.self, NodeBench.self,
+      ConsoleBench.self, LoadBench.self, RecoveryBench.self, LoadEngine.self,
     ])
 }
