@@ -104,7 +104,7 @@ let package = Package(
     tests("Chance"),
     tests("Domain", ["Chance"]),
     tests("Engine", ["Chance", "Domain", "Policies"]),
-    tests("Policies", ["Domain", "Engine"]),
+    tests("Policies", ["Chance", "Domain", "Engine"]),
     tests("Forecast", ["Domain"]),
     tests("Metrics", ["Domain"]),
     tests("Traces", ["Chance", "Domain", "TraceViews", "Canvas", "CZlib"]),

@@ -74,7 +74,8 @@ public struct SessionAccount: Sendable {
     case .decisionRefused, .effectFailed, .invariantBroken: faults += 1
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .notebookClosed, .backlogChanged,
       .cellRefused, .cellAdopted, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released,
-      .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .usageSampled, .memoryEvicted:
+      .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused, .usageSampled, .memoryEvicted,
+      .suspensionPlanned, .suspensionCalledOff, .gpusSeen:
       break
     }
   }

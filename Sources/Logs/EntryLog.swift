@@ -51,7 +51,7 @@ public struct EntryLog: Sendable {
       logger.debug("ended", metadata: facts(id, ["cell": "\(cell.number)", "outcome": "\(outcome.word)"]))
     case .kernelReady, .backlogChanged, .cellWaits, .cellResized, .interruptRequested, .priorityChanged, .pinned,
       .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .usageSampled, .memoryEvicted,
-      .suspensionPlanned, .suspensionCalledOff:
+      .suspensionPlanned, .suspensionCalledOff, .gpusSeen:
       break
     }
   }

@@ -72,7 +72,7 @@ public struct MeterBook: Sendable {
     case .decisionRefused, .invariantBroken: faults += 1
     case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .backlogChanged, .cellWaits,
       .cellResized, .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered,
-      .demandOverridden, .usageSampled, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff:
+      .demandOverridden, .usageSampled, .memoryEvicted, .suspensionPlanned, .suspensionCalledOff, .gpusSeen:
       break
     }
   }

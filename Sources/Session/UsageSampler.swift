@@ -86,7 +86,6 @@ private final class Reader: @unchecked Sendable {
     for (_, pid) in kernels { present[pid] = trees[pid] ?? .ofKernel(pid) }
     trees = present
     let totals = node.usage(of: kernels.map { trees[$0.1] ?? ProcessTree(root: $0.1) })
-    due = now + max(Self.period, node.samplingRest)
     let rest = node.samplingRest
     for ((id, _), total) in zip(kernels, totals) {
       guard let total else { continue }

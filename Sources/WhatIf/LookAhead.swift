@@ -184,7 +184,7 @@ private struct World {
         .backlogChanged, .cellQueued, .cellRefused, .cellWaits, .cellAdopted, .interruptRequested, .priorityChanged,
         .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .commandAccepted, .commandRefused,
         .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .suspensionPlanned,
-        .suspensionCalledOff:
+        .suspensionCalledOff, .gpusSeen:
         break
       }
     }

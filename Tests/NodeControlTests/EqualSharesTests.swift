@@ -34,7 +34,8 @@ import Testing
             for name in files.keys where name.hasPrefix(path + "/") { files[name] = nil }
           }
           return true
-        }, isWritable: { _ in true }, names: { _ in [] })
+        }, isWritable: { _ in true }, names: { _ in [] },
+        awaits: { [self] path, _, isWanted in files.withLock { isWanted($0[path] ?? "") } })
     }
   }
 

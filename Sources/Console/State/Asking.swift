@@ -217,7 +217,7 @@ extension ConsoleState {
     switch wait.cause {
     case .held: return .release(id)
     case .operatorSuspended: return facts.cell.map { .resume(id, cell: $0.cell.id) }
-    case .cores, .gpus, .memory, .gpuMemory, .pin:
+    case .cores, .gpus, .memory, .gpuMemory, .pin, .seenGPUs:
       // Of those in the way, the one that has run least: least is at stake.
       let running = wait.holders.compactMap { shown[$0] }.filter { $0.state == .running }
       guard

@@ -135,7 +135,7 @@ final class SimulatedGate {
       isSuspended = true
       link.send(.applied(sequence: sequence, cores: CoreSet()), at: now)
       return .suspended
-    case .resume(let sequence, let key, let granted):
+    case .resume(let sequence, let key, let granted, _):
       guard key == self.key, case .running(_, let left) = work, isSuspended else {
         return late(sequence, key, at: now)
       }
