@@ -11,11 +11,11 @@ extension Theme {
   private static let builtInPalette: [String: ThemeColor] = [
     "bg": .designed(RGB(0x16181D), c256: 234, c16: 0),
     "fg": .designed(RGB(0xD4D7DD), c256: 252, c16: 7),
-    "dim": .designed(RGB(0x8B919C), c256: 245, c16: 7),
+    "dim": .designed(RGB(0x9299A4), c256: 245, c16: 7),
     "bright": .designed(RGB(0xFFFFFF), c256: 231, c16: 15),
     "line": .designed(RGB(0x4A505C), c256: 240, c16: 7),
     "bar": .designed(RGB(0x24282F), c256: 236, c16: 0),
-    "sel": .designed(RGB(0x2F4565), c256: 24, c16: 4),
+    "sel": .designed(RGB(0x1F2F49), c256: 17, c16: 4),
     "accent": .designed(RGB(0x7FB4F0), c256: 111, c16: 12),
     "run": .designed(RGB(0x8FC98B), c256: 114, c16: 2),
     "think": .designed(RGB(0x8FA8C8), c256: 110, c16: 6),

@@ -130,8 +130,9 @@ import Testing
     #expect(read == tape.board)
     #expect(read.amounts == tape.board.amounts)
     #expect(read.holdingNotebooks == tape.board.holdingNotebooks)
-    // What version 2 had ends where the history of use begins.
+    // What version 2 had ends where the details of the nodes begin.
     var past = PackBytes()
+    past.putDetails(of: tape.board.nodes.map(\.node))
     tape.board.load.pack(into: &past)
     past.put(tape.board.measures)
     for facts in tape.board.notebooks { facts.packPast(into: &past) }
