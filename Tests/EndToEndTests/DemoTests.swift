@@ -31,7 +31,7 @@ struct DemoTests {
     // The notebook under the cursor is the first one; its cells run again and again.
     try await stage.wait("the first one running") { selectedLine($0).contains("R running") }
     try await stage.type("P")
-    try await stage.wait("the pin") { $0.contains("pinned to cores") }
+    try await stage.wait("the pin") { $0.contains("pinned to core") }
     for _ in 0..<3 { try await stage.type("]") }
     try await stage.wait("the priority") { $0.contains("priority 3") }
     // The cell may end before the key arrives; then the order is refused, and the next cell is tried.

@@ -26,7 +26,8 @@ final class AttachedRun {
     let environment = ProcessInfo.processInfo.environment
     let paths = SocketPath.candidates(environment: environment, uid: getuid())
     let attach = Attach(
-      client: "celltop \(Celltop.version)", stream: .packed, form: Board.wireForm, readOnly: options.readOnly ? true : nil)
+      client: "celltop \(Celltop.version)", stream: .packed, form: Board.wireForm,
+      readOnly: options.readOnly ? true : nil)
     switch Self.attempt(paths, attach) {
     case .success(let made): (session, isOwner) = (made, false)
     case .failure(.nobody):

@@ -412,6 +412,6 @@ def test_a_killed_console_takes_the_server_that_was_started_for_it_along(tmp_pat
         for pid in console.pids("live"):
             os.kill(pid, signal.SIGKILL)
         until(lambda: not listens(console.socket), what="the server's end")
-        assert not console.pids("serve")
+        until(lambda: not console.pids("serve"), what="the end of the server's process")
     finally:
         console.end()
