@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -154,7 +155,8 @@ class TestRecovery:
         first = book(kernels, tmp_path, "first")
         watching = subprocess.Popen(
             [TOOL, "ctl", "watch", "--json", "--socket", server.socket], stdout=subprocess.PIPE, env=server.environment())
-        assert first.run("1")[0] == "ok"
+        # Only what happens after it has attached is told.
+        until(lambda: first.run("1")[0] == "ok" and select.select([watching.stdout], [], [], 0)[0], what="a line")
         assert json.loads(watching.stdout.readline())["sequence"] > 0
         watching.kill()
         watching.wait()
