@@ -71,7 +71,7 @@ public struct ResultPage: Sendable {
   }
 
   private static func inline(_ text: String) -> String {
-    var result = TimelinePicture.escaped(text)
+    var result = text.markupEscaped
     for (mark, tag) in [("**", "b"), ("`", "code")] {
       var parts: [String] = []
       var rest = result[...]

@@ -14,16 +14,16 @@ public struct TimelinePicture: Sendable {
   public init(_ cells: [TimedCell], names: [String], title: String, seconds: Double) {
     let scale = Self.width / max(seconds, 1e-6)
     func x(_ second: Double) -> Double { Self.left + max(second, 0) * scale }
-    var marks = "<text x=\"0\" y=\"12\" class=\"t\">\(Self.escaped(title))</text>"
+    var marks = "<text x=\"0\" y=\"12\" class=\"t\">\(title.markupEscaped)</text>"
     func bar(_ kind: String, _ from: Double, _ to: Double, _ row: Int, _ note: String) {
       let wide = (to - from) * scale
       guard wide > 0.05 else { return }
       marks +=
         "<rect class=\"\(kind)\" x=\"\(Self.short(x(from)))\" y=\"\(20 + row * Self.rowHeight)\" "
-        + "width=\"\(Self.short(wide))\" height=\"\(Self.rowHeight - 5)\"><title>\(Self.escaped(note))</title></rect>"
+        + "width=\"\(Self.short(wide))\" height=\"\(Self.rowHeight - 5)\"><title>\(note.markupEscaped)</title></rect>"
     }
     for (row, name) in names.enumerated() {
-      marks += "<text x=\"0\" y=\"\(31 + row * Self.rowHeight)\">\(Self.escaped(name))</text>"
+      marks += "<text x=\"0\" y=\"\(31 + row * Self.rowHeight)\">\(name.markupEscaped)</text>"
       for cell in cells where cell.notebook == name {
         let note = "\(name) \(cell.id): \(figure(cell.turnaround)) s"
         bar("w", cell.submitted, cell.started, row, note + ", waits")
@@ -58,18 +58,4 @@ public struct TimelinePicture: Sendable {
   private static func kind(_ cores: Int) -> String { cores == 0 ? "r" : cores == 1 ? "r1" : "r2" }
 
   private static func short(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
-
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
-      }
-    }
-    return result
-  }
 }

@@ -30,14 +30,14 @@ struct ComparisonPage {
 
   private func section(_ comparison: Comparison) -> String {
     """
-    <h1>\(escaped(comparison.trace.name))</h1>
+    <h1>\(comparison.trace.name.markupEscaped)</h1>
     <p>\(comparison.trace.notebooks.count) notebooks, \(comparison.trace.cellCount) cells on \
     \(comparison.node.cores.count) cores and \(comparison.node.gpus.count) GPUs. No schedule has an ANTT below \
     \(decimal(comparison.runs.first?.lowerBound ?? 1, digits: 5)).</p>
     \(table(comparison))
     <h2>Waits</h2><p>The share of cells (upwards) that stood still no longer than a time (to the right, logarithmic).</p>
     \(distribution(comparison))
-    \(comparison.runs.map { "<h2>\(escaped($0.run.policy))</h2>" + timeline($0, of: comparison.trace) }.joined())
+    \(comparison.runs.map { "<h2>\($0.run.policy.markupEscaped)</h2>" + timeline($0, of: comparison.trace) }.joined())
     """
   }
 
@@ -50,7 +50,7 @@ struct ComparisonPage {
         let isBest = column.best.map { column.show($0) == shown } == true
         return "<td\(isBest ? " class=\"best\"" : "")>\(shown)</td>"
       }
-      return "<tr><td>\(escaped(comparison.runs[index].run.policy))</td>\(cells.joined())</tr>"
+      return "<tr><td>\(comparison.runs[index].run.policy.markupEscaped)</td>\(cells.joined())</tr>"
     }
     return "<table><tr><th>policy</th>\(head)</tr>\(rows.joined())</table>"
   }
@@ -73,7 +73,7 @@ struct ComparisonPage {
       marks +=
         "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"\(colour)\" points=\"\(points.joined(separator: " "))\"/>"
       marks +=
-        "<text x=\"\(20 + number * 130)\" y=\"14\" style=\"fill:\(colour)\">\(escaped(finished.run.policy))</text>"
+        "<text x=\"\(20 + number * 130)\" y=\"14\" style=\"fill:\(colour)\">\(finished.run.policy.markupEscaped)</text>"
     }
     for (wait, name) in [(1.0, "1 s"), (10, "10 s"), (60, "1 min"), (3600, "1 h"), (86_400, "1 d")] {
       let x = decimal(logarithmic(wait), digits: 5)
@@ -114,7 +114,7 @@ struct ComparisonPage {
       bar("run", cell.started, cell.ended)
     }
     for row in stride(from: 0, to: rows, by: max(rows / 20, 2)) {
-      marks += "<text x=\"0\" y=\"\(row * 9 + 8)\">\(escaped(trace.notebooks[row].name))</text>"
+      marks += "<text x=\"0\" y=\"\(row * 9 + 8)\">\(trace.notebooks[row].name.markupEscaped)</text>"
     }
     let height = rows * 9 + 18
     for quarter in 0...4 {
@@ -128,19 +128,5 @@ struct ComparisonPage {
     let more = left > 0 ? ", and \(left) more notebooks that are not drawn" : ""
     return
       "<p>A row a notebook: <b class=\"wait\">waiting</b>, <b class=\"run\">from start to end</b>\(more).</p><svg viewBox=\"0 0 1100 \(height)\">\(marks)</svg>"
-  }
-
-  private func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
-      }
-    }
-    return result
   }
 }

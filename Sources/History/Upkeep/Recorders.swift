@@ -36,11 +36,4 @@ extension HistoryStore {
     guard let row, (row[1] as Int64?) == nil, let recorder = row[0] as String? else { return false }
     return Recorders.isAlive(recorder)
   }
-
-  /// Makes a session look as if the process that records it had died. For tests.
-  package func forgetRecorder(of session: Int64) throws {
-    try database.write { db in
-      try db.execute(sql: "UPDATE session SET recorder = '1 0 nowhere' WHERE id = ?", arguments: [session])
-    }
-  }
 }

@@ -11,23 +11,12 @@ import sys
 import time
 
 import pytest
+from conftest import PATIENCE, ROOT, until
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from client import Client, Refused  # noqa: E402
 
-ROOT = pathlib.Path(__file__).parents[3]
 TOOL = os.path.abspath(os.environ.get("CELLTOP_TOOL", ROOT / ".build/debug/celltop"))
-PATIENCE = 30.0
-
-
-def until(condition, seconds=PATIENCE, what="the condition"):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"{what} did not come true within {seconds} s")
 
 
 class Server:
