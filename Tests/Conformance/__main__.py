@@ -127,7 +127,9 @@ class Run:
                 engine.stop()
             shutil.rmtree(place, ignore_errors=True)
         if part.engine and cells == 0:
-            raise Unavailable("no cell came to the engine: the gate was not in the way, so nothing was compared")
+            raise Unavailable(f"no cell came to the engine, of {kernels} kernels behind a gate: nothing was compared")
+        if not outcomes.counts(found["direct"])[0]:
+            raise Unavailable("no test passed direct, so nothing was compared; see " + str(arms["direct"].folder / "first.log"))
         return {"arms": found, "seconds": seconds, "repeated": repeated, "cells": cells, "kernels": kernels, "cut": cut,
                 "differences": self.artefacts(arms)}
 
@@ -184,9 +186,10 @@ class Run:
         if len(names) > 25:
             say(f"{part.name}: {len(names)} tests differ: too many to repeat")
             return history
-        say(f"{part.name}: {len(names)} differ; repeating them on both arms")
+        say(f"{part.name}: {len(names)} differ: {', '.join(names)}")
+        shown = 0 if self.options.small else outcomes.REPEATS_BETTER
         for turn in range(outcomes.REPEATS):
-            if turn >= outcomes.REPEATS_BETTER:
+            if turn >= shown:
                 names = [name for name in names if not outcomes.better(found, name)]
             if not names:
                 break

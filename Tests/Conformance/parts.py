@@ -8,7 +8,8 @@ class Part:
     """One suite with one environment.
 
     `kernels` maps the kernelspecs that are gated to the environments they lie in; `source` is the pinned source distribution
-    whose tests run, None for the folder `checks`; `small` are the tests of the part that `make test` runs; `needs` are programs."""
+    whose tests run, None for the folder `checks`; `small` are the tests of the part that `make test` runs, some of which must run
+    cells where there is an engine; `needs` are programs."""
 
     name: str
     title: str
@@ -81,7 +82,8 @@ PARTS = (
          files=_ipykernel("client", "kernelmanager", "manager", "multikernelmanager", "provisioning", "restarter",
                           "connect", "kernelapp", "runapp", "transport_security"),
          options=("-p", "no:asyncio") + QUIET, seconds=900, every=True,
-         small=("tests/test_manager.py",)),
+         small=tuple(f"tests/test_kernelmanager.py::TestKernelManager::test_{name}" for name in (
+             "lifecycle", "signal_kernel_subprocesses"))),
     Part("no-engine", "ipykernel 7's messages, kernel, async, without an engine", source="ipykernel==7.4.0",
          files=_ipykernel("message_spec", "kernel", "async"), options=ASYNCIO + QUIET, engine=False),
     Part("no-engine-clients", "nbclient, papermill and jupyter console, without an engine", ("test_clients.py",),

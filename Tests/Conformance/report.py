@@ -13,8 +13,10 @@ SHOWN = ("ipykernel", "jupyter-client", "nbclient", "papermill", "jupyter-consol
 
 # Files that differ for a reason that is no defect of the gate: shown with it, not counted.
 KNOWN = {
-    "aborted-xpython.json": "xeus-python runs what stands behind a failed cell though the client asked it to stop on an error; "
-    "the gate aborts it, as the protocol has it",
+    "aborted-xpython.json": "xeus-python takes up every cell that was sent before the first has ended, and so runs what stands behind "
+    "a failed one though the client asked it to stop on an error; the gate aborts it, as the protocol has it",
+    "aborted-ir.json": "IRkernel aborts only what has reached it by the moment of the error, and runs what comes a moment later; the "
+    "gate aborts all that was sent before the error could be known, as the protocol has it",
 }
 
 
