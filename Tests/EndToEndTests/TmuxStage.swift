@@ -83,7 +83,7 @@ final class TmuxStage {
   /// Polls the screen until it satisfies `condition`; throws with the last screen where it never does.
   @discardableResult
   func wait(
-    _ what: String, seconds: Double = 120,
+    _ what: String, seconds: Double = 300,
     _ condition: (String) -> Bool
   ) async throws -> String {
     let clock = ContinuousClock()
