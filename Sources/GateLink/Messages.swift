@@ -111,15 +111,12 @@ public struct Submission: Codable, Hashable, Sendable {
   public var codeHash: UInt64
   /// What the author wrote on the cell's first lines.
   public var demand: DemandComment?
-  /// Seconds it has waited at the head already (after a reconnection).
-  public var waitedSeconds: Double
 
-  public init(key: UInt64, cell: String?, codeHash: UInt64, demand: DemandComment?, waitedSeconds: Double = 0) {
+  public init(key: UInt64, cell: String?, codeHash: UInt64, demand: DemandComment?) {
     self.key = key
     self.cell = cell
     self.codeHash = codeHash
     self.demand = demand
-    self.waitedSeconds = waitedSeconds
   }
 }
 

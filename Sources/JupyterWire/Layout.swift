@@ -78,11 +78,14 @@ public struct Composer: Sendable {
 
   /// A text as output of a cell, or in place of the one shown before under the same name.
   ///
+  /// Its metadata say `{"celltop": {"notice": true}}`, by which whoever saves a notebook can leave it out.
+  ///
   /// - Parameter name: `display_id`.
   public func display(_ text: String, named name: String, again: Bool, parent: [UInt8], stamp: Stamp) -> [[UInt8]] {
     frames(
       again ? "update_display_data" : "display_data", parent: parent,
-      content: #"{"data":{"text/plain":\#(quoted(text))},"metadata":{},"transient":{"display_id":\#(quoted(name))}}"#,
+      content:
+        #"{"data":{"text/plain":\#(quoted(text))},"metadata":{"celltop":{"notice":true}},"transient":{"display_id":\#(quoted(name))}}"#,
       stamp: stamp)
   }
 

@@ -131,7 +131,8 @@ package final class EngineLink {
       }
       heard = now
       for line in complete {
-        guard let message = try? LineCodec.read(EngineMessage.self, from: line) else {
+        guard let message = EngineMessage(grantLine: line) ?? (try? LineCodec.read(EngineMessage.self, from: line))
+        else {
           lose(at: now)
           break
         }

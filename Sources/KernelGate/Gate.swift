@@ -63,6 +63,9 @@ final class Gate {
   var exitStatus: Int32?
   /// `language_info.name`, from the command line or the kernel.
   var language: String?
+  /// Whether the kernel may be asked something ahead of a cell, by its command and by its own word.
+  let suitsByCommand: Bool
+  var suitsByName = true
   /// Whether the kernel greets subscribers (JEP 65), and who waits to be greeted.
   var kernelWelcomes = false
   var unwelcomed: [[UInt8]] = []
@@ -126,6 +129,7 @@ final class Gate {
     self.signals = signals
     self.parent = parent
     language = options.language
+    suitsByCommand = SilentRequests.suit(command: options.command)
     signer = MessageSigner(key: Array(client.key.utf8))
     allCores = LinuxNode.affinity(of: 0) ?? CoreSet(0..<1)
     pools = [nil: start.threads ?? allCores.count]
@@ -133,7 +137,7 @@ final class Gate {
     telling = tellingChoice.over(nil)
     name = Self.randomHex(bytes: 16)
     context = try ZeroMQContext()
-    front = try FrontSockets(context, at: client)
+    front = try FrontSockets(context, at: client, parent: parent)
     output = try BackSockets.output(context, kernel)
     link = EngineLink(
       paths: SocketPath.candidates(environment: environment, uid: getuid()),

@@ -63,7 +63,7 @@ extension Gate {
           suspended: isSuspended || suspendsAgain != nil,
           gpus: gpus.running(isGoverned: runsGoverned, asked: $0.submission.demand?.gpus),
           saved: eviction.place == .out ? true : nil)
-      }, waiting: queue.waiting(at: now), backlog: queue.backlog, isReady: kernelSpoke,
+      }, waiting: queue.waiting, backlog: queue.backlog, isReady: kernelSpoke,
       hearsStanding: true, gpus: gpus.granted.isEmpty ? nil : gpus.granted)
   }
 
@@ -177,7 +177,7 @@ extension Gate {
   func tellPools(by peer: Peer, in subshell: String?) {
     let threads = (cores ?? allCores).count
     guard threads != (pools[subshell] ?? (cores == nil ? threads : nil)),
-      let code = ThreadPools.code(threads: threads, language: language)
+      suitsByCommand, suitsByName, let code = ThreadPools.code(threads: threads, language: language)
     else { return }
     pools[subshell] = threads
     tell(code, by: peer, in: subshell)
@@ -190,7 +190,8 @@ extension Gate {
     defer { gpuTrouble = nil }
     let changes = gpus.changes(isGoverned: runsGoverned)
     guard !changes.isEmpty else { return gpuTrouble }
-    guard let code = EnvironmentCode.setting(changes, language: language) else {
+    // A kernel that calls itself unsuitable after it was started without GPUs must still be shown them.
+    guard let code = EnvironmentCode.setting(changes, language: suitsByCommand ? language : nil) else {
       // Nothing can be hidden from such a kernel, nor shown to it: it sees what it saw at its start.
       return gpus.granted.isEmpty
         ? nil : "celltop cannot show GPUs to a running \(language ?? "unknown") kernel; it sees those of its start"

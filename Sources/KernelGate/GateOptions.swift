@@ -13,6 +13,9 @@ public struct GateOptions: Equatable, Sendable {
   /// The real kernel's command.
   public var command: [String] = []
 
+  /// The language in which the kernel can be asked something ahead of a cell; nil where it cannot be asked at all.
+  var spokenLanguage: String? { SilentRequests.suit(command: command) ? language : nil }
+
   public static let usage = """
     usage: celltop-gate -f CONNECTION_FILE [options] -- KERNEL ARGUMENT…
 

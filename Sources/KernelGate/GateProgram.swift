@@ -48,14 +48,15 @@ public enum GateProgram {
     let signals = celltop_signalfd(Gate.forwarded, Int32(Gate.forwarded.count))
     guard signals >= 0 else { fail("cannot receive signals: \(String(cString: strerror(errno)))") }
     let environment = Environment.current()
+    let spoken = options.spokenLanguage
     // A socket there means that somebody schedules here; whether he still lives is found out later.
     let isScheduled = SocketPath.candidates(environment: environment, uid: getuid()).contains { access($0, W_OK) == 0 }
     guard
       let start = KernelStart(
         client: client, clientPath: options.connectionFile,
-        threads: ThreadPools.startThreads(language: options.language, isScheduled: isScheduled),
+        threads: ThreadPools.startThreads(language: spoken, isScheduled: isScheduled),
         hidden: GPUVisibility.hiddenAtStart(
-          language: options.language, isScheduled: isScheduled, environment: environment,
+          language: spoken, isScheduled: isScheduled, environment: environment,
           exists: { access($0, F_OK) == 0 }),
         group: Environment.controlGroup(environment))
     else {

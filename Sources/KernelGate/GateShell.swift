@@ -110,7 +110,9 @@ extension Gate {
       }
       guard !isOwn else { continue }
       if type == .kernelInfoReply {
-        language = language ?? KernelInfoReply(message[layout.content]).language
+        let reply = KernelInfoReply(message[layout.content])
+        language = language ?? reply.language
+        suitsByName = SilentRequests.suit(implementation: reply.implementation)
         message.send(to: front.shell, prefix: peer.identity)
         continue
       }

@@ -22,7 +22,10 @@ struct ShellQueue<Payload> {
   /// How long a hold keeps strict order.
   static var strictOrder: Span { Span(microseconds: 200_000) }
   /// How long a head waits before its client is told that the kernel is busy: shorter waits show nothing.
-  static var busyAfter: Span { Span(microseconds: 50_000) }
+  ///
+  /// Well below 50 ms: jupyter console looks at iopub so long after it sent a cell, and where it then finds nothing but an idle
+  /// left from before, it takes that for the cell's.
+  static var busyAfter: Span { Span(microseconds: 20_000) }
   /// How long a reply without an idle, or an idle without a reply, is waited upon after the cell's last sign.
   static var completionPatience: Span { Span(microseconds: 2_000_000) }
 
@@ -158,6 +161,13 @@ struct ShellQueue<Payload> {
     }
   }
 
+  /// The kernel published the idle of a request that is none of this queue's cells: what the cell's client was told before stands
+  /// no longer, since it goes by the latest status.
+  mutating func othersIdle() -> [Act] {
+    if let cell = running, !cell.acknowledged { running?.busyTold = false }
+    return head.map { $0.busyTold ? [.tellBusy($0.cell)] : [] } ?? []
+  }
+
   /// The running cell's client is told that the kernel is busy before the kernel says so; false where it has been told.
   mutating func tellsBusy() -> Bool {
     guard running?.busyTold == false else { return false }
@@ -246,13 +256,11 @@ struct ShellQueue<Payload> {
   }
 
   /// The head, as a submission.
-  func waiting(at now: Instant) -> Submission? {
-    head.map { submission($0.cell, key: $0.key, waited: now - $0.since) }
-  }
+  var waiting: Submission? { head.map { submission($0.cell, key: $0.key) } }
 
   /// The cell that runs, as a submission, and for how long.
   func runningNow(at now: Instant) -> (submission: Submission, ran: Span)? {
-    running.map { (submission($0.cell, key: $0.key, waited: .zero), now - $0.since) }
+    running.map { (submission($0.cell, key: $0.key), now - $0.since) }
   }
 
   var headKey: UInt64? { head?.key }
@@ -266,8 +274,8 @@ struct ShellQueue<Payload> {
   /// The running request's identifier, which its output names as its parent.
   var runningMessageID: String? { running?.cell.messageID }
 
-  private func submission(_ cell: Cell, key: UInt64, waited: Span) -> Submission {
-    Submission(key: key, cell: cell.cell, codeHash: cell.codeHash, demand: cell.demand, waitedSeconds: waited.seconds)
+  private func submission(_ cell: Cell, key: UInt64) -> Submission {
+    Submission(key: key, cell: cell.cell, codeHash: cell.codeHash, demand: cell.demand)
   }
 }
 
@@ -284,7 +292,7 @@ extension ShellQueue {
         lastKey += 1
         backlog -= 1
         head = Head(cell: cell, key: lastKey, since: now)
-        acts.append(.announce(submission(cell, key: lastKey, waited: .zero)))
+        acts.append(.announce(submission(cell, key: lastKey)))
       }
       taken += 1
     }

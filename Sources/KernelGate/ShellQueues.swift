@@ -44,10 +44,9 @@ struct ShellQueues<Payload> {
 
   /// The announced cell was granted. Nil where `key` is not its key.
   mutating func grant(_ key: UInt64, at now: Instant) -> [Act]? {
-    guard let granted = announced, granted.key == key, let what = waiting(at: now) else { return nil }
+    guard let granted = announced, granted.key == key, let what = waiting else { return nil }
     announced = nil
     lead = Lead(shell: granted.shell, number: granted.number, key: key, submission: what, since: now)
-    lead?.submission.waitedSeconds = 0
     var acts = change(granted.shell, at: now) { $0.grant(granted.number, at: now) ?? [] }
     while !behind.isEmpty, lead?.outcome == nil, lead != nil {
       let next = behind.removeFirst()
@@ -72,7 +71,10 @@ struct ShellQueues<Payload> {
   mutating func published(_ state: ExecutionState, for messageID: String, at now: Instant) -> (
     acts: [Act], suppress: Bool
   ) {
-    guard let shell = shell(running: messageID) else { return ([], false) }
+    guard let shell = shell(running: messageID) else {
+      guard state == .idle else { return ([], false) }
+      return (shells.indices.flatMap { shells[$0].queue.othersIdle() }, false)
+    }
     var suppress = false
     let acts = change(shell.name, at: now) { queue in
       let (acts, isTold) = queue.published(state, for: messageID, at: now)
@@ -129,8 +131,8 @@ struct ShellQueues<Payload> {
   var wake: Instant { shells.reduce(.never) { min($0, $1.queue.wake) } }
 
   /// The announced cell, as a submission.
-  func waiting(at now: Instant) -> Submission? {
-    guard let announced, var what = shell(announced.shell)?.queue.waiting(at: now) else { return nil }
+  var waiting: Submission? {
+    guard let announced, var what = shell(announced.shell)?.queue.waiting else { return nil }
     what.key = announced.key
     return what
   }
@@ -222,7 +224,7 @@ struct ShellQueues<Payload> {
   private mutating func announceNext(at now: Instant) -> [Act] {
     guard announced == nil, lead == nil, !behind.isEmpty else { return [] }
     let next = behind.removeFirst()
-    guard let what = shell(next.shell)?.queue.waiting(at: now) else { return announceNext(at: now) }
+    guard let what = shell(next.shell)?.queue.waiting else { return announceNext(at: now) }
     return announce(what, of: next.shell, at: now)
   }
 

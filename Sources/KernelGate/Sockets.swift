@@ -15,8 +15,9 @@ final class FrontSockets {
   /// How long the last messages may take to leave once the kernel has ended.
   static let lingerMilliseconds: Int32 = 1000
 
+  /// - Parameter parent: a descriptor that is readable when nobody is left to bind them for; -1 for none.
   /// - Throws: `ZeroMQError` where a port cannot be bound.
-  init(_ context: ZeroMQContext, at file: ConnectionFile) throws(ZeroMQError) {
+  init(_ context: ZeroMQContext, at file: ConnectionFile, parent: Int32) throws(ZeroMQError) {
     func make(_ type: Int32) throws(ZeroMQError) -> ZeroMQSocket {
       let socket = try ZeroMQSocket(context, type)
       try socket.set(ZMQ_LINGER, Self.lingerMilliseconds)
@@ -40,18 +41,19 @@ final class FrontSockets {
     for (socket, channel) in [
       (shell, Channel.shell), (control, .control), (stdin, .stdin), (heartbeat, .hb), (iopub, .iopub),
     ] {
-      try Self.bind(socket, file.endpoint(channel))
+      try Self.bind(socket, file.endpoint(channel), parent)
     }
   }
 
-  /// A restarted kernel gets the same ports, and the one before may still be letting go of them.
-  private static func bind(_ socket: ZeroMQSocket, _ endpoint: String) throws(ZeroMQError) {
+  /// A restarted kernel gets the same ports, and the one before may still be letting go of them. Nothing tells when a port is
+  /// free, so it is tried again and again, as long as the gate's parent lives.
+  private static func bind(_ socket: ZeroMQSocket, _ endpoint: String, _ parent: Int32) throws(ZeroMQError) {
     var tries = 40
     while true {
       do throws(ZeroMQError) { return try socket.bind(endpoint) } catch {
         tries -= 1
-        guard error.number == EADDRINUSE, tries > 0 else { throw error }
-        usleep(25_000)
+        var waits = pollfd(fd: parent, events: Int16(POLLIN), revents: 0)
+        guard error.number == EADDRINUSE, tries > 0, poll(&waits, 1, 25) <= 0 else { throw error }
       }
     }
   }

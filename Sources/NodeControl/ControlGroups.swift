@@ -47,8 +47,17 @@ public struct ControlGroups: Sendable {
       return second ?? first
         ?? Finding(
           use: use, version: 0, directory: "",
-          trouble: "no hierarchy of control groups with \(use.rawValue) is mounted")
+          trouble: "no hierarchy of control groups with \(use.rawValue) is mounted; \(Self.mountMend(mounts))")
     }
+  }
+
+  /// What gives this process a hierarchy where it has none.
+  ///
+  /// - Parameter mounts: `/proc/self/mountinfo`, from which it is seen whether the system has one out of reach.
+  private static func mountMend(_ mounts: String) -> String {
+    ControlGroupMount.all(in: mounts).isEmpty
+      ? "as root: mount -t cgroup2 none /sys/fs/cgroup; in a container, start it with --cgroupns=private and a delegated group"
+      : "it is mounted outside of this process's reach: start the container with --cgroupns=private and a delegated group"
   }
 
   private static func finding(_ use: Use, version2 directory: String, _ files: ControlGroupFiles) -> Finding {

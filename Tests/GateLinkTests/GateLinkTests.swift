@@ -9,7 +9,7 @@ struct LineCodecTests {
     var demand = DemandComment()
     demand.coresLeast = 1
     demand.coresMost = 4
-    return Submission(key: 7, cell: "c\"\n", codeHash: .max, demand: demand, waitedSeconds: 0.25)
+    return Submission(key: 7, cell: "c\"\n", codeHash: .max, demand: demand)
   }()
 
   static let gateMessages: [GateMessage] = [
@@ -47,6 +47,21 @@ struct LineCodecTests {
     for message in Self.engineMessages {
       #expect(try LineCodec.read(EngineMessage.self, from: LineCodec.line(message).dropLast()) == message)
     }
+  }
+
+  @Test("is written by hand just as the encoder would write it")
+  func quick() {
+    let cells = [nil, "", "3b0e", "a b/c-~", "\"", "\\", "é", "\n", "\u{7f}"]
+    let messages: [GateMessage] =
+      cells.map { .submitted(Submission(key: .max, cell: $0, codeHash: .max, demand: nil)) }
+      + [
+        .submitted(Self.submission), .ended(key: 3, outcome: .lost), .applied(sequence: .max, cores: CoreSet()),
+        .applied(sequence: 1, cores: CoreSet([0, 2, 3, 200])), .applied(sequence: 1, cores: CoreSet([1]), saved: true),
+      ]
+    for message in messages {
+      #expect(LineCodec.line(message) == LineCodec.encoded(message), "\(message)")
+    }
+    #expect(messages.filter { $0.quickLine != nil }.count == 7)
   }
 
   @Test("is written as documented, so that others can speak it")

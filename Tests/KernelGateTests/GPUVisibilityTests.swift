@@ -143,6 +143,21 @@ struct ThreadPoolsTests {
     #expect(ThreadPools.environment(threads: nil).map(\.0) == ["OMP_WAIT_POLICY"])
   }
 
+  @Test(
+    "are not told to kernels that take a cell up before the one ahead of it has ended",
+    arguments: [
+      (["/usr/bin/python3", "-m", "xpython_launcher", "-f", "x"], "xeus-python"),
+      (["/opt/bin/xpython", "-f", "x"], "xeus-python"),
+      (["xr", "-f", "x"], "xr"),
+    ])
+  func unsuitable(command: [String], implementation: String) throws {
+    #expect(!SilentRequests.suit(command: command) && !SilentRequests.suit(implementation: implementation))
+    let options = try GateOptions(parsing: ["-f", "x", "--language", "python", "--"] + command)
+    #expect(options.language == "python" && options.spokenLanguage == nil)
+    let ipykernel = ["python3", "-m", "ipykernel_launcher", "-f", "/home/xpython/x"]
+    #expect(SilentRequests.suit(command: ipykernel) && SilentRequests.suit(implementation: "ipython"))
+  }
+
   @Test("are what the author chose, where he did")
   func chosen() {
     let made = Environment.forKernel(["OMP_NUM_THREADS": "3", "JPY_PARENT_PID": "1"], threads: 1)

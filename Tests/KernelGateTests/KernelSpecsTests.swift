@@ -87,11 +87,11 @@ struct KernelSpecsTests {
   func removes() throws {
     let place = try Place()
     _ = try KernelSpecs.install(["mine"], to: place.kernels, gate: "/opt/gate", environment: place.environment)
-    #expect(throws: KernelSpecError.unknown(name: "other", known: ["mine-celltop"])) {
-      try KernelSpecs.remove(["other"], from: place.kernels)
-    }
-    #expect(try KernelSpecs.remove(["mine"], from: place.kernels) == ["mine-celltop"])
-    #expect(try KernelSpecs.remove([], from: place.kernels) == [])
+    func removed(_ names: [String]) throws -> KernelSpecs.Removal { try KernelSpecs.remove(names, from: place.kernels) }
+    #expect(try removed(["other"]) == .init(removed: [], absent: ["other"]))
+    #expect(try removed(["mine", "mine-celltop", "other"]) == .init(removed: ["mine-celltop"], absent: ["other"]))
+    #expect(try removed(["mine"]) == .init(removed: [], absent: ["mine"]), "once more changes nothing")
+    #expect(try removed([]) == .init(removed: [], absent: []))
     #expect(place.own().map(\.name) == ["mine"])
   }
 

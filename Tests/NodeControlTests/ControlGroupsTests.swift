@@ -165,7 +165,7 @@ struct ControlGroupsTests {
       "5:freezer:/\n4:cpuset:/\n0::/job\n", root.mount1("freezer") + root.mount1("cpuset") + root.mount2("u"))
     #expect(both.findings.map(\.version) == [2, 2], "the version that is mended by a line is told")
     let none = root.groups("", "")
-    #expect(none.findings.allSatisfy { $0.version == 0 && $0.trouble?.contains("is mounted") == true })
+    #expect(none.findings.allSatisfy { $0.version == 0 && $0.trouble?.contains("is mounted; as root: mount") == true })
     let outside = root.groups("0::/../../x\n", root.mount2("u"))
     #expect(outside.finding(for: .freezer) == nil, "a group above the mount is out of reach")
   }

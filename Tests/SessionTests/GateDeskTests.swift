@@ -312,7 +312,7 @@ private final class DeskStage {
       #"{"gpuMemory":{"count":9223372036854775807}}"#,
     ])
   func numbers(demand: String) {
-    let line = #"{"submitted":{"_0":{"key":1,"codeHash":1,"waitedSeconds":0,"demand":"# + demand + "}}}"
+    let line = #"{"submitted":{"_0":{"key":1,"codeHash":1,"demand":"# + demand + "}}}"
     let error = #expect(throws: LinkError.self) { try LineCodec.read(GateMessage.self, from: Array(line.utf8)) }
     guard case .malformed(let why) = error else {
       Issue.record("not refused as malformed")

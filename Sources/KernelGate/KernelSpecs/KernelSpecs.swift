@@ -204,28 +204,35 @@ public enum KernelSpecs {
     return made
   }
 
+  /// What a removal found: the names of those removed, sorted, and the names asked for that were not there.
+  public struct Removal: Equatable, Sendable {
+    public var removed: [String]
+    public var absent: [String]
+  }
+
   /// Removes wrapped specs from a directory: those of these names (with or without `-celltop`), or with no name all of
-  /// them. What is not ours is never touched.
+  /// them. What is not ours is never touched, and to remove what is not there is no error: it may be removed twice.
   ///
-  /// - Returns: the names removed, sorted.
-  /// - Throws: `KernelSpecError.unknown` where a name is not a wrapped spec of that directory.
+  /// - Throws: `KernelSpecError.unwritable`; what was removed before it stays removed.
   @discardableResult public static func remove(_ names: [String], from directory: String) throws(KernelSpecError)
-    -> [String]
+    -> Removal
   {
     let ours = specs(in: directory).filter(\.isWrapped)
     var wanted = names.isEmpty ? ours : []
+    var absent: [String] = []
     for name in names {
       guard let spec = ours.first(where: { $0.name == name || $0.name == name + suffix }) else {
-        throw .unknown(name: name, known: ours.map(\.name))
+        absent.append(name)
+        continue
       }
-      wanted.append(spec)
+      if !wanted.contains(where: { $0.name == spec.name }) { wanted.append(spec) }
     }
     for spec in wanted {
       do { try FileManager.default.removeItem(atPath: spec.directory) } catch {
         throw .unwritable(path: spec.directory, why: "\(error)")
       }
     }
-    return wanted.map(\.name).sorted()
+    return Removal(removed: wanted.map(\.name).sorted(), absent: absent)
   }
 
   // MARK: Programs

@@ -120,8 +120,12 @@ struct KernelspecCommand: ParsableCommand {
     func run() throws {
       try Tool.reporting {
         let folder = try place.folder()
-        let removed = try KernelSpecs.remove(choice.names, from: folder)
-        print(removed.isEmpty ? "nothing to remove in \(folder)" : removed.joined(separator: "\n"))
+        let result = try KernelSpecs.remove(choice.names, from: folder)
+        for name in result.absent {
+          print("no wrapped kernelspec '\(name.printable(at: 100))' in \(folder): nothing to remove")
+        }
+        if !result.removed.isEmpty { print(result.removed.joined(separator: "\n")) }
+        if choice.names.isEmpty, result.removed.isEmpty { print("nothing to remove in \(folder)") }
       }
     }
   }

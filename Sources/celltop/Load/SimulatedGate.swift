@@ -72,7 +72,7 @@ final class SimulatedGate {
     key += 1
     (self.run, self.demand, self.hash) = (run, demand, hash)
     work = .waiting(since: now)
-    link.send(.submitted(submission(waited: .zero)), at: now)
+    link.send(.submitted(submission), at: now)
   }
 
   /// Its cell has run to its end.
@@ -172,8 +172,8 @@ final class SimulatedGate {
     return .refused(why)
   }
 
-  private func submission(waited: Domain.Span) -> Submission {
-    Submission(key: key, cell: "cell-\(key)", codeHash: hash, demand: demand, waitedSeconds: waited.seconds)
+  private var submission: Submission {
+    Submission(key: key, cell: "cell-\(key)", codeHash: hash, demand: demand)
   }
 
   private func hello(at now: Instant) -> Hello {
@@ -182,10 +182,10 @@ final class SimulatedGate {
       isReady: true)
     switch work {
     case .thinking: break
-    case .waiting(let since): hello.waiting = submission(waited: now - since)
+    case .waiting: hello.waiting = submission
     case .running:
       hello.running = RunningCell(
-        submission: submission(waited: .zero), ranSeconds: (now - began).seconds, cores: cores, suspended: isSuspended)
+        submission: submission, ranSeconds: (now - began).seconds, cores: cores, suspended: isSuspended)
     }
     return hello
   }

@@ -89,6 +89,8 @@ class TestInDocuments:
         # They are the kernel's own words to a client: its session, and a name that nothing else bears.
         assert len({m["header"]["session"] for m in area.messages}) == 1
         assert len({m["msg_id"] for m in area.messages}) == len(area.messages)
+        # By this whoever saves a notebook knows it from the cell's own output.
+        assert all(m["content"]["metadata"] == {"celltop": {"notice": True}} for m in texts)
 
     def test_says_nothing_of_a_short_wait_nor_of_one_that_nobody_explained(self, engine, kernels):
         engine.tells = {"audience": "people", "afterSeconds": 0.3}

@@ -517,6 +517,8 @@ class TestKernelspecs:
             (folder / "mine" / "kernel.json").write_text("{}")
             assert self.celltop("remove", *options, "direct", **world).returncode == 0
             assert not (folder / "direct-celltop").exists() and (folder / "gated-celltop").exists()
+            again = self.celltop("remove", *options, "direct", **world)
+            assert again.returncode == 0 and "no wrapped kernelspec 'direct'" in again.stdout
             assert self.celltop("remove", *options, "--all", **world).returncode == 0
             assert tree(folder) == {"mine/kernel.json": b"{}"}
             assert "nothing to remove" in self.celltop("remove", *options, **world).stdout

@@ -92,7 +92,7 @@ class Gate:
         self.socket.sendall(json.dumps(message).encode() + b"\n")
 
     def submit(self, key):
-        self.send({"submitted": {"_0": {"key": key, "codeHash": key, "waitedSeconds": 0}}})
+        self.send({"submitted": {"_0": {"key": key, "codeHash": key}}})
 
     def hear(self, name):
         for line in self.file:
@@ -159,7 +159,7 @@ def test_killed_and_started_again(server):
     gate.close()
     server.start()
     back = Gate(server.socket, "churn", running={
-        "submission": {"key": 1, "codeHash": 1, "waitedSeconds": 0}, "ranSeconds": 2.0, "cores": cores, "suspended": False})
+        "submission": {"key": 1, "codeHash": 1}, "ranSeconds": 2.0, "cores": cores, "suspended": False})
     back.hear("welcome")
     client = Client(server.socket)
     assert client.welcome["instance"] != instance
