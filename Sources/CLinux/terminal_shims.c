@@ -1,5 +1,7 @@
 #include "include/terminal_shims.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 // One terminal a process: the state of the guard is global because a signal handler has nothing else.
@@ -33,9 +35,19 @@ static void restore_and_pass_on(int number, siginfo_t *info, void *context) {
   for (int i = 0; i < fatal_count; i++) {
     if (fatal_signals[i] == number) sigaction(number, &guard.before[i], NULL);
   }
-  // A fault repeats itself on return, and so reaches the old action with its own address; anything else is sent again.
+  // A fault repeats itself on return, and so reaches the old action with its own address. Anything else is sent again; and
+  // once more with the default action, for the old one may return: Swift's, which prints where the process was, takes
+  // every signal for a fault that repeats, and a process that was sent one would go on without its screen.
   int faults_again = info->si_code > 0 && number != SIGTRAP && number != SIGABRT;
-  if (!faults_again) raise(number);
+  if (!faults_again) {
+    sigset_t this_one;
+    sigemptyset(&this_one);
+    sigaddset(&this_one, number);
+    pthread_sigmask(SIG_UNBLOCK, &this_one, NULL);
+    raise(number);
+    signal(number, SIG_DFL);
+    raise(number);
+  }
   errno = saved_errno;
 }
 

@@ -100,7 +100,7 @@ extension Theme {
     "core.pinned": StyleRule(attributes: .underline),
     "gpu.idle": StyleRule(foreground: "line"),
     "timeline.running": StyleRule(foreground: "run"),
-    "timeline.thinking": StyleRule(foreground: "think", attributes: .dim, monoAttributes: []),
+    "timeline.thinking": StyleRule(foreground: "think"),
     "timeline.queued": StyleRule(foreground: "queue"),
     "timeline.suspended": StyleRule(foreground: "pause"),
     "timeline.preempt": StyleRule(foreground: "bad", attributes: .bold),

@@ -77,7 +77,8 @@ extension Grid {
   public mutating func pane(_ rect: Rect, title: String, detail: String = "", focused: Bool = false) -> Rect {
     guard !rect.isEmpty else { return rect }
     let border: Role = focused ? .borderFocused : .border
-    fill(rect.line(0), with: .horizontal, role: border)
+    // The line says it, too: colour alone is not seen by everybody.
+    fill(rect.line(0), with: focused ? .heavy : .horizontal, role: border)
     var end = rect.column
     if rect.columns >= 5 {
       end = draw(

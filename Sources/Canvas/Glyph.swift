@@ -5,6 +5,8 @@ public enum Glyph: UInt8, Hashable, Sendable, CaseIterable {
   case run, think, queue, suspended, preempt, operatorAction, cursor
   case live, play, pause, trackStart, track, trackEnd, head
   case full, shadeLight, shadeMedium, shadeDark
+  /// A horizontal line that stands out.
+  case heavy
 
   /// The scalar to draw; always one cell wide.
   public func scalar(in repertoire: Repertoire) -> Unicode.Scalar {
@@ -56,6 +58,7 @@ public enum Glyph: UInt8, Hashable, Sendable, CaseIterable {
     case .shadeLight: ("░", ".")
     case .shadeMedium: ("▒", "=")
     case .shadeDark: ("▓", "#")
+    case .heavy: ("━", "=")
     }
   }
 }

@@ -34,6 +34,9 @@ public struct Cell: Hashable, Sendable {
   /// The base character; a space in a tail.
   public var base: Unicode.Scalar { scalar(at: 0) ?? " " }
 
+  /// Whether it is a space and nothing else.
+  public var isBlank: Bool { packed == 0x20 && part == .whole }
+
   /// The base character and its marks, in order. Nothing in here can move a cursor.
   public var scalars: [Unicode.Scalar] {
     guard packed >> 21 != 0 else { return [base] }

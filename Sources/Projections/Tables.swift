@@ -54,8 +54,9 @@ public struct NodeMap: Sendable, Hashable {
     /// Who is pinned there.
     public var pinned: [NotebookID] = []
     public var isDrained = false
-    /// Who keeps something in a GPU's memory, and how much they said it is.
-    public var residents: [NotebookID] = []
+    /// How many keep something in a GPU's memory, the first of them, and how much they said it is.
+    public var residents = 0
+    public var firstResident: NotebookID?
     public var memory = Bytes.zero
   }
 
@@ -82,10 +83,14 @@ public struct NodeMap: Sendable, Hashable {
       for gpu in pin.gpus where gpu < gpus.count { gpus[gpu].pinned.append(id) }
     }
     for id in board.residentNotebooks {
-      let notebook = board.notebooks[Int(id.number)]
-      guard let resident = notebook.resident, !resident.isSaved, notebook.notebook.node == node.id else { continue }
+      // Field by field, for a copy of all that is known of thousands of notebooks would be most of the frame.
+      let index = Int(id.number)
+      guard let resident = board.notebooks[index].resident, !resident.isSaved,
+        board.notebooks[index].notebook.node == node.id
+      else { continue }
       for gpu in resident.gpus where gpu < gpus.count {
-        gpus[gpu].residents.append(id)
+        gpus[gpu].residents += 1
+        if gpus[gpu].firstResident == nil { gpus[gpu].firstResident = id }
         gpus[gpu].memory = gpus[gpu].memory + resident.each
       }
     }
@@ -99,8 +104,9 @@ public struct WaitingOrder: Sendable, Hashable {
 
   public init(_ board: Board) {
     cells = board.waitingNotebooks.compactMap { id in
-      guard let facts = board.notebooks[Int(id.number)].cell else { return nil }
-      return (id, facts.cell.id, facts.wait?.place ?? .max)
+      let index = Int(id.number)
+      guard let cell = board.notebooks[index].cell?.cell.id else { return nil }
+      return (id, cell, board.notebooks[index].cell?.wait?.place ?? .max)
     }
     cells.sort { ($0.place, $0.cell) < ($1.place, $1.cell) }
   }

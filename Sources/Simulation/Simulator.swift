@@ -216,6 +216,30 @@ public struct Simulator: Sendable {
   }
 }
 
+// MARK: The operator
+
+extension Simulator {
+  /// Gives the engine an operator's order, once all that happens until then has happened. An interrupted cell ends at once.
+  public mutating func order(_ command: Command, at instant: Instant) {
+    run(until: instant)
+    now = max(now, instant.microseconds)
+    give(.command(command))
+    for entry in scheduler.entries {
+      if case .interruptRequested(_, let id) = entry.event { return interrupt(playerOf[Int(id.number)]) }
+    }
+  }
+
+  private mutating func interrupt(_ player: Int32) {
+    let index = Int(player)
+    let number = Int(players[index].cell)
+    if players[index].isRunning { finishRunning(player) }
+    (players[index].fails, players[index].suspendedAt) = (false, 0)
+    players[index].cell += 1
+    tally.failed += 1
+    tell(.interrupted, ofEndOf: number, player)
+  }
+}
+
 // MARK: The users
 
 extension Simulator {

@@ -116,21 +116,46 @@ public final class CursesScreen {
     var cells: [cchar_t] = []
     cells.reserveCapacity(end - run.columns.lowerBound)
     var key: UInt16?
-    var drawn = ColorPairs.Drawn(attributes: 0, pair: 0)
+    var own = ColorPairs.Drawn(attributes: 0, pair: 0)
+    var last: ColorPairs.Drawn?
     for column in run.columns.lowerBound..<end {
       let cell = grid[column: column, row: run.row]
       guard cell.part != .tail else { continue }
       let cellKey = UInt16(cell.role.rawValue) << 8 | UInt16(cell.ground.rawValue)
       if key != cellKey {
         key = cellKey
-        drawn = style(cell, key: cellKey, theme: theme)
+        own = style(cell, key: cellKey, theme: theme)
       }
+      var drawn = own
+      // A space shows its background alone: in the style of what stands before it, it costs no change of colours, which
+      // would be up to thirty bytes. The terminal can clear long stretches in one go, where nothing but colours is set.
+      if cell.isBlank, own.leavesBlanks, let last, last.leavesBlanks, own.background != nil,
+        last.background == own.background, last.attributes == 0 || !isLongBlank(grid, column, run.row)
+      {
+        drawn = last
+      }
+      last = drawn
       let fits = cell.part == .whole || column + 1 < end
       appendCharacters(of: cell, fits: fits, drawn: drawn, to: &cells)
     }
     statistics.cellsChanged += end - run.columns.lowerBound
     mvwadd_wchnstr(celltop_stdscr(), Int32(run.row), Int32(run.columns.lowerBound), cells, Int32(cells.count))
   }
+
+  /// Whether a space is part of a stretch of spaces on one ground that is longer than a change of colours.
+  private func isLongBlank(_ grid: Grid, _ column: Int, _ row: Int) -> Bool {
+    let ground = grid[column: column, row: row].ground
+    func isSame(_ other: Int) -> Bool {
+      let cell = grid[column: other, row: row]
+      return cell.isBlank && cell.ground == ground
+    }
+    var (first, end) = (column, column + 1)
+    while first > 0, end - first < Self.longBlank, isSame(first - 1) { first -= 1 }
+    while end < grid.size.columns, end - first < Self.longBlank, isSame(end) { end += 1 }
+    return end - first >= Self.longBlank
+  }
+
+  private static let longBlank = 24
 
   private func style(_ cell: Cell, key: UInt16, theme: ResolvedTheme) -> ColorPairs.Drawn {
     if let known = styles[key] { return known }

@@ -1,14 +1,14 @@
 import Domain
 
 /// What orders are likely to bring, against what would happen without them: both run ahead on the forecasts, on copies of
-/// the engine, over the cells that are in the books.
+/// the engine, over the cells that are in the books and those that are expected next.
 public struct Preview: Sendable, Hashable {
-  /// What the cells in the books come to.
+  /// What the cells come to.
   public struct Outcome: Sendable, Hashable {
-    /// The mean of what they still wait, from now to their first start, in seconds.
+    /// The mean of what they still wait to their first start, from now or from their submission, in seconds.
     public var waitMean: Double
-    /// The mean, over the notebooks with a cell in the books, of the time from the cell's submission to its end, divided by
-    /// its run alone (Eyerman and Eeckhout, IEEE Micro 2008, for one cell each).
+    /// The mean, over the notebooks with such a cell, of the time from their cells' submissions to their ends, divided by
+    /// their runs alone (Eyerman and Eeckhout, IEEE Micro 2008).
     public var antt: Double
     /// The sum of the inverses.
     public var stp: Double

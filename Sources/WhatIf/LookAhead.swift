@@ -4,11 +4,13 @@ import Simulation
 import Verbs
 
 /// What orders are likely to bring: the engine is copied twice as it stands, one copy is given the orders, and both are run
-/// ahead over the cells that are in the books.
+/// ahead: over the cells that are in the books, those that wait behind them in their gates, and the next one that each
+/// notebook's author is expected to submit.
 ///
 /// A cell takes what its forecast's median says is left of it after what it has run, at the speed that its cores allow
-/// (Amdahl) and that sharing leaves it (`Contention`). Nobody submits anything new, and nobody's think time is played: the
-/// two worlds differ by the orders alone. The state and the policy are values, so a copy costs what it changes.
+/// (Amdahl) and that sharing leaves it (`Contention`). What comes next is the forecast's word, too: after the median of the
+/// think time, with the needs and the length that the next cell is foreseen to have; where it says nothing, nobody comes. The two
+/// worlds differ by the orders alone. The state and the policy are values, so a copy costs what it changes.
 public struct LookAhead: Sendable {
   /// How far is looked, where nothing ends before.
   public static let horizon = Span(seconds: 4 * 3600)
@@ -36,7 +38,7 @@ public struct LookAhead: Sendable {
     let refusals = verbs.compactMap { with.order($0) }
     without.run(until: end, isOutOfTime)
     with.run(until: end, isOutOfTime)
-    let ids = without.watched
+    let ids = Set(without.players + with.players).sorted()
     return Preview(
       verbs: verbs, before: without.outcome(of: ids, until: end), after: with.outcome(of: ids, until: end),
       changes: refusals.isEmpty ? changes(ids, without, with) : [], refusals: refusals, horizon: horizon,
@@ -75,19 +77,42 @@ private struct World {
     var left: Double
     var rate = 0.0
     var worksFrom: Instant
+    /// How many cells wait behind it in the gate; nil for as many as the books say.
+    var behind: Int32?
+  }
+
+  /// A cell on its way through the world.
+  private struct Played {
+    var notebook: NotebookID
+    var submitted: Instant
+    var started: Instant?
+    var ended: Instant?
+    /// Its whole run alone, in seconds.
+    var whole: Double
+  }
+
+  /// A cell that has not been submitted yet.
+  private struct Coming {
+    var at: Instant
+    var demand: Demand
+    var forecast: CellForecast
+    /// How many wait behind it in the gate.
+    var behind: Int32
   }
 
   private var engine: Scheduler
   private var clock: Instant
   private let begin: Instant
   private var work: [NotebookID: Work] = [:]
-  /// The notebooks with a cell in the books at the beginning, in order of number.
-  let watched: [NotebookID]
+  /// The cells that were in the books or came, in the order in which they came.
+  private var played: [Played] = []
+  /// Where each notebook's cell in the books stands in `played`.
+  private var current: [NotebookID: Int] = [:]
+  /// The cells that are expected, one a notebook.
+  private var coming: [NotebookID: Coming] = [:]
+  /// When each notebook's first cell of those starts and ends.
   private(set) var starts: [NotebookID: Instant] = [:]
   private(set) var ends: [NotebookID: Instant] = [:]
-  private var submitted: [NotebookID: Instant] = [:]
-  /// Their cells' whole runs alone, in seconds.
-  private var wholes: [NotebookID: Double] = [:]
   private(set) var unknown = 0
   private(set) var isCutShort = false
   private var commands: UInt64 = 1 << 62
@@ -98,10 +123,8 @@ private struct World {
     clock = now
     begin = now
     let state = engine.state
-    watched = (state.waiting + state.running).sorted()
-    for id in watched {
+    for id in (state.waiting + state.running).sorted() {
       let slot = state[id]
-      submitted[id] = slot.cell.submitted
       if let started = slot.started { starts[id] = min(started, now) }
       let ran = slot.ran(at: now)
       var left = max(ran, Span(seconds: 60))
@@ -110,10 +133,59 @@ private struct World {
       } else {
         unknown += 1
       }
-      wholes[id] = (ran + left).seconds
+      enter(id, submitted: slot.cell.submitted, whole: ran + left)
       work[id] = Work(cell: slot.cell.id, left: Double(left.microseconds), worksFrom: now)
     }
+    for place in state.notebooks.indices where state.notebooks[place].state == .thinking {
+      let slot = state.notebooks[place]
+      guard slot.started != nil, let known = slot.cell.forecast, let think = known.further?.think else { continue }
+      // When it ended is not in the books: after the median of its run, as far as anybody knows.
+      let thought = max(now - (slot.runningSince + known.run.p50), .zero)
+      expect(slot.cell.notebook, slot.cell, after: think.left(after: thought, at: 0.5), behind: slot.backlog)
+    }
     retime()
+  }
+
+  /// The notebooks of which a cell was in the books or came.
+  var players: [NotebookID] { played.map(\.notebook) }
+
+  private mutating func enter(_ id: NotebookID, submitted: Instant, whole: Span) {
+    current[id] = played.count
+    played.append(
+      Played(notebook: id, submitted: submitted, started: starts[id], ended: nil, whole: whole.seconds))
+  }
+
+  /// Books the cell that is likely to come after one, if anything is known of it.
+  private mutating func expect(_ id: NotebookID, _ last: Cell, after think: Span, behind: Int32) {
+    let further = last.forecast?.further
+    guard let run = further?.nextRun ?? (behind > 0 ? last.forecast?.run : nil) else { return }
+    var demand = last.demand
+    if let gpus = further?.nextNeed.gpus {
+      demand.gpus = Int32(clamping: max(gpus.p50, 0))
+      if demand.gpus == 0 { demand.gpuMemory = .zero }
+    }
+    if let needed = further?.nextNeed.millicores {
+      demand.coresMost = Int32(clamping: max((needed.p50 + 999) / 1000, 1))
+      demand.coresLeast = min(demand.coresLeast, demand.coresMost)
+    }
+    let parallel = last.forecast?.parallelThousandths ?? 1000
+    coming[id] = Coming(
+      at: clock + (behind > 0 ? .zero : think), demand: demand,
+      forecast: CellForecast(run: run, basis: .notebook, parallelThousandths: parallel), behind: max(behind - 1, 0))
+  }
+
+  private mutating func submit(_ id: NotebookID, _ next: Coming) {
+    coming[id] = nil
+    advance(to: next.at)
+    engine.handleSubmission(of: id, next.demand, CellSource(), next.forecast, at: clock)
+    // A cell that no node could hold is refused.
+    guard engine.state.hasCell(id) else { return note() }
+    let run = max(next.forecast.run.p50, Span(microseconds: 1))
+    current[id] = played.count
+    played.append(Played(notebook: id, submitted: clock, started: nil, ended: nil, whole: run.seconds))
+    work[id] = Work(
+      cell: engine.state[id].cell.id, left: Double(run.microseconds), worksFrom: clock, behind: next.behind)
+    note()
   }
 
   /// Gives an order; why it is refused, where it is.
@@ -138,16 +210,18 @@ private struct World {
         isCutShort = true
         return
       }
-      guard let next = nextEnd() else {
-        guard engine.wakeAt <= end, !engine.state.waiting.isEmpty || engine.state.runningCount > 0 else { return }
+      let (next, comer) = (nextEnd(), nextComing())
+      let first = min(next?.at ?? .never, comer?.next.at ?? .never)
+      let isAtWork = !engine.state.waiting.isEmpty || engine.state.runningCount > 0
+      if engine.wakeAt < first, engine.wakeAt <= end, isAtWork {
         wake()
-        continue
-      }
-      if engine.wakeAt < next.at, engine.wakeAt <= end {
-        wake()
-      } else if next.at <= end {
+      } else if first > end {
+        return
+      } else if let next, next.at == first {
         advance(to: next.at)
         finish(next.id, .ok)
+      } else if let comer {
+        submit(comer.id, comer.next)
       } else {
         return
       }
@@ -163,10 +237,14 @@ private struct World {
   }
 
   private mutating func finish(_ id: NotebookID, _ outcome: CellOutcome) {
-    guard let cell = work[id]?.cell else { return }
-    ends[id] = clock
+    guard let done = work[id] else { return }
+    if ends[id] == nil { ends[id] = clock }
+    if let place = current.removeValue(forKey: id) { played[place].ended = clock }
     work[id] = nil
-    engine.handleEnd(of: id, cell, outcome, at: clock)
+    let slot = engine.state[id]
+    engine.handleEnd(of: id, done.cell, outcome, at: clock)
+    expect(
+      id, slot.cell, after: slot.cell.forecast?.further?.think?.p50 ?? .zero, behind: done.behind ?? slot.backlog)
     note()
   }
 
@@ -177,6 +255,7 @@ private struct World {
       switch entry.event {
       case .cellStarted(_, let id, _, _), .cellResumed(_, let id, _, _):
         if starts[id] == nil { starts[id] = entry.at }
+        if let place = current[id], played[place].started == nil { played[place].started = entry.at }
         work[id]?.worksFrom = entry.at + engine.state.memoryDelay(of: id)
         isChanged = true
       case .cellResized, .cellSuspended, .cellEnded: isChanged = true
@@ -201,7 +280,7 @@ private struct World {
       loads?[Int(slot.allotment.node.number)].add(
         slot.allotment, threads: slot.cell.demand.coresMost, gpus: slot.cell.demand.gpus, sign: 1)
     }
-    for id in watched where work[id] != nil { work[id]?.rate = 0 }
+    for id in work.keys { work[id]?.rate = 0 }
     for id in state.running {
       guard work[id] != nil else { continue }
       let slot = state[id]
@@ -235,19 +314,29 @@ private struct World {
     return best
   }
 
-  /// What the watched cells come to; one that has not ended counts up to `end`, as if it ended then.
+  private func nextComing() -> (id: NotebookID, next: Coming)? {
+    let first = coming.min { ($0.value.at, $0.key) < ($1.value.at, $1.key) }
+    return first.map { ($0.key, $0.value) }
+  }
+
+  /// What the cells come to, by notebook; one that has not ended counts up to `end`, as if it ended then.
   func outcome(of ids: [NotebookID], until end: Instant) -> Preview.Outcome {
     guard !ids.isEmpty else { return Preview.Outcome(waitMean: 0, antt: 1, stp: 0) }
-    var (waits, ratios, progress) = (0.0, 0.0, 0.0)
-    for id in ids {
-      waits += ((starts[id] ?? end) - begin).seconds > 0 ? ((starts[id] ?? end) - begin).seconds : 0
-      let shared = max(((ends[id] ?? end) - (submitted[id] ?? begin)).seconds, 1e-6)
-      let alone = max(wholes[id] ?? shared, 1e-6)
-      let ratio = max(shared / alone, 1)
+    var waits = 0.0
+    var sums: [NotebookID: (shared: Double, alone: Double)] = [:]
+    for cell in played {
+      waits += max(((cell.started ?? end) - max(cell.submitted, begin)).seconds, 0)
+      let shared = max(((cell.ended ?? end) - cell.submitted).seconds, 1e-6)
+      let sum = sums[cell.notebook] ?? (0, 0)
+      sums[cell.notebook] = (sum.shared + shared, sum.alone + max(cell.whole, 1e-6))
+    }
+    var (ratios, progress) = (0.0, 0.0)
+    for sum in ids.compactMap({ sums[$0] }) {
+      let ratio = max(sum.shared / sum.alone, 1)
       ratios += ratio
       progress += 1 / ratio
     }
     return Preview.Outcome(
-      waitMean: waits / Double(ids.count), antt: ratios / Double(ids.count), stp: progress)
+      waitMean: waits / Double(max(played.count, 1)), antt: ratios / Double(max(sums.count, 1)), stp: progress)
   }
 }

@@ -4,7 +4,7 @@ import Testing
 /// The console on terminals as they come: in tmux, on old ones, on ones that go away, stopped and resized.
 @Suite("The console on real terminals", .serialized) struct ConsoleTerminalTests {
   /// A recorded session in a home of its own, to be shown by `celltop replay`.
-  private static func recorded(_ stage: TmuxStage) async throws {
+  static func recorded(_ stage: TmuxStage) async throws {
     let trace = stage.folder + "/trace.jsonl"
     let made = try await Checkout.run(
       Checkout.celltop,
@@ -24,7 +24,7 @@ import Testing
     try #require(ran.status == 0, "\(ran.output)")
   }
 
-  private static func console(_ stage: TmuxStage) -> Int32? {
+  static func console(_ stage: TmuxStage) -> Int32? {
     stage.processes("celltop\0replay").first ?? stage.processes("\0replay\0").first ?? stage.processes("replay").first
   }
 
@@ -85,22 +85,6 @@ import Testing
     try await stage.wait("the replay again") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS") }
     try await stage.type("q")
     try await stage.wait("the prompt again") { $0.contains("ready>") && !$0.contains("NOTEBOOKS") }
-    try await stage.end()
-  }
-
-  @Test(
-    "puts the terminal back when it is told to end",
-    arguments: [SIGTERM, SIGHUP])
-  func signals(number: Int32) async throws {
-    let stage = try TmuxStage(columns: 80, rows: 24)
-    try await Self.recorded(stage)
-    try await stage.start("\(Checkout.celltop) replay")
-    try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS") }
-    let console = try #require(Self.console(stage))
-    kill(console, number)
-    let end = try await stage.wait("the end", seconds: 150) { $0.contains("TTY=") }
-    #expect(end.contains("TTY=same"), "signal \(number): \(end)")
-    #expect(!end.contains("NOTEBOOKS"), "signal \(number): \(end)")
     try await stage.end()
   }
 

@@ -62,6 +62,24 @@ final class TmuxStage {
     for key in keys { _ = try await tmux("send-keys", key) }
   }
 
+  /// Sends bytes as a terminal does: a mouse's reports, for one. They arrive together.
+  func send(raw text: String) async throws {
+    let bytes = text.utf8.map { String($0, radix: 16) }
+    let result = try await Checkout.run("tmux", ["-L", socket, "send-keys", "-H"] + bytes)
+    try #require(result.status == 0, "\(result.errors)")
+  }
+
+  /// What tmux knows of the terminal, by one of its formats (tmux(1), FORMATS).
+  func fact(_ format: String) async throws -> String {
+    try await tmux("display-message", "-p", "#{\(format)}").trimmingCharacters(in: .newlines)
+  }
+
+  /// What was last copied.
+  func clipboard() async throws -> String { try await tmux("show-buffer") }
+
+  /// Lets programs copy by OSC 52; after `start`.
+  func allowCopying() async throws { _ = try await tmux("set-option", "-s", "set-clipboard", "on") }
+
   /// Gives the window another size, as a person who drags its corner does.
   func resize(columns: Int, rows: Int) async throws {
     _ = try await tmux("resize-window", "-x", "\(columns)", "-y", "\(rows)")

@@ -6,7 +6,7 @@ import Testing
 @testable import KernelGate
 
 /// Writes a queue's acts down as words, so that a test reads as a protocol.
-private struct Desk {
+private struct ShellDesk {
   var queue = ShellQueue<String>()
   var now = Instant.zero
 
@@ -74,7 +74,7 @@ struct OrderLogTests {
 struct ShellQueueTests {
   @Test("announces the head alone, and starts cells one at a time, each when granted")
   func order() {
-    var desk = Desk()
+    var desk = ShellDesk()
     #expect(desk.cell("a") == ["announce 1"])
     #expect(desk.cell("b") == [])
     #expect(desk.queue.backlog == 1)
@@ -87,7 +87,7 @@ struct ShellQueueTests {
 
   @Test("takes a cell for ended once reply and idle have come, in either order")
   func bothOrders() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     #expect(desk.idle("a") == [])
@@ -97,7 +97,7 @@ struct ShellQueueTests {
   @Test("does not wait for ever for an idle or a reply that a kernel leaves out")
   func leftOut() {
     for first in ["reply", "idle"] {
-      var desk = Desk()
+      var desk = ShellDesk()
       _ = desk.cell("a")
       _ = desk.grant(1)
       _ = first == "reply" ? desk.reply("a") : desk.idle("a")
@@ -111,7 +111,7 @@ struct ShellQueueTests {
 
   @Test("aborts what waited when the failing reply came, and not what came after it")
   func abort() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b", "c"] { _ = desk.cell(name) }
     _ = desk.grant(1)
     #expect(desk.reply("a", .error(name: "ValueError")) == [])
@@ -122,7 +122,7 @@ struct ShellQueueTests {
 
   @Test("aborts too when the kernel answers an interrupt with abort, as IRkernel does")
   func abortWord() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b"] { _ = desk.cell(name) }
     _ = desk.grant(1)
     #expect(desk.busyIsSuppressed("a") == false)
@@ -133,7 +133,7 @@ struct ShellQueueTests {
 
   @Test("aborts nothing where the failing cell says stop_on_error: false")
   func goOn() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a", stopOnError: false)
     _ = desk.cell("b")
     _ = desk.grant(1)
@@ -143,7 +143,7 @@ struct ShellQueueTests {
 
   @Test("aborts all that waits when interrupted while nothing runs")
   func interruptWaiting() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b", "c"] { _ = desk.cell(name) }
     #expect(desk.interrupt() == ["abort a", "withdrawn 1 interrupted", "abort b", "abort c"])
     #expect(desk.queue.backlog == 0)
@@ -159,7 +159,7 @@ struct ShellQueueTests {
       (.aborted, true, "interrupted"),
     ]
     for (status, interrupted, word) in table {
-      var desk = Desk()
+      var desk = ShellDesk()
       _ = desk.cell("a")
       _ = desk.grant(1)
       if interrupted { _ = desk.interrupt() }
@@ -170,7 +170,7 @@ struct ShellQueueTests {
 
   @Test("tells busy once a hold is felt, and suppresses the kernel's own then")
   func busy() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     #expect(desk.pass(19) == [])
     #expect(desk.pass(1) == ["busy a"])
@@ -196,11 +196,11 @@ struct ShellQueueTests {
 
   @Test("lets the kernel's busy through where none was told, and aborts with a busy told only once")
   func busyNotTold() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     #expect(desk.busyIsSuppressed("a") == false)
-    var other = Desk()
+    var other = ShellDesk()
     _ = other.cell("a")
     _ = other.pass(50)
     #expect(other.interrupt() == ["abort a, busy told", "withdrawn 1 interrupted"])
@@ -208,7 +208,7 @@ struct ShellQueueTests {
 
   @Test("keeps strict order for 200 ms, then lets what reads and comm messages pass a held cell")
   func passing() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     #expect(desk.comm("comm1") == [])
     #expect(desk.reading("info") == [])
@@ -223,7 +223,7 @@ struct ShellQueueTests {
     "keeps what is silent behind the cells that it was sent after while another runs; comm messages and what reads pass"
   )
   func commOrder() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     #expect(desk.ordered("first") == ["forward first"], "nothing waits: the kernel keeps the order")
@@ -241,7 +241,7 @@ struct ShellQueueTests {
 
   @Test("forwards at once while nothing waits")
   func open() {
-    var desk = Desk()
+    var desk = ShellDesk()
     #expect(desk.reading("info") == ["forward info"])
     #expect(desk.ordered("silent") == ["forward silent"])
     #expect(desk.comm("comm") == ["forward comm"])
@@ -250,7 +250,7 @@ struct ShellQueueTests {
 
   @Test("knows a grant that comes too late or twice")
   func lateGrant() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.interrupt()
     #expect(desk.grant(1) == nil)
@@ -263,7 +263,7 @@ struct ShellQueueTests {
 
   @Test("a refused cell fails with the reason, and aborts what waits behind it")
   func refuse() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b"] { _ = desk.cell(name) }
     #expect(desk.refuse(1, why: "no GPU") == ["refuse a: no GPU", "abort b"])
     #expect(desk.refuse(1, why: "") == nil)
@@ -271,7 +271,7 @@ struct ShellQueueTests {
 
   @Test("gives up an interrupted request once the kernel has answered what was asked behind it, and tells its client")
   func neverTakenUp() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b"] { _ = desk.cell(name) }
     _ = desk.grant(1)
     #expect(desk.interrupt() == ["probe behind a"])
@@ -284,7 +284,7 @@ struct ShellQueueTests {
 
   @Test("waits a little for a sign that comes after the answer")
   func signBehindAnswer() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     _ = desk.interrupt()
@@ -296,7 +296,7 @@ struct ShellQueueTests {
 
   @Test("leaves an interrupted request to the kernel that takes it up late, whatever else it answers")
   func takenUpLate() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.grant(1)
     #expect(desk.interrupt() == ["probe behind a"])
@@ -309,7 +309,7 @@ struct ShellQueueTests {
 
   @Test("loses its cell with the kernel")
   func death() {
-    var desk = Desk()
+    var desk = ShellDesk()
     for name in ["a", "b"] { _ = desk.cell(name) }
     let waiting = desk.queue
     _ = desk.grant(1)
@@ -321,7 +321,7 @@ struct ShellQueueTests {
 
   @Test("tells an engine that comes later what waits, and what runs and since when")
   func adoption() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     _ = desk.pass(1500)
     #expect(desk.queue.waiting?.key == 1)
@@ -342,7 +342,7 @@ struct ShellQueueTests {
       state ^= state << 17
       return state % bound
     }
-    var desk = Desk()
+    var desk = ShellDesk()
     var (accepted, started, ended, aborted) = (0, 0, 0, 0)
     var running: String?
     func count(_ words: [String]) {

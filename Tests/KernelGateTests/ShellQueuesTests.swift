@@ -6,7 +6,7 @@ import Testing
 @testable import KernelGate
 
 /// Writes the acts of all shells down as words.
-private struct Desk {
+private struct SubshellDesk {
   var queues = ShellQueues<String>()
   var now = Instant.zero
 
@@ -46,7 +46,7 @@ private struct Desk {
 struct ShellQueuesTests {
   @Test("a subshell's cell with nothing else at work is the notebook's cell, held and granted like any")
   func alone() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     #expect(desk.cell("s", in: "one") == ["announce 1"])
     #expect(desk.queues.headKey == 1 && desk.queues.runningKey == nil)
     #expect(desk.cell("s2", in: "one") == [])
@@ -59,7 +59,7 @@ struct ShellQueuesTests {
   @Test(
     "cells of other shells start at once beside a running one, and the grant lasts until the last of them has ended")
   func riders() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("m")
     _ = desk.grant(1)
     #expect(desk.cell("s", in: "one") == ["start s"])
@@ -73,7 +73,7 @@ struct ShellQueuesTests {
 
   @Test("a cell that comes while only riders run gets a grant of its own; the riders go on")
   func newLead() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("m")
     _ = desk.grant(1)
     _ = desk.cell("s", in: "one")
@@ -86,7 +86,7 @@ struct ShellQueuesTests {
 
   @Test("heads that wait together start together, and each shell keeps its own order")
   func together() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     #expect(desk.cell("m") == ["announce 1"])
     #expect(desk.cell("s", in: "one") == [])
     #expect(desk.cell("s2", in: "one") == [])
@@ -99,7 +99,7 @@ struct ShellQueuesTests {
 
   @Test("comm messages of a subshell never wait for the main shell")
   func comms() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("m")
     #expect(desk.comm("c", in: "one") == ["forward c"])
     #expect(desk.comm("d") == [], "the main shell's own stand behind its cell")
@@ -107,7 +107,7 @@ struct ShellQueuesTests {
 
   @Test("an error aborts its own shell alone")
   func abort() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     for (name, shell) in [("m", nil), ("n", nil), ("s", "one"), ("s2", "one")] as [(String, String?)] {
       _ = desk.cell(name, in: shell)
     }
@@ -118,7 +118,7 @@ struct ShellQueuesTests {
 
   @Test("an interrupt while the main shell rests aborts what waits, and leaves a running subshell alone")
   func interrupt() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("s", in: "one")
     _ = desk.grant(1)
     #expect(desk.interrupt() == [])
@@ -131,7 +131,7 @@ struct ShellQueuesTests {
 
   @Test("a refused cell gives its place to the next")
   func refuse() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("m")
     _ = desk.cell("s", in: "one")
     #expect(desk.refuse(1) == ["refuse m: no", "announce 2"])
@@ -141,7 +141,7 @@ struct ShellQueuesTests {
 
   @Test("the books lose one cell with the kernel, whatever ran")
   func death() {
-    var desk = Desk()
+    var desk = SubshellDesk()
     _ = desk.cell("m")
     _ = desk.grant(1)
     _ = desk.cell("s", in: "one")
@@ -161,7 +161,7 @@ struct ShellQueuesTests {
       return state % bound
     }
     let names: [String?] = [nil, "one", "two"]
-    var desk = Desk()
+    var desk = SubshellDesk()
     var running: [Set<String>] = [[], [], []]
     var waiting = [0, 0, 0]
     var (announced, over) = (0, 0)

@@ -317,6 +317,8 @@ public enum Intent: Sendable, Hashable {
   case keepTheme(String)
   /// Read the theme and the keys again.
   case reload
+  /// Tell what drawing has cost (`tell(_:_:)`).
+  case tellFigures
   /// Keep a line of the palette for later consoles.
   case remember(String)
 }

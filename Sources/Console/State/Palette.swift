@@ -26,6 +26,7 @@ extension ConsoleState {
       GrammarWord("history", summary: "into the past of this session"),
       GrammarWord("live", summary: "back to the live session"),
       GrammarWord("dump", takes: "FILE", summary: "write the screen into a file", example: "dump screen.txt"),
+      GrammarWord("figures", summary: "what drawing has cost"),
       GrammarWord("quit", others: ["q"], summary: "leave"),
     ]
 
@@ -75,6 +76,7 @@ extension ConsoleState {
       return [.open(session: number)]
     case "theme": return argument.isEmpty ? perform(.themes) : [.keepTheme(argument)]
     case "read-only": return toggleReadOnly()
+    case "figures": return [.tellFigures]
     default:
       let actions: [String: KeyAction] = [
         "undo": .undo, "redo": .redo, "edit": .editor, "tag": .tag, "explain": .explain, "copy": .copy, "mark": .mark,

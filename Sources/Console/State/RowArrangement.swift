@@ -111,7 +111,7 @@ struct RowArrangement: Sendable {
     ids = keyed.map(\.id)
   }
 
-  private static func amount(_ facts: NotebookFacts, _ column: TableColumn, _ now: Instant) -> Int64 {
+  private static func amount(_ facts: borrowing NotebookFacts, _ column: TableColumn, _ now: Instant) -> Int64 {
     switch column {
     case .number, .name, .owner: Int64(facts.notebook.id.number)
     case .state: Int64(facts.state.rawValue)

@@ -56,7 +56,7 @@ extension ConsoleState {
     let most = gpu.memory > .zero ? "/\(gpu.memory.short)" : ""
     if place.memory > .zero { return place.memory.short + most }
     // A notebook that did not say how much it needs keeps something all the same.
-    return place.residents.isEmpty ? "0\(most)" : "?\(most)"
+    return place.residents == 0 ? "0\(most)" : "?\(most)"
   }
 
   private func drawOccupant(_ grid: inout Grid, _ at: Point, _ columns: Int, _ place: NodeMap.Place, _ board: Board) {
@@ -68,8 +68,8 @@ extension ConsoleState {
       parts.append((board.name(of: user), user.mark.role))
     } else if place.isDrained {
       parts.append(("drained", .coreReserved))
-    } else if let keeper = place.residents.first {
-      let more = place.residents.count > 1 ? " +\(place.residents.count - 1)" : ""
+    } else if let keeper = place.firstResident {
+      let more = place.residents > 1 ? " +\(place.residents - 1)" : ""
       parts.append((String(Character(grid.glyphs[.idleCore])), .gpuIdle))
       parts.append((" kept by \(board.name(of: keeper))\(more)", .textDim))
     } else {

@@ -10,6 +10,9 @@ struct DemoCommand: ParsableCommand {
     discussion: """
       Starts a player for each notebook: a real Jupyter client that runs its cells through the gate and thinks between \
       them as people do. Leaving (q) ends the kernels, the gates and the players.
+
+      With --simulated nothing runs: the notebooks, their authors and a node of 32 cores and 8 GPUs are made up, the engine \
+      and the console are the real ones, and every order works. Nothing is recorded.
       """)
 
   @Argument(help: "Notebooks to play (default: the bundled ones).", completion: .file(extensions: ["ipynb"]))
@@ -30,6 +33,12 @@ struct DemoCommand: ParsableCommand {
   @Option(help: "How many times each notebook is run (default: until you leave).")
   var rounds: Int?
 
+  @Flag(help: "Simulate the node and its notebooks; no kernel is started.")
+  var simulated = false
+
+  @Option(help: "With --simulated: how fast time passes, from 0.1 to 100.")
+  var speed = 1.0
+
   @OptionGroup var options: LiveOptions
 
   func validate() throws {
@@ -42,12 +51,21 @@ struct DemoCommand: ParsableCommand {
       throw ValidationError("--think-scale is from 0 to 1000, --think-max from 0 to 86400 seconds")
     }
     if let rounds, rounds < 1 { throw ValidationError("--rounds is at least 1") }
+    guard (0.1...100).contains(speed) else { throw ValidationError("--speed is from 0.1 to 100") }
+    if simulated, !files.isEmpty { throw ValidationError("--simulated makes its notebooks up: name none") }
+    if !simulated, speed != 1 {
+      throw ValidationError("--speed is for --simulated: real kernels take the time they take")
+    }
   }
 
   func run() throws {
     try Tool.reporting {
       try Tool.demandTerminal()
       Tool.prepareScreen()
+      if simulated {
+        let run = try SimulatedRun(options, notebooks: notebooks ?? 24, seed: seed, speed: speed)
+        return try run.show()
+      }
       let installation = Installation()
       let offered = files.isEmpty ? try installation.notebooks() : files
       let chosen = (0..<(notebooks ?? (files.isEmpty ? 5 : files.count))).map { offered[$0 % offered.count] }

@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 
 /// What a process of this machine uses, as /proc tells it (proc(5)).

@@ -118,6 +118,7 @@ struct ReplayCommand: ParsableCommand {
             player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last))
       }
       if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: Tool.theme(theme), svg: svg) }
+      // A replay drives nothing that would have to end or go on, however it is left.
       _ = try ConsoleRunner(source, state: state, looks: Looks(theme: theme), log: nil).run()
     }
   }

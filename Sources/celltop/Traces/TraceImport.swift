@@ -150,7 +150,7 @@ struct TraceImport: ParsableCommand {
 
     private static func read(_ number: Int64?, of store: HistoryStore, name: String) throws(HistoryError) -> Imported {
       let facts = try store.session(number)
-      var recorded = RecordedSession()
+      var recorded = SessionTranscript()
       var progress = ProgressLine()
       var next: Int64 = 1
       while true {

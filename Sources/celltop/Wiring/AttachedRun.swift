@@ -144,7 +144,7 @@ final class AttachedSource: ConsoleSource {
     guard let history = welcome.history else {
       throw ToolError("the server's history is its operators' to read")
     }
-    return try PastSessions.open(welcome.session, in: history, hasLive: true, at: .never)
+    return try PastSessions.open(welcome.session, in: history, hasLive: true, at: state.momentOfInterest ?? .never)
   }
 
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState) {}

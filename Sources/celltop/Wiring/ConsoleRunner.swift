@@ -57,6 +57,7 @@ final class ConsoleRunner {
   private var live: (source: any ConsoleSource, state: ConsoleState)?
   private var state: ConsoleState
   private var hasMouse = true
+  private var keptLook: KeptLook
 
   /// - Throws: `ScreenError` where the terminal cannot show it.
   init(_ source: any ConsoleSource, state: ConsoleState, looks: Looks, log: String?) throws {
@@ -67,9 +68,12 @@ final class ConsoleRunner {
     theme = looks.theme.resolved(for: screen.depth)
     glyphs = looks.theme.glyphs(for: screen.repertoire)
     self.source = source
+    var state = state
+    state.paletteHistory = Looks.paletteHistory()
+    keptLook = Looks.keptLook ?? state.look
+    state.look = keptLook
+    if let trouble = looks.trouble { state.tell(.warning, trouble) }
     self.state = state
-    self.state.paletteHistory = Looks.paletteHistory()
-    if let trouble = looks.trouble { self.state.tell(.warning, trouble) }
   }
 
   /// Until the operator leaves, the terminal is gone or the process is told to end; says which.
@@ -96,7 +100,15 @@ final class ConsoleRunner {
     }
     source.callOnChange(nil)
     screen.close()
+    keepLook()
     return leaving
+  }
+
+  /// Keeps how the screen is arranged for the next console, where it was changed in this one.
+  private func keepLook() {
+    guard state.look != keptLook else { return }
+    keptLook = state.look
+    Looks.keep(keptLook)
   }
 
   private enum Verdict {
@@ -147,6 +159,7 @@ final class ConsoleRunner {
     case .showTheme(let name): choose(name, keeps: false)
     case .keepTheme(let name): choose(name, keeps: true)
     case .reload: reload(isAsked: true)
+    case .tellFigures: state.tell(.good, figures)
     case .remember(let line): Looks.remember(line)
     case .dump(let path):
       let text = state.screen(size: screen.size, glyphs: glyphs).text
@@ -158,6 +171,15 @@ final class ConsoleRunner {
       }
     }
     return .stay
+  }
+
+  /// What drawing has cost since the screen was opened.
+  private var figures: String {
+    let seen = screen.statistics
+    let spent = seen.cpu.components
+    let microseconds = (spent.seconds * 1_000_000 + spent.attoseconds / 1_000_000_000_000) / Int64(max(seen.drawn, 1))
+    return "\(seen.drawn) frames drawn, \(seen.skipped) without a change; \(microseconds) µs to write one, "
+      + "\(seen.cellsChanged / max(seen.drawn, 1)) cells; \(loop.wakeUps) wake-ups"
   }
 
   private func choose(_ name: String, keeps: Bool) {
@@ -192,7 +214,9 @@ final class ConsoleRunner {
   private func turn(to next: (source: any ConsoleSource, state: ConsoleState)) {
     if isLive { live = (source, state) }
     source.callOnChange(nil)
+    let look = state.look
     (source, state) = next
+    state.look = look
     let waker = loop.waker
     source.callOnChange { waker.wake() }
   }
@@ -261,7 +285,7 @@ final class LiveSource: ConsoleSource {
   func past(of state: ConsoleState) throws -> (any ConsoleSource, ConsoleState) {
     guard session.number > 0 else { throw ToolError("this session is not recorded, and has no history") }
     if let trouble = session.trouble { throw ToolError("its history cannot be read at present: \(trouble)") }
-    return try PastSessions.open(session.number, hasLive: true, at: .never)
+    return try PastSessions.open(session.number, hasLive: true, at: state.momentOfInterest ?? .never)
   }
 
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState) {}
@@ -275,7 +299,7 @@ final class LiveSource: ConsoleSource {
 }
 
 /// Where a look ahead is left for the console by the thread that made it.
-private final class LookAheadBox: Sendable {
+final class LookAheadBox: Sendable {
   private let found = Mutex<Preview?>(nil)
   private let onChange = Mutex<(@Sendable () -> Void)?>(nil)
 

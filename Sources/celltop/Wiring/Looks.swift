@@ -84,6 +84,19 @@ final class Looks {
     return String(log[..<(log.lastIndex(of: "/") ?? log.endIndex)]) + "/" + name
   }
 
+  // MARK: The arrangement
+
+  /// How the screen was arranged last; nil where nobody has.
+  static var keptLook: KeptLook? {
+    guard let file = FileHandle(forReadingAtPath: stateFile("layout")) else { return nil }
+    return KeptLook(parsing: String(decoding: file.readData(ofLength: 1 << 16), as: UTF8.self))
+  }
+
+  /// Keeps how the screen is arranged; where that fails, the next console begins as it would have.
+  static func keep(_ look: KeptLook) {
+    try? Data(look.text.utf8).write(to: URL(fileURLWithPath: stateFile("layout")), options: .atomic)
+  }
+
   // MARK: The palette's history
 
   static func paletteHistory() -> [String] {

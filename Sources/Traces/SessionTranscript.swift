@@ -7,7 +7,7 @@ import Engine
 /// alone: while it held *k* of its *c* cores it made `speedup(k)/speedup(c)` of progress (Amdahl's law with the forecast's
 /// parallel share), none while it was suspended or waited for GPU memory to be saved and restored, and a share of it where
 /// cores or GPUs were held by several at once.
-public struct RecordedSession {
+public struct SessionTranscript {
   private struct Running {
     var cell: Cell
     var allotment: Allotment?

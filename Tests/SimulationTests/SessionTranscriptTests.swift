@@ -7,7 +7,7 @@ import Traces
 @testable import Simulation
 
 @Suite("A recorded session becomes the trace that was played")
-struct RecordedSessionTests {
+struct SessionTranscriptTests {
   @Test(
     "think times, run times and demands come back", arguments: ["fcfs", "dynamic", "os", "reservation"], UInt64(1)...3)
   func roundTrip(policy: String, seed: UInt64) throws {
@@ -23,7 +23,7 @@ struct RecordedSessionTests {
       trace, on: InvariantTests.node, settings: settings, forecast: OracleForecast(notebooks: trace.notebooks.count),
       catalogue: .standard)
     simulator.run()
-    var recorded = RecordedSession()
+    var recorded = SessionTranscript()
     for entry in simulator.recorded { recorded.take(entry) }
     let again = recorded.finish(name: "again", note: "").trace
     #expect(again.notebooks.count == trace.notebooks.count)
@@ -55,7 +55,7 @@ struct RecordedSessionTests {
     var simulator = try GPUMemorySimulationTests.simulator(policy, seed: seed, swapSeconds: 20)
     simulator.run()
     #expect(simulator.measures().swapHours > 0)
-    var recorded = RecordedSession()
+    var recorded = SessionTranscript()
     for entry in simulator.recorded { recorded.take(entry) }
     let again = recorded.finish(name: "again", note: "").trace
     for (a, b) in zip(again.notebooks, simulator.trace.notebooks) {
@@ -79,7 +79,7 @@ struct RecordedSessionTests {
       (1, .cellStarted(cell.id, notebook.id, both, Reason(.backfilled))),
       (2, .demandOverridden(notebook.id, Demand(coresMost: 8, gpus: 1))), (5, .cellEnded(cell.id, notebook.id, .ok)),
     ]
-    var recorded = RecordedSession()
+    var recorded = SessionTranscript()
     for (index, event) in events.enumerated() {
       recorded.take(Entry(sequence: Int64(index + 1), at: Instant(seconds: event.0), event: event.1))
     }
@@ -108,7 +108,7 @@ struct RecordedSessionTests {
       (20, .cellQueued(cell(2, 20))), (21, .cellEnded(CellID(2), notebook.id, .aborted)),
       (25, .cellQueued(cell(3, 25))), (26, .cellStarted(CellID(3), notebook.id, both, Reason(.backfilled))),
     ]
-    var recorded = RecordedSession()
+    var recorded = SessionTranscript()
     for (index, event) in events.enumerated() {
       recorded.take(Entry(sequence: Int64(index + 1), at: Instant(seconds: event.0), event: event.1))
     }
