@@ -45,7 +45,7 @@ import Testing
     try await stage.type("stty -g > \(stage.folder)/before; '\(Checkout.celltop)' replay", "Enter")
     try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS") }
     kill(try #require(ConsoleTerminalTests.console(stage)), SIGKILL)
-    try await stage.wait("the shell's word") { $0.contains("Killed") }
+    try await stage.wait("the prompt on the picture") { $0.contains("ready>") }
     // Blindly: what is typed may not be shown, and Enter may not be a line's end.
     try await stage.type("C-j", "reset; stty -g > \(stage.folder)/after; echo back", "C-j")
     let screen = try await stage.wait("a clean screen") { $0.contains("back") && !$0.contains("NOTEBOOKS") }
