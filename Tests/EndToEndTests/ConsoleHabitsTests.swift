@@ -26,14 +26,14 @@ import Testing
         stage.folder + "/data/celltop/history.sqlite",
       ], environment: stage.environment)
     try #require(ran.status == 0, "\(ran.errors)")
-    try await stage.start("\(Checkout.celltop) replay --at 50%")
+    try await stage.start("\(Checkout.celltop) replay --at 20%")
     let title = try await stage.fact("pane_title")
     let screen = try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS 5") }
     let rows = screen.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(rows.first?.contains("REPLAY") == true, "the top line is where it was:\n\(screen)")
     #expect(rows.contains { $0.contains("red0") } && rows.contains { $0.contains("title1") }, "\(screen)")
     #expect(try await stage.fact("pane_title") == title)
-    for key in ["Enter", "Escape", "2", "3", "5", "1", "y"] { try await stage.type(key) }
+    for key in ["Enter", "Enter", "2", "3", "5", "1", "y"] { try await stage.type(key) }
     try await stage.wait("still in order") { $0.split(separator: "\n").first?.contains("REPLAY") == true }
     #expect(try await stage.fact("pane_title") == title)
     try await stage.type("q")
@@ -49,7 +49,7 @@ import Testing
     try await stage.wait("the replay") { $0.contains("NOTEBOOKS") && $0.contains("OWNER") }
     try await stage.type("s", "Down", "Down", "Space")
     try await stage.wait("a column less") { !$0.contains("OWNER") }
-    try await stage.type("Escape", "t", ">", "I", "q")
+    try await stage.type("s", "t", ">", "I", "q")
     try await stage.wait("the second console, as the first was left") { screen in
       screen.contains("NOTEBOOKS") && !screen.contains("OWNER") && screen.contains("▼") && screen.contains("REPLAY")
     }

@@ -52,7 +52,7 @@ import Testing
     let place = try #require(lines(back)[header].range(of: "PRI"))
     try await click(
       stage, lines(back)[header].distance(from: lines(back)[header].startIndex, to: place.lowerBound) + 1, header)
-    try await stage.wait("the order by priority") { $0.contains("sorted by priority") && $0.contains("▲priority") }
+    try await stage.wait("the order by priority") { $0.contains("▼priority") }
     // What the X10 form of reports could not name.
     try await click(stage, 235, try row(of: "EVENTS", screen) + 1)
     try await stage.type("e")
