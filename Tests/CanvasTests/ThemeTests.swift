@@ -27,7 +27,7 @@ struct ThemeTests {
     let theme = Theme.builtIn.resolved(for: .palette256)
     let style = theme.style(.stateRunning, on: .tableRowSelected)
     #expect(style.foreground == .palette(114))
-    #expect(style.background == .palette(24))
+    #expect(style.background == .palette(17))
     #expect(style.attributes == .bold)
     #expect(theme.style(.text, on: .tableRowSelected).foreground == .palette(231))
     #expect(theme.style(.text) == theme.root)

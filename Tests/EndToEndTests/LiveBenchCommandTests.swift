@@ -42,7 +42,7 @@ struct LiveBenchCommandTests {
         "--think-scale", "0.01", "--think-max", "0.2", "--output", output, "--write", document,
       ]
     let environment = ["CELLTOP_PYTHON": Checkout.python, "XDG_DATA_HOME": folder, "XDG_RUNTIME_DIR": folder]
-    let first = try await Checkout.run(Checkout.celltop, arguments, environment: environment, seconds: 120)
+    let first = try await Checkout.run(Checkout.celltop, arguments, environment: environment, seconds: 480)
     #expect(first.status == 0, "\(first.errors)")
 
     let bytes = try Data(contentsOf: URL(fileURLWithPath: output + "/record.json"))
@@ -67,7 +67,7 @@ struct LiveBenchCommandTests {
     // What is there is not played again; what is missing is.
     try FileManager.default.removeItem(atPath: output + "/arms/2-think-os-1.json")
     let kept = try Data(contentsOf: URL(fileURLWithPath: output + "/arms/2-think-dynamic-1.json"))
-    let second = try await Checkout.run(Checkout.celltop, arguments, environment: environment, seconds: 120)
+    let second = try await Checkout.run(Checkout.celltop, arguments, environment: environment, seconds: 480)
     #expect(second.status == 0 && second.errors.contains("1 of 2 arms are finished already"), "\(second.errors)")
     #expect(FileManager.default.fileExists(atPath: output + "/arms/2-think-os-1.json"))
     #expect(try Data(contentsOf: URL(fileURLWithPath: output + "/arms/2-think-dynamic-1.json")) == kept)

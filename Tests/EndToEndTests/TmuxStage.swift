@@ -15,7 +15,15 @@ final class TmuxStage {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  /// A test that fails ends its terminal too, and with it whatever runs there.
+  deinit {
+    let end = Process()
+    end.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    end.arguments = ["tmux", "-L", socket, "kill-server"]
+    (end.standardOutput, end.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+    if (try? end.run()) != nil { end.waitUntilExit() }
+    try? FileManager.default.removeItem(atPath: folder)
+  }
 
   /// What the program is told of the world: nothing of the real home is read or written.
   var environment: [String: String] {
@@ -83,7 +91,7 @@ final class TmuxStage {
   /// Polls the screen until it satisfies `condition`; throws with the last screen where it never does.
   @discardableResult
   func wait(
-    _ what: String, seconds: Double = 120,
+    _ what: String, seconds: Double = 300,
     _ condition: (String) -> Bool
   ) async throws -> String {
     let clock = ContinuousClock()

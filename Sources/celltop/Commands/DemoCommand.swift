@@ -55,7 +55,7 @@ struct DemoCommand: ParsableCommand {
       let gate = try installation.gate()
       let player = try installation.player()
       let crew = try DemoCrew(folder: Tool.runtimeFolder() + "/demo-\(getpid())")
-      try crew.writeKernelspec(python: python, gate: gate)
+      try installation.wrapKernel(python: python, gate: gate, into: crew.folder + "/jupyter")
       let socket = crew.folder + "/engine.sock"
       defer { try? FileManager.default.removeItem(atPath: crew.folder) }
       let live = try LiveRun(options, socket: socket, note: "demo")

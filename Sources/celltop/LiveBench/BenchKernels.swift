@@ -1,5 +1,4 @@
 import Foundation
-import KernelGate
 import NodeControl
 
 /// The kernelspecs of a live bench: the environment's Python kernel as it is, behind a gate, and bound to a share of the
@@ -18,14 +17,7 @@ struct BenchKernels {
   init(folder: String, python: String, gate: String) throws {
     self.folder = folder
     self.python = python
-    let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
-    let original = KernelSpecs.prefixDirectory(prefix) + "/python3"
-    guard FileManager.default.fileExists(atPath: original + "/kernel.json") else {
-      throw ToolError("\(python) has no kernel (\(original) is missing). Run 'make setup', or install ipykernel there")
-    }
-    try KernelSpecs.wrap(
-      KernelSpecs.read(directory: original), to: folder + "/kernels", gate: gate,
-      environment: ProcessInfo.processInfo.environment)
+    try Installation().wrapKernel(python: python, gate: gate, into: folder)
     try write(Self.direct, before: [])
   }
 

@@ -40,6 +40,8 @@ final class SimulatedGate {
   private(set) var cores: CoreSet?
   private(set) var isSuspended = false
   private(set) var demand: DemandComment?
+  /// The last cell that began for want of an engine.
+  private var ungoverned: UInt64?
   private var run = Domain.Span.zero
   private var began = Instant.zero
 
@@ -87,7 +89,9 @@ final class SimulatedGate {
     isSuspended = false
     switch work {
     case .thinking: return
-    case .waiting: begin(at: now)
+    case .waiting:
+      ungoverned = key
+      begin(at: now)
     case .running(_, let left): work = .running(since: now, left: left)
     }
   }
@@ -115,6 +119,8 @@ final class SimulatedGate {
         link.send(.applied(sequence: sequence, cores: granted), at: now)
         return .resized(granted)
       }
+      // The engine heard that it waits, and it ran for want of an engine, to its end, before the grant came.
+      if key == ungoverned { return late(sequence, key, at: now) }
       guard key == self.key, case .waiting(let since) = work else {
         return refuse(sequence, "cell \(key) does not wait", at: now)
       }

@@ -118,7 +118,7 @@ struct ReplayCommand: ParsableCommand {
             player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last))
       }
       if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: Tool.theme(theme), svg: svg) }
-      try ConsoleRunner(source, state: state, looks: Looks(theme: theme), log: nil).run()
+      _ = try ConsoleRunner(source, state: state, looks: Looks(theme: theme), log: nil).run()
     }
   }
 

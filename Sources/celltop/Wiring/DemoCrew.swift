@@ -1,6 +1,5 @@
 import CLinux
 import Foundation
-import KernelGate
 import Session
 
 /// The people of the demonstration: a player a notebook, each with a real kernel behind a gate.
@@ -26,20 +25,6 @@ final class DemoCrew {
       else { continue }
       try? FileManager.default.removeItem(atPath: path)
     }
-  }
-
-  /// Writes the kernelspec that puts the gate before the environment's Python kernel.
-  ///
-  /// - Throws: `ToolError` where that environment has no kernel.
-  func writeKernelspec(python: String, gate: String) throws {
-    let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
-    let original = KernelSpecs.prefixDirectory(prefix) + "/python3"
-    guard FileManager.default.fileExists(atPath: original + "/kernel.json") else {
-      throw ToolError("\(python) has no kernel (\(original) is missing). Run 'make setup', or install ipykernel there")
-    }
-    try KernelSpecs.wrap(
-      KernelSpecs.read(directory: original), to: folder + "/jupyter/kernels", gate: gate,
-      environment: ProcessInfo.processInfo.environment)
   }
 
   /// Starts a player for each notebook.

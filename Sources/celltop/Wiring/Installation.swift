@@ -1,4 +1,5 @@
 import Foundation
+import KernelGate
 
 /// Where the parts of celltop lie: beside the program when it is installed, in the checkout when it was built there.
 struct Installation {
@@ -55,6 +56,20 @@ struct Installation {
       if FileManager.default.isExecutableFile(atPath: path) { return path }
     }
     throw ToolError("no Python was found for the kernels. Run 'make setup', or set CELLTOP_PYTHON")
+  }
+
+  /// Writes the kernelspec `python3-celltop`, which puts the gate before that Python's own kernel.
+  ///
+  /// - Parameter folder: a data directory of Jupyter, such as one of `JUPYTER_PATH`.
+  /// - Throws: `ToolError` where that environment has no kernel.
+  func wrapKernel(python: String, gate: String, into folder: String) throws {
+    let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+    let original = KernelSpecs.prefixDirectory(prefix) + "/python3"
+    guard FileManager.default.fileExists(atPath: original + "/kernel.json") else {
+      throw ToolError("\(python) has no kernel (\(original) is missing). Run 'make setup', or install ipykernel there")
+    }
+    try KernelSpecs.wrap(
+      KernelSpecs.read(directory: original), to: folder + "/kernels", gate: gate, environment: environment)
   }
 
   /// The environment with celltop's own Python added to the places where kernelspecs are looked for, after the user's.
