@@ -120,6 +120,8 @@ class Run:
                 cut |= not ended
                 passed, failed, skipped = outcomes.counts(found[name])
                 say(f"{part.name} {name}: {passed} passed, {failed} failed, {skipped} skipped in {seconds[name]:.0f} s")
+            if cut:  # such a run is no success, and what it did not come to is no difference
+                found = outcomes.common(found)
             repeated = self.repeat(part, arms, environment, folder, found)
             cells, kernels = engine.granted() if engine else (0, 0)
         finally:
@@ -131,7 +133,7 @@ class Run:
         if not outcomes.counts(found["direct"])[0]:
             raise Unavailable("no test passed direct, so nothing was compared; see " + str(arms["direct"].folder / "first.log"))
         return {"arms": found, "seconds": seconds, "repeated": repeated, "cells": cells, "kernels": kernels, "cut": cut,
-                "differences": self.artefacts(arms)}
+                "differences": {} if cut else self.artefacts(arms)}
 
     def suite(self, part, arm, environment, folder, files, label):
         """Runs tests on one arm; gives their outcomes, the seconds, and whether the run came to its end."""

@@ -42,6 +42,12 @@ def counts(tests):
     return kinds.count("passed"), kinds.count("failed") + kinds.count("hung"), kinds.count("skipped")
 
 
+def common(arms):
+    """The tests that came to an end on both arms."""
+    ended = [{name for name, (outcome, _) in tests.items() if outcome != "hung"} for tests in arms.values()]
+    return {arm: {name: what for name, what in tests.items() if name in set.intersection(*ended)} for arm, tests in arms.items()}
+
+
 def differing(arms):
     """The tests whose outcome is not the same on both arms, sorted."""
     direct, gated = arms["direct"], arms["gated"]

@@ -121,7 +121,7 @@ def write(path, results, run):
         "engine's history says it started: the proof that the gate was in the way. A test whose outcome is not the same on both",
         f"arms is run {outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
         f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or 'unknown'}, {platform.system()} {platform.release()}, "
-        f"{os.cpu_count()} cores. Passed / failed / skipped:", "",
+        f"{os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} at the end. Passed / failed / skipped:", "",
         "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),
     ]
     lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows(results)]

@@ -10,6 +10,9 @@ enum HistorySchema {
       try db.execute(sql: HistoryViews.sql)
       try LegacyEntries.convert(db)
     }
+    migrator.registerMigration("3: how long cells were suspended") { db in
+      try db.execute(sql: HistoryViews.suspensions)
+    }
     return migrator
   }
 

@@ -1,5 +1,16 @@
 /// Views that make a question a line of SQL. Times of day are local; lengths are seconds.
 enum HistoryViews {
+  /// A cell's wall-clock of suspension is what neither its wait nor its run accounts for.
+  static let suspensions = """
+    CREATE VIEW suspensions AS
+      SELECT c.session, c.cell, n.user, n.path, c.outcome,
+        date((s.began_us + c.submitted_us) / 1000000, 'unixepoch', 'localtime') AS day,
+        c.suspensions AS times, (c.ended_us - c.started_us - c.ran_us) / 1e6 AS suspended, c.ran_us / 1e6 AS ran
+      FROM cell c JOIN session s ON s.id = c.session
+        JOIN notebook n ON n.session = c.session AND n.notebook = c.notebook
+      WHERE c.suspensions > 0 AND c.started_us IS NOT NULL AND c.ended_us IS NOT NULL;
+    """
+
   static let sql = """
     CREATE VIEW waits AS
       SELECT c.session, c.cell, n.user, n.path, c.outcome,

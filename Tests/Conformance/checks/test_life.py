@@ -40,6 +40,11 @@ SPEAK = LANGUAGES[KERNEL]
 ARM = os.environ.get("CONFORMANCE_ARM", "direct")
 
 
+def parent(message):
+    """The request that a message belongs to; None where it belongs to none, for which xeus has null."""
+    return (message["parent_header"] or {}).get("msg_id")
+
+
 class Kernel:
     def __init__(self):
         self.manager = KernelManager(kernel_name=KERNEL)
@@ -66,7 +71,7 @@ class Kernel:
                     message = self.client.get_iopub_msg(timeout=0.5)
                 except queue.Empty:
                     continue
-                if message["parent_header"].get("msg_id") in asked:
+                if parent(message) in asked:
                     return True
             return False
 
@@ -77,7 +82,7 @@ class Kernel:
         def found():
             try:
                 message = self.client.get_shell_msg(timeout=0.05)
-                self.kept[message["parent_header"].get("msg_id")] = message
+                self.kept[parent(message)] = message
             except queue.Empty:
                 pass
             return self.kept.get(request)
@@ -93,7 +98,7 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=0.5)
             except queue.Empty:
                 continue
-            if message["parent_header"].get("msg_id") != request:
+            if parent(message) != request:
                 continue
             kind = message["msg_type"]
             if kind == "stream" and message["content"]["name"] == "stdout":
@@ -115,7 +120,7 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=0.05)
             except queue.Empty:
                 return not left
-            request, content = message["parent_header"].get("msg_id"), message["content"]
+            request, content = parent(message), message["content"]
             if message["msg_type"] == "stream" and content["name"] == "stdout" and request in texts:
                 texts[request] += content["text"]
             if message["msg_type"] == "status" and content["execution_state"] == "idle":

@@ -4,11 +4,12 @@ JupyterLab does, and in nbclient's notebooks."""
 import queue
 import threading
 import time
+import types
 
 import nbclient
 import nbformat
 import pytest
-from conftest import PATIENCE, until
+from conftest import PATIENCE, ROOT, until
 
 QUICKLY = {"audience": "people", "afterSeconds": 0.1}
 
@@ -237,3 +238,30 @@ class TestNbclient:
         assert outputs == [["2"], ["stdout"], [], ["ValueError"]]
         assert "waiting" not in nbformat.writes(notebook) and "celltop" not in nbformat.writes(notebook)
         assert ("clear_output" in seen) == (audience == "everyone")
+
+
+def test_the_documented_hook_of_a_server_leaves_notices_out(engine, kernels):
+    """`Docs/GATE.md` gives the hook; here it saves what a client has of a cell that is held just now, and one that ran."""
+    engine.tells = QUICKLY
+    kernel = kernels()
+    area = OutputArea(execute(kernel, "print('ran')", cellId="a"))
+    engine.submitted()
+    engine.stand(1, place=2)
+    area.follow(kernel, lambda: area.outputs)
+    shown = next(m["content"] for m in area.messages if m["msg_type"] == "display_data")
+    cells = [nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data=shown["data"],
+                                                                          metadata=shown["metadata"])]),
+             nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", text="ran\n"),
+                                                    nbformat.v4.new_output("display_data", data={"text/plain": "kept"})]),
+             nbformat.v4.new_markdown_cell("text")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbformat.validate(notebook)
+    text = (ROOT / "Docs" / "GATE.md").read_text()
+    names = {"c": types.SimpleNamespace(FileContentsManager=types.SimpleNamespace())}
+    exec(text.split("```python\n")[1].split("```")[0], names)
+    hook = names["c"].FileContentsManager.pre_save_hook
+    hook(model={"type": "notebook", "content": notebook}, path="a.ipynb", contents_manager=None)
+    assert [len(cell.get("outputs", [])) for cell in notebook.cells] == [0, 2, 0]
+    nbformat.validate(notebook)
+    hook(model={"type": "file", "content": "text"}, path="a.txt", contents_manager=None)
+    hook(model={"type": "notebook", "content": None}, path="a.ipynb", contents_manager=None)
