@@ -204,7 +204,7 @@ def programs(tool, size, seconds, environment, home, rate):
         take("htop as it comes", ["htop"])
         tenths = max(1, round(10 / max(found["celltop live"]["framesPerSecond"], 0.1)))
         take("htop as often", ["htop", "-d", str(tenths)])
-    take("celltop replay", [tool, "replay", "--at", "40%", "--speed", "12", "--play"], isOurs=True, ready="REPLAY")
+    take("celltop replay", [tool, "replay", "--at", "40%", "--speed", "9", "--play"], isOurs=True, ready="REPLAY")
     if shutil.which("btop"):
         settings = pathlib.Path(home + "/.config/btop/btop.conf")
         settings.parent.mkdir(parents=True, exist_ok=True)
