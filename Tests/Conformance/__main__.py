@@ -162,21 +162,22 @@ class Run:
             except KeyboardInterrupt:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
-        self.sweep(process.pid)
+        self.sweep(record)
         found = outcomes.read(record)
         if not found:
             raise Unavailable(f"no test ran on the {arm.name} arm; see {log}: {tail(log)}")
         return found, time.monotonic() - began, ended
 
     @staticmethod
-    def sweep(leader):
-        """Ends what a suite left behind in its session: some leave kernels."""
-        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    def sweep(record):
+        """Ends what a suite left behind, in whatever session: some leave kernels, and one that is cut short its servers. They have
+        the suite's variables."""
+        mark = f"CONFORMANCE_RECORD={record}".encode()
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
             try:
-                fields = path.read_text().rsplit(")", 1)[1].split()
-                if int(fields[3]) == leader:
+                if mark in path.read_bytes().split(b"\0"):
                     os.kill(int(path.parent.name), signal.SIGKILL)
-            except (OSError, ValueError):
+            except OSError:
                 continue
 
     def repeat(self, part, arms, environment, folder, found):

@@ -267,10 +267,10 @@ def test_a_slider_moves_while_a_cell_runs(lab, artefact):
 
 def test_the_server_sees_the_same_states(lab):
     """What jupyter_server's culling looks at: busy while a cell runs, idle after."""
-    lab.open("state.ipynb", "import time\nprint('runs', flush=True)\ntime.sleep(3)")
+    lab.open("state.ipynb", "import time\nprint('runs', flush=True)\ntime.sleep(12)")
     lab.command("notebook:run-all-cells")
     until(lambda: "runs" in text_of(lab.outputs()[0]), SLOW, "the cell's output")
     kernel = lab.js("return jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.id")
-    until(lambda: lab.get(f"/api/kernels/{kernel}")["execution_state"] == "busy", 2, "the server's busy")
+    until(lambda: lab.get(f"/api/kernels/{kernel}")["execution_state"] == "busy", 10, "the server's busy")
     until(lab.settled, SLOW, "the end")
     until(lambda: lab.get(f"/api/kernels/{kernel}")["execution_state"] == "idle", what="the server's idle")
