@@ -42,10 +42,11 @@ final class LiveRun {
   /// - Parameters:
   ///   - isShared: whether every user of the node may connect.
   ///   - needsConsole: whether it ends when the last console has left.
+  ///   - madeUpCores: how many cores a made-up node has that is scheduled in place of this one; nil for this one.
   ///   - hears: told of entries once they are in the history, on the engine's thread; it must be quick.
   static func session(
     _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false,
-    hears: (@Sendable ([Entry]) -> Void)? = nil
+    madeUpCores: Int? = nil, hears: (@Sendable ([Entry]) -> Void)? = nil
   ) throws -> LiveSession {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
@@ -56,9 +57,11 @@ final class LiveRun {
       let place = options.cores == nil ? "node.cores of the configuration" : "--cores"
       throw ToolError("\(place) \(asked): this process may use the cores \(capacity.cores)")
     }
-    let inventory = Inventory.here(capacity: capacity, settings: settings, environment: environment)
+    let node =
+      madeUpCores.map { Node(id: NodeID(0), name: "made-up", cores: CoreSet(0..<$0)) }
+      ?? Inventory.here(capacity: capacity, settings: settings, environment: environment).node
     var configuration = LiveSession.Configuration(
-      node: inventory.node, socketPath: socket, host: capacity.name, user: NSUserName())
+      node: node, socketPath: socket, host: capacity.name, user: NSUserName())
     configuration.policy = options.policy
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
