@@ -78,8 +78,8 @@ struct LoadBench: ParsableCommand {
     let crowd = try GateCrowd(settings)
 
     let gates = gates
-    guard crowd.play(until: crowd.now + Span(seconds: 60), { crowd.governed == gates }) else {
-      throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within a minute")
+    guard crowd.play(until: crowd.now + Span(seconds: 600), { crowd.governed == gates }) else {
+      throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within ten minutes")
     }
     let connected = crowd.now
     let attach = Attach(client: "celltop bench load", stream: .packed, form: Board.wireForm)

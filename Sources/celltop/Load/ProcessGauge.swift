@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// What a process of this machine uses, as /proc tells it (proc(5)).
 struct ProcessGauge {
@@ -25,6 +26,6 @@ struct ProcessGauge {
     else { return nil }
     return Reading(
       processorSeconds: (user + system) / Double(sysconf(Int32(_SC_CLK_TCK))),
-      residentBytes: pages * Int(sysconf(Int32(_SC_PAGESIZE))), descriptors: open.count, threads: threads)
+      residentBytes: pages * Int(getpagesize()), descriptors: open.count, threads: threads)
   }
 }

@@ -8,6 +8,8 @@ import History
 import NodeControl
 import NodeInventory
 import Policies
+import Projections
+import ServerLink
 import Session
 
 /// A live session with its console in the same process, as a demonstration has it.
@@ -76,9 +78,25 @@ final class LiveRun {
     return try LiveSession(configuration, on: driver, history: history)
   }
 
-  /// Prints the node, or what is known of it, and starts nothing.
+  /// This node's server and its board; nil where none runs.
+  private static func serverNow(environment: [String: String]) throws(AttachError) -> (ServerConnection, AttachedBoard)?
+  {
+    do throws(AttachError) {
+      return try ControlOptions.board(at: SocketPath.candidates(environment: environment, uid: getuid()))
+    } catch {
+      guard case .nobody = error else { throw error }
+      return nil
+    }
+  }
+
+  /// Prints the session of this node's server as far as this user may see it; where none runs, the node as it is. Starts
+  /// nothing.
   static func printOnce(_ options: LiveOptions, _ printing: OncePrint) throws {
     let environment = ProcessInfo.processInfo.environment
+    if let (connection, fold) = try serverNow(environment: environment) {
+      let facts = SessionFacts(connection.welcome, confirmsQuit: false)
+      return try printing.print(fold.board, at: connection.now, facts: facts, theme: Looks(theme: options.theme).theme)
+    }
     let capacity = LinuxNode().capacity()
     let inventory = Inventory.here(
       capacity: capacity, settings: try Tool.settings(environment: environment), environment: environment)
