@@ -25,7 +25,31 @@ public enum GateMessage: Codable, Hashable, Sendable {
   case applied(sequence: Int64, cores: CoreSet, saved: Bool? = nil)
   /// An effect could not be carried out, and why; the cell runs all the same.
   case failed(sequence: Int64, why: String)
+  /// The code of the cell that was announced under `key`, `CodeText.bytesMost` of it at the most. Said only to an engine whose
+  /// welcome asks for it.
+  case code(key: UInt64, text: String)
   case pong
+}
+
+/// The code of a cell, where an engine was configured to be told.
+public enum CodeText {
+  /// The most that is told, in bytes of JSON: a line has room for it.
+  public static let bytesMost = 32_768
+
+  /// As much of a code's beginning as may be told, cut between two characters.
+  public static func beginning(of code: String) -> String {
+    var bytes = 0
+    var end = code.startIndex
+    for index in code.indices {
+      // As JSON writes it: six bytes for a control character, two for a quote or a backslash.
+      bytes += code[index].unicodeScalars.reduce(0) {
+        $0 + ($1.value < 0x20 ? 6 : $1 == "\"" || $1 == "\\" ? 2 : $1.utf8.count)
+      }
+      guard bytes <= bytesMost else { return String(code[..<end]) + "\n…" }
+      end = code.index(after: index)
+    }
+    return code
+  }
 }
 
 /// Who a gate is, and what runs behind it already.
@@ -107,7 +131,7 @@ public struct Submission: Codable, Hashable, Sendable {
   public var key: UInt64
   /// Jupyter's cell id (`metadata.cellId`), where the client sends it.
   public var cell: String?
-  /// A 64-bit hash of the code; the code itself never leaves the gate.
+  /// A 64-bit hash of the code; the code itself leaves the gate only where the engine was configured to be told (`code`).
   public var codeHash: UInt64
   /// What the author wrote on the cell's first lines.
   public var demand: DemandComment?
@@ -126,8 +150,10 @@ public enum EngineMessage: Codable, Hashable, Sendable {
   /// before it has been granted some; nil or empty where it gives out none, and all stay visible.
   /// `evicts`: whether the GPU memory of a suspended cell is moved away, where there is a program for it.
   /// `tells`: whom held cells tell what they wait for; nil for the gate's own default.
+  /// `wantsCode`: whether the engine was configured to be told the cells' code; nil for not.
   case welcome(
-    version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil, tells: Telling? = nil)
+    version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil, tells: Telling? = nil,
+    wantsCode: Bool? = nil)
   /// The gate is not wanted, and why (another version, say); it goes on without an engine.
   case unwelcome(why: String)
   /// Run the cell, on these cores and GPUs.

@@ -23,6 +23,8 @@ final class Gate {
     var problems: [String] = []
     /// The cell's own word on whether its author is told why it waits.
     var tells: Bool?
+    /// The beginning of a cell's code, for an engine that was configured to be told.
+    var code = ""
     /// Whether the request names its cell in a document.
     var namesCell = false
     /// Whether somebody would answer `input()`.
@@ -103,6 +105,9 @@ final class Gate {
   /// What the author of the held cell is told of its wait.
   var notice = AuthorNotice()
   let tellingChoice: TellingChoice
+  /// Whether the engine was configured to be told the cells' code, and the code of the cell that was announced last.
+  var wantsCode = false
+  var lastCode: (key: UInt64, text: String)?
   var telling: Telling
 
   /// Something that waits for its moment: an interrupt just after a resume.

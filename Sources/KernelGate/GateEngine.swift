@@ -14,8 +14,10 @@ extension Gate {
     link.flush(at: now)
     for message in link.receive(at: now) {
       switch message {
-      case .welcome(_, _, _, let hides, let evicts, let tells):
+      case .welcome(_, _, _, let hides, let evicts, let tells, let wantsCode):
         orders.welcomed()
+        self.wantsCode = wantsCode == true
+        tellCode(at: now)
         telling = tellingChoice.over(tells)
         gpus.govern(hides ?? [])
         if evicts == true {

@@ -61,11 +61,18 @@ extension Gate {
     let metadata = CellMetadata(message[layout.metadata])
     (request.tells, request.namesCell) = (metadata.tells, metadata.cell != nil)
     request.allowsInput = content.allowsInput
+    request.code = CodeText.beginning(of: content.code)
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
       cell: metadata.cell, codeHash: CellSource.hash(of: content.code),
       demand: demand)
     perform(queue.arrive(.cell(cell), in: header.subshell, at: now), at: now)
+  }
+
+  /// Tells the code of the cell in hand where the engine was configured to be told; else nobody is.
+  func tellCode(at now: Instant) {
+    guard wantsCode, let lastCode, [queue.headKey, queue.runningKey].contains(lastCode.key) else { return }
+    link.send(.code(key: lastCode.key, text: lastCode.text), at: now)
   }
 
   /// Forwards what the kernel answers and asks; true where there was anything.
@@ -147,7 +154,10 @@ extension Gate {
     for act in acts {
       switch act {
       case .forward(let request): forward(request.message, at: now)
-      case .announce(let submission): link.send(.submitted(submission), at: now)
+      case .announce(let submission):
+        link.send(.submitted(submission), at: now)
+        lastCode = queue.head.map { (submission.key, $0.cell.payload.code) }
+        tellCode(at: now)
       case .start(let cell, _):
         clearNotice(of: cell)
         var problems = cell.payload.problems

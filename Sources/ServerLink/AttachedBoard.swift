@@ -36,7 +36,8 @@ public struct AttachedBoard: Sendable {
         throw .unreadable(error.description)
       }
       return true
-    case .welcome, .unwelcome, .answer, .status, .refused, .ping, .ending, .unknown: return false
+    case .welcome, .unwelcome, .answer, .status, .preview, .processes, .code, .refused, .ping, .ending, .unknown:
+      return false
     }
   }
 }

@@ -11,6 +11,12 @@ public enum ClientMessage: Hashable, Sendable {
   case command(Order)
   /// Asks for one report of the session as it is now.
   case status(id: UInt64)
+  /// Asks what orders are likely to bring. A later question of a client takes the place of an earlier one.
+  case preview(PreviewAsked)
+  /// Asks for the processes of a notebook's kernel; likewise.
+  case processes(id: UInt64, notebook: NotebookID)
+  /// Asks for the code of a notebook's cell in hand.
+  case code(id: UInt64, notebook: NotebookID)
   /// A server that was started for a console shall stay when the console leaves.
   case stay
   /// The server shall end; only an operator may say so.
@@ -101,11 +107,11 @@ public struct Order: Codable, Hashable, Sendable {
 
 extension ClientMessage: Codable {
   private enum Names: String, CodingKey {
-    case attach, command, status, stay, stop, pong
+    case attach, command, status, preview, processes, code, stay, stop, pong
   }
 
   private enum StatusNames: String, CodingKey {
-    case id
+    case id, notebook
   }
 
   public init(from decoder: any Decoder) throws {
@@ -114,7 +120,8 @@ extension ClientMessage: Codable {
       throw DecodingError.dataCorrupted(
         DecodingError.Context(
           codingPath: decoder.codingPath,
-          debugDescription: "an object with one of attach, command, status, stay, stop and pong is expected"))
+          debugDescription:
+            "an object with one of attach, command, status, preview, processes, code, stay, stop and pong is expected"))
     }
     switch name {
     case .attach: self = .attach(try container.decode(Attach.self, forKey: name))
@@ -122,6 +129,17 @@ extension ClientMessage: Codable {
     case .status:
       let inner = try container.nestedContainer(keyedBy: StatusNames.self, forKey: name)
       self = .status(id: try inner.decode(UInt64.self, forKey: .id))
+    case .preview: self = .preview(try container.decode(PreviewAsked.self, forKey: name))
+    case .processes:
+      let inner = try container.nestedContainer(keyedBy: StatusNames.self, forKey: name)
+      self = .processes(
+        id: try inner.decode(UInt64.self, forKey: .id),
+        notebook: NotebookID(try inner.decode(Int32.self, forKey: .notebook)))
+    case .code:
+      let inner = try container.nestedContainer(keyedBy: StatusNames.self, forKey: name)
+      self = .code(
+        id: try inner.decode(UInt64.self, forKey: .id),
+        notebook: NotebookID(try inner.decode(Int32.self, forKey: .notebook)))
     case .stay: self = .stay
     case .stop: self = .stop
     case .pong: self = .pong
@@ -136,6 +154,15 @@ extension ClientMessage: Codable {
     case .status(let id):
       var inner = container.nestedContainer(keyedBy: StatusNames.self, forKey: .status)
       try inner.encode(id, forKey: .id)
+    case .preview(let asked): try container.encode(asked, forKey: .preview)
+    case .processes(let id, let notebook):
+      var inner = container.nestedContainer(keyedBy: StatusNames.self, forKey: .processes)
+      try inner.encode(id, forKey: .id)
+      try inner.encode(notebook.number, forKey: .notebook)
+    case .code(let id, let notebook):
+      var inner = container.nestedContainer(keyedBy: StatusNames.self, forKey: .code)
+      try inner.encode(id, forKey: .id)
+      try inner.encode(notebook.number, forKey: .notebook)
     case .stay: _ = container.nestedContainer(keyedBy: StatusNames.self, forKey: .stay)
     case .stop: _ = container.nestedContainer(keyedBy: StatusNames.self, forKey: .stop)
     case .pong: _ = container.nestedContainer(keyedBy: StatusNames.self, forKey: .pong)

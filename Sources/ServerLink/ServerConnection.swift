@@ -70,7 +70,7 @@ public final class ServerConnection {
         self.welcome = welcome
         epochMicroseconds = celltop_boottime_us() - welcome.at
       case .unwelcome(let why): throw .unwelcome(why.printable(at: 400))
-      case .snapshot, .tail, .answer, .status, .refused, .ping, .ending, .unknown:
+      case .snapshot, .tail, .answer, .status, .preview, .processes, .code, .refused, .ping, .ending, .unknown:
         throw .unreadable("it did not answer the greeting")
       }
       for line in lines { inbox.append(try Self.message(line)) }
@@ -128,7 +128,7 @@ public final class ServerConnection {
       case .snapshot(let snapshot):
         trouble = snapshot.trouble?.printable(at: 400)
         return message
-      case .welcome, .tail, .answer, .status, .refused: return message
+      case .welcome, .tail, .answer, .status, .preview, .processes, .code, .refused: return message
       }
     }
     return nil

@@ -14,6 +14,10 @@ public enum ServerMessage: Hashable, Sendable {
   case answer(Answered)
   /// The answer to `status`.
   case status(id: UInt64, report: BoardReport)
+  /// The answer to a question of the same name.
+  case preview(PreviewAnswer)
+  case processes(ProcessesAnswer)
+  case code(CodeAnswer)
   /// A message other than a command was not obeyed, and why.
   case refused(why: String)
   /// A sign of life. `sequence` is the session's last entry, `at` the present instant in microseconds, `trouble` why the
@@ -57,10 +61,16 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var at: Int64
   /// Where the session is recorded; nil where it is not, or the client may not know.
   public var history: String?
+  /// The questions that the server answers, by name; nil where it answers none.
+  public var answers: [String]?
+
+  /// Whether the server answers such a question.
+  public func answers(_ kind: QuestionKind) -> Bool { answers?.contains(kind.rawValue) ?? false }
 
   public init(
     version: Int = clientProtocolVersion, server: String, instance: String, session: Int64, host: String, user: String,
-    role: ClientRole, isVeiled: Bool, beganMicroseconds: Int64, at: Int64, history: String? = nil
+    role: ClientRole, isVeiled: Bool, beganMicroseconds: Int64, at: Int64, history: String? = nil,
+    answers: [String]? = nil
   ) {
     self.version = version
     self.server = server
@@ -73,6 +83,7 @@ public struct Welcome: Codable, Hashable, Sendable {
     self.beganMicroseconds = beganMicroseconds
     self.at = at
     self.history = history
+    self.answers = answers
   }
 }
 
@@ -169,7 +180,7 @@ public struct Answered: Codable, Hashable, Sendable {
 
 extension ServerMessage: Codable {
   private enum Names: String, CodingKey {
-    case welcome, unwelcome, snapshot, tail, answer, status, refused, ping, ending
+    case welcome, unwelcome, snapshot, tail, answer, status, preview, processes, code, refused, ping, ending
   }
 
   private enum Parts: String, CodingKey {
@@ -194,6 +205,9 @@ extension ServerMessage: Codable {
     case .status:
       self = .status(
         id: try parts().decode(UInt64.self, forKey: .id), report: try parts().decode(BoardReport.self, forKey: .report))
+    case .preview: self = .preview(try container.decode(PreviewAnswer.self, forKey: name))
+    case .processes: self = .processes(try container.decode(ProcessesAnswer.self, forKey: name))
+    case .code: self = .code(try container.decode(CodeAnswer.self, forKey: name))
     case .refused: self = .refused(why: try parts().decode(String.self, forKey: .why))
     case .ping:
       self = .ping(
@@ -219,6 +233,9 @@ extension ServerMessage: Codable {
       var parts = container.nestedContainer(keyedBy: Parts.self, forKey: .status)
       try parts.encode(id, forKey: .id)
       try parts.encode(report, forKey: .report)
+    case .preview(let answer): try container.encode(answer, forKey: .preview)
+    case .processes(let answer): try container.encode(answer, forKey: .processes)
+    case .code(let answer): try container.encode(answer, forKey: .code)
     case .refused(let text): try why(.refused, text)
     case .ping(let at, let sequence, let trouble):
       var parts = container.nestedContainer(keyedBy: Parts.self, forKey: .ping)

@@ -2,6 +2,7 @@ import CLinux
 import Domain
 import Foundation
 import ServerLink
+import Verbs
 
 /// Who may do what with the server, by the user at the other end of a connection.
 public struct AccessRules: Sendable, Hashable {
@@ -20,6 +21,8 @@ public struct AccessRules: Sendable, Hashable {
   public var everyone = Everyone.author
   /// Whether everybody sees the paths and the code's hashes of everybody's notebooks, not only of the own ones.
   public var showsPaths = false
+  /// Whether gates tell the cells' code, for operators and the notebooks' authors to see; it is recorded nowhere.
+  public var showsCode = false
 
   public init() {}
 
@@ -49,22 +52,7 @@ public struct AccessRules: Sendable, Hashable {
     switch role {
     case .operator: return nil
     case .observer: return Refusal(.notAllowed, "you are an observer here: you may look, and order nothing")
-    case .author: break
-    }
-    guard verb.notebook != nil else {
-      return Refusal(.notAllowed, "'\(verb.word)' is about the whole node: only an operator may say so")
-    }
-    // What there is not the engine refuses.
-    guard let owner else { return nil }
-    guard owner == user else { return Refusal(.notAllowed, "it is \(owner)'s notebook: you may order your own about") }
-    switch verb {
-    case .setPriority(_, let value) where value > 0:
-      return Refusal(.notAllowed, "only an operator may raise a priority above 0")
-    case .pin(_, let pin) where pin.reserves:
-      return Refusal(.notAllowed, "only an operator may keep others off cores and GPUs")
-    case .release, .resume, .unpin, .setPriority, .overrideDemand, .pin, .callOff:
-      return isOverridden ? Refusal(.notAllowed, "an operator ordered it so: only an operator may take it back") : nil
-    case .suspend, .suspendAfter, .suspendAtEnd, .interrupt, .hold, .drain, .undrain, .setPolicy: return nil
+    case .author: return verb.refusal(toAuthor: user, owner: owner, isOverridden: isOverridden)
     }
   }
 }

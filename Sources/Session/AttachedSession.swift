@@ -1,9 +1,11 @@
 import CLinux
 import Domain
 import Foundation
+import GateLink
 import Projections
 import ServerLink
 import Synchronization
+import Verbs
 
 /// A session of another process: its board kept up to date by a thread that follows the server, and attaches anew when the
 /// server was away.
@@ -26,6 +28,12 @@ public final class AttachedSession: @unchecked Sendable {
     var standing: Standing
     var orders: [Order] = []
     var answers: [Answered] = []
+    var questions: [QuestionKind: ClientMessage] = [:]
+    /// The orders that were asked about last, and the number of the question.
+    var asked: (id: UInt64, verbs: [Verb])?
+    var preview: Preview?
+    var processes: ProcessesAnswer?
+    var code: CodeAnswer?
     var last: [ClientMessage] = []
     var isLeaving = false
   }
@@ -85,6 +93,47 @@ public final class AttachedSession: @unchecked Sendable {
     celltop_eventfd_signal(wake)
   }
 
+  /// Asks the server what orders are likely to bring; `preview` is the answer once it has come.
+  public func ask(_ verbs: [Verb]) {
+    let isAsked = box.withLock { box in
+      guard box.standing.welcome.answers(.preview), (1...PreviewAsked.verbsMost).contains(verbs.count) else {
+        return false
+      }
+      let question = PreviewAsked(id: (box.asked?.id ?? 0) + 1, verbs: verbs)
+      box.asked = (question.id, verbs)
+      box.questions[.preview] = .preview(question)
+      return true
+    }
+    if isAsked { celltop_eventfd_signal(wake) }
+  }
+
+  /// Asks the server for the processes of a notebook's kernel; `processes` is the answer once it has come.
+  public func askProcesses(of id: NotebookID) {
+    box.withLock { box in
+      guard box.standing.welcome.answers(.processes) else { return }
+      box.questions[.processes] = .processes(id: 1, notebook: id)
+    }
+    celltop_eventfd_signal(wake)
+  }
+
+  /// Asks the server for the code of a notebook's cell; `code` is the answer once it has come.
+  public func askCode(of id: NotebookID) {
+    box.withLock { box in
+      guard box.standing.welcome.answers(.code) else { return }
+      box.questions[.code] = .code(id: 1, notebook: id)
+    }
+    celltop_eventfd_signal(wake)
+  }
+
+  /// The code of the notebook that was asked about last.
+  public var code: CodeAnswer? { box.withLock { $0.code } }
+
+  /// What was found about the orders that were asked about last.
+  public var preview: Preview? { box.withLock { $0.preview } }
+
+  /// The processes of the notebook that was asked about last.
+  public var processes: ProcessesAnswer? { box.withLock { $0.processes } }
+
   /// The answers that came since the last call.
   public func takeAnswers() -> [Answered] {
     box.withLock { box in
@@ -128,13 +177,16 @@ extension AttachedSession {
 
   private func follow(_ connection: ServerConnection) throws(AttachError) {
     celltop_eventfd_clear(wake)
-    let orders = box.withLock { box in
-      defer { box.orders = [] }
-      return box.orders
+    let (orders, questions) = box.withLock { box in
+      defer { (box.orders, box.questions) = ([], [:]) }
+      return (box.orders, box.questions.values)
     }
     for order in orders {
       unanswered.append(order)
       try connection.send(.command(order))
+    }
+    for question in questions where LineCodec.line(question).count < LineCodec.lineBytesMost {
+      try connection.send(question)
     }
     guard let message = try connection.receive(seconds: 1, waker: wake) else { return note(connection) }
     if case .answer(let answer) = message {
@@ -142,11 +194,31 @@ extension AttachedSession {
       box.withLock { $0.answers.append(answer) }
       board.update { _ in }
     }
+    takeAnswer(message)
     if try fold.take(message) {
       let folded = fold.board
       note(connection)
       board.update { $0 = folded }
     }
+  }
+
+  private func takeAnswer(_ message: ServerMessage) {
+    let isNews = box.withLock { box in
+      if case .preview(let answer) = message, let asked = box.asked, asked.id == answer.id {
+        box.preview = answer.preview(of: asked.verbs)
+        return true
+      }
+      if case .processes(let answer) = message {
+        box.processes = answer
+        return true
+      }
+      if case .code(let answer) = message {
+        box.code = answer
+        return true
+      }
+      return false
+    }
+    if isNews { board.update { _ in } }
   }
 
   private func note(_ connection: ServerConnection) {

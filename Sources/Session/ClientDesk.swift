@@ -12,13 +12,11 @@ struct ClientDesk {
   static let gatherSpan = Span(microseconds: 25_000)
   static let pingPeriod = Span(seconds: 2)
   /// Answers that are kept for a user, for keys that come again.
-  private static let answersKept = 512
-  /// Where the numbers of clients' commands begin: beyond any key, and beyond those of a console in this process.
-  private static let firstCommand: UInt64 = 1 << 53
+  static let answersKept = 512
 
   private struct Asked {
     var key: UInt64
-    var uid: UInt32
+    var user: String
     weak var client: ClientConnection?
     var verb: Verb
     var isOperator: Bool
@@ -33,15 +31,17 @@ struct ClientDesk {
   let board: BoardBox
   private(set) var clients: [ClientConnection] = []
   private var asked: [CommandID: Asked] = [:]
-  private var answers: [UInt32: Answers] = [:]
-  private var nextCommand = Self.firstCommand
+  /// By the user's name, which the history knows, too.
+  private var answers: [String: Answers] = [:]
+  private var numbers = OrderNumbers()
   private var standing = OperatorsOrders()
   private var nextPing = Instant.zero
   private(set) var nextSend = Instant.zero
 
-  init(limits: Limits, board: BoardBox) {
+  init(limits: Limits, board: BoardBox, past: [PastAnswer] = []) {
     self.limits = limits
     self.board = board
+    for one in past { remember(one.answer.key, one.user, one.answer) }
   }
 
   /// Whether somebody wants to be told of entries.
@@ -60,41 +60,64 @@ struct ClientDesk {
 
   /// Takes an order of a client; gives the command where the engine is to decide.
   mutating func take(_ order: Order, from client: ClientConnection, instance: String) -> Command? {
-    let uid = client.peer.uid
-    if let known = answers[uid]?.byKey[order.key] {
+    let user = client.peer.user
+    if let known = answers[user]?.byKey[order.key] {
       // The first answer is still to come, or is given again.
       if let known { client.send(.answer(known)) }
       return nil
     }
-    remember(order.key, uid, nil)
+    remember(order.key, user, nil)
     if let refusal = refusal(of: order, client, instance) {
       let answer = Answered(key: order.key, sequence: nil, refusal)
-      remember(order.key, uid, answer)
+      remember(order.key, user, answer)
       client.send(.answer(answer))
       return nil
     }
-    let id = CommandID(nextCommand)
-    nextCommand += 1
+    let id = numbers.next(key: order.key)
     asked[id] = Asked(
-      key: order.key, uid: uid, client: client, verb: order.verb, isOperator: client.role == .operator)
-    return Command(id: id, author: client.peer.user, why: order.why.printable(at: 200), verb: order.verb)
+      key: order.key, user: user, client: client, verb: order.verb, isOperator: client.role == .operator)
+    return Command(id: id, author: user, why: order.why.printable(at: 200), verb: order.verb)
   }
 
   private func refusal(of order: Order, _ client: ClientConnection, _ instance: String) -> Refusal? {
     if let meant = order.instance, meant != instance {
       return Refusal(.stale, "the server was started anew since: its notebooks and cells have other numbers")
     }
-    let owner = order.verb.notebook.flatMap { id in board.look { $0[id]?.notebook.user } }
-    return AccessRules.refusal(
-      of: order.verb, by: client.peer.user, client.role, owner: owner,
-      isOverridden: standing.stands(against: order.verb))
+    return refusal(of: order.verb, client)
   }
 
-  private mutating func remember(_ key: UInt64, _ uid: UInt32, _ answer: Answered?) {
-    var book = answers[uid] ?? Answers()
+  /// Why a client may not give an order; nil where it may.
+  func refusal(of verb: Verb, _ client: ClientConnection) -> Refusal? {
+    AccessRules.refusal(
+      of: verb, by: client.peer.user, client.role, owner: verb.notebook.flatMap(owner(of:)),
+      isOverridden: standing.stands(against: verb))
+  }
+
+  /// Why a client may not know what goes on inside a notebook; nil where it may.
+  func secret(of id: NotebookID, to client: ClientConnection) -> String? {
+    guard let owner = owner(of: id) else { return "there is no notebook \(id.number)" }
+    guard let user = client.veiledFor, user != owner else { return nil }
+    return "it is \(owner)'s notebook: its processes are its author's and the operators' to see"
+  }
+
+  /// Why a client may not see the code of a notebook's cells; nil where it may. Whoever may only look may not.
+  func codeSecret(of id: NotebookID, to client: ClientConnection) -> String? {
+    guard let owner = owner(of: id) else { return "there is no notebook \(id.number)" }
+    switch client.role {
+    case .operator: return nil
+    case .author where owner == client.peer.user: return nil
+    case .author: return "it is \(owner)'s notebook: its code is its author's and the operators' to see"
+    case .observer: return "you are an observer here: code is the author's and the operators' to see"
+    }
+  }
+
+  private func owner(of id: NotebookID) -> String? { board.look { $0[id]?.notebook.user } }
+
+  private mutating func remember(_ key: UInt64, _ user: String, _ answer: Answered?) {
+    var book = answers[user] ?? Answers()
     if book.byKey.updateValue(answer, forKey: key) == nil { book.order.append(key) }
     if book.order.count > Self.answersKept { book.byKey[book.order.removeFirst()] = nil }
-    answers[uid] = book
+    answers[user] = book
   }
 
   /// Gives a report of the session as a client may see it.
@@ -140,7 +163,7 @@ struct ClientDesk {
     if refusal == nil { standing.note(command.verb, byOperator: asked?.isOperator ?? true) }
     guard let asked else { return }
     let answer = Answered(key: asked.key, sequence: sequence, refusal)
-    remember(asked.key, asked.uid, answer)
+    remember(asked.key, asked.user, answer)
     asked.client?.send(.answer(answer))
   }
 

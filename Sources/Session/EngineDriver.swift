@@ -90,8 +90,10 @@ struct EngineDriver {
   }
 
   /// Writes what is left and closes the recording.
-  func end() {
+  ///
+  /// - Parameter wall: the wall time of the session's end, in microseconds since 1970.
+  func end(atMicroseconds wall: Int64) {
     keeper?.end(forecaster, session: session, sequence: state.sequence)
-    writer?.end(atMicroseconds: SessionClock.wallMicroseconds(), digest: digest, frames: frames)
+    writer?.end(atMicroseconds: wall, digest: digest, frames: frames)
   }
 }

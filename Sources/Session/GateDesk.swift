@@ -17,6 +17,8 @@ struct GateDesk {
   let evictsGPUMemory: Bool
   /// Whom gates tell what a held cell waits for.
   let telling: Telling
+  /// Where cells' code is kept; nil where gates keep it to themselves.
+  let codes: CodeBook?
   private var connections: [NotebookID: GateConnection] = [:]
   /// Kernel processes, for sampling what they use.
   private(set) var kernels: [NotebookID: Int32] = [:]
@@ -38,8 +40,9 @@ struct GateDesk {
 
   init(
     defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling(),
-    notebooksPerUser: Int = Limits().notebooksPerUser
+    notebooksPerUser: Int = Limits().notebooksPerUser, codes: CodeBook? = nil
   ) {
+    self.codes = codes
     self.notebooksPerUser = notebooksPerUser
     self.defaultDemand = defaultDemand
     self.telling = telling
@@ -76,6 +79,7 @@ struct GateDesk {
       }
     case .applied(_, _, let saved):
       if saved == true { driver.handle(.observation(.gpuMemorySaved(id)), at: now) }
+    case .code(let key, let text): codes?.take(text, of: id, key: key)
     case .failed(let sequence, let why):
       driver.handle(.observation(.effectFailed(id, sequence: sequence, why: why.printable(at: 200))), at: now)
     }
@@ -130,7 +134,8 @@ struct GateDesk {
     connection.send(
       .welcome(
         version: gateProtocolVersion, session: session, notebook: id.number,
-        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory, tells: telling))
+        hides: GPUMaker.allCases.filter(makers.contains), evicts: evictsGPUMemory, tells: telling,
+        wantsCode: codes == nil ? nil : true))
     reconcile(hello, id, &driver, at: now)
   }
 
@@ -234,6 +239,7 @@ struct GateDesk {
     orphans.removeAll { orphan in gone.contains { $0.notebook == orphan.notebook } }
     for orphan in gone {
       kernels[orphan.notebook] = nil
+      codes?.forget(orphan.notebook)
       deferred.removeAll { $0.notebook == orphan.notebook }
       if let gate = gateNames.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)

@@ -37,6 +37,8 @@ public final class LiveSession: @unchecked Sendable {
     public var needsConsole = false
     /// The program's name and version, for clients.
     public var server = "celltop"
+    /// Where the session's instants come from; nil for a clock that begins with it.
+    public var clock: SessionClock?
 
     public init(node: Node, socketPath: String, host: String, user: String) {
       self.node = node
@@ -49,7 +51,7 @@ public final class LiveSession: @unchecked Sendable {
   /// How often the engine's thread wakes for a history that could not be written.
   static let retryPeriod = Span(seconds: 1)
 
-  public let clock = SessionClock()
+  public let clock: SessionClock
   public let board = BoardBox()
   /// What has been counted and measured so far.
   public let meters = MeterBox()
@@ -60,7 +62,9 @@ public final class LiveSession: @unchecked Sendable {
     var commands: [Command] = []
     var gates: [Arrival] = []
     var onStopAsked: (@Sendable (String) -> Void)?
+    /// Of the console in this process, and of clients.
     var questions: [(verbs: [Verb], answer: @Sendable (Preview) -> Void)] = []
+    var clientQuestions: [(verbs: [Verb], answer: @Sendable (Preview) -> Void)] = []
     var isStopping = false
     var trouble: String?
     var number: Int64 = 0
@@ -93,6 +97,7 @@ public final class LiveSession: @unchecked Sendable {
   private var desk: GateDesk
   private let sampler: UsageSampler
   private let previews = PreviewDesk()
+  private let clientPreviews = PreviewDesk()
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
@@ -107,6 +112,7 @@ public final class LiveSession: @unchecked Sendable {
   ///     all the same, `trouble` says why, and the recording begins as soon as it is possible.
   /// - Throws: `SessionError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
+    clock = configuration.clock ?? SessionClock()
     let listener = try Listener(path: configuration.socketPath, mode: configuration.socketMode)
     readiness = try Readiness()
     readiness.watch(wake)
@@ -126,7 +132,8 @@ public final class LiveSession: @unchecked Sendable {
       board: board, meters: meters, hears: configuration.hears)
     desk = GateDesk(
       defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
-      telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser)
+      telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser,
+      codes: configuration.access.showsCode ? CodeBook() : nil)
     sampler = UsageSampler(node: nodeDriver) { [wake] in celltop_eventfd_signal(wake) }
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)
     if let recovery { desk.recover(recovery, &driver, at: clock.now) }
@@ -141,7 +148,11 @@ public final class LiveSession: @unchecked Sendable {
       needsConsole: configuration.needsConsole,
       doors: Reception.Doors(
         gate: { [weak self] in self?.take($0) }, command: { [weak self] in self?.submit($0) },
-        stop: { [weak self] in self?.stopAsked($0) }))
+        stop: { [weak self] in self?.stopAsked($0) }),
+      sources: QuestionDesk.Sources(
+        preview: { [weak self] in self?.previewForClient($0, $1) },
+        kernel: { [weak self] in self?.kernelProcess(of: $0) }, codes: desk.codes),
+      past: history.map { PastAnswer.all(in: $0, before: session, last: ClientDesk.answersKept) } ?? [])
     reception?.publish([], session: driver.session, trouble: driver.trouble)
   }
 
@@ -186,6 +197,11 @@ public final class LiveSession: @unchecked Sendable {
     celltop_eventfd_signal(wake)
   }
 
+  private func previewForClient(_ verbs: [Verb], _ answer: @escaping @Sendable (Preview) -> Void) {
+    mailbox.withLock { $0.clientQuestions.append((verbs, answer)) }
+    celltop_eventfd_signal(wake)
+  }
+
   /// Why the recording is incomplete at present; nil where it is complete.
   public var trouble: String? { mailbox.withLock { $0.trouble } }
 
@@ -219,6 +235,9 @@ extension LiveSession {
       for command in mail.commands { driver.handle(.command(command), at: now) }
       // Only the last question is still asked.
       if let question = mail.questions.last { previews.ask(question.verbs, driver.engine, at: now, question.answer) }
+      if let question = mail.clientQuestions.last {
+        clientPreviews.ask(question.verbs, driver.engine, at: now, question.answer)
+      }
       for arrival in mail.gates { greet(arrival, at: now) }
       for one in ready { serve(one.descriptor, at: now) }
       for (descriptor, due) in overheard where due <= now { serve(descriptor, at: now) }
@@ -229,7 +248,7 @@ extension LiveSession {
       if mail.isStopping {
         sampler.end()
         _ = commit()
-        driver.end()
+        driver.end(atMicroseconds: clock.wallMicroseconds)
         tellTrouble()
         connections = [:]
         listener = nil
@@ -245,7 +264,7 @@ extension LiveSession {
 
   private func takeMail() -> Mailbox {
     mailbox.withLock { box in
-      defer { (box.commands, box.questions, box.gates) = ([], [], []) }
+      defer { (box.commands, box.questions, box.clientQuestions, box.gates) = ([], [], [], []) }
       return box
     }
   }

@@ -60,6 +60,7 @@ final class Reception: @unchecked Sendable {
   private var listener: Listener?
   private var guests: [Guest] = []
   private var desk: ClientDesk
+  private let questions: QuestionDesk
   private var groups = GroupBook()
   /// Kept open to be closed where the descriptors run out, so that whoever comes can be told.
   private var spare: Int32
@@ -72,7 +73,7 @@ final class Reception: @unchecked Sendable {
 
   init(
     _ listener: Listener, _ identity: Identity, access: AccessRules, limits: Limits, clock: SessionClock,
-    board: BoardBox, needsConsole: Bool, doors: Doors
+    board: BoardBox, needsConsole: Bool, doors: Doors, sources: QuestionDesk.Sources, past: [PastAnswer]
   ) {
     self.listener = listener
     self.identity = identity
@@ -81,7 +82,8 @@ final class Reception: @unchecked Sendable {
     self.clock = clock
     self.doors = doors
     aloneUntil = needsConsole ? clock.now + Self.consoleSpan : nil
-    desk = ClientDesk(limits: limits, board: board)
+    desk = ClientDesk(limits: limits, board: board, past: past)
+    questions = QuestionDesk(sources) { [wake] in celltop_eventfd_signal(wake) }
     spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
   }
 
@@ -146,6 +148,7 @@ extension Reception {
         client.flush()
         for message in client.receive(perSecond: limits.messagesPerSecond, at: now) { serve(message, client, at: now) }
       }
+      questions.turn(at: now)
       tell(at: now)
       desk.ping(trouble: box.withLock { $0.trouble }, at: now)
       drop(at: now)
@@ -184,7 +187,7 @@ extension Reception {
 
   private func timeoutMilliseconds(_ now: Instant) -> Int32 {
     let isGathering = box.withLock { !$0.entries.isEmpty }
-    var next = min(desk.wakeAt(isGathering: isGathering), nextLook)
+    var next = min(desk.wakeAt(isGathering: isGathering), nextLook, questions.wakeAt)
     if let first = guests.map(\.until).min() { next = min(next, first) }
     if let aloneUntil, !desk.hasStreams { next = min(next, aloneUntil) }
     if acceptAgain > now { next = min(next, acceptAgain) }
@@ -300,7 +303,8 @@ extension Reception {
       Welcome(
         server: identity.server, instance: identity.instance, session: session, host: identity.host, user: peer.user,
         role: role, isVeiled: isVeiled, beganMicroseconds: identity.beganMicroseconds, at: clock.now.microseconds,
-        history: given == .operator ? identity.history : nil))
+        history: given == .operator ? identity.history : nil,
+        answers: QuestionKind.allCases.filter { $0 != .code || questions.sources.codes != nil }.map(\.rawValue)))
     // What came along with the greeting waits in no descriptor.
     for message in client.receive(perSecond: limits.messagesPerSecond, at: now) { serve(message, client, at: now) }
   }
@@ -333,6 +337,18 @@ extension Reception {
     case .status(let id):
       let report = desk.report(for: client, session: box.withLock { $0.session }, at: now)
       client.send(.status(id: id, report: report))
+    case .preview(let asked):
+      let refusals = asked.verbs.compactMap { desk.refusal(of: $0, client) }
+      guard refusals.isEmpty else {
+        return client.send(.preview(PreviewAnswer(id: asked.id, refusals: refusals.map(PreviewAnswer.Refused.init))))
+      }
+      questions.ask(asked, from: client)
+    case .processes(let id, let notebook):
+      if let why = desk.secret(of: notebook, to: client) {
+        return client.send(.processes(ProcessesAnswer(id: id, notebook: notebook.number, why: why)))
+      }
+      questions.askProcesses(id: id, of: notebook, from: client)
+    case .code(let id, let notebook): client.send(.code(code(of: notebook, id: id, for: client)))
     case .stay:
       guard client.role == .operator else {
         return client.send(.refused(why: "only an operator may keep the server when its console leaves"))
@@ -342,6 +358,22 @@ extension Reception {
       guard client.role == .operator else { return client.send(.refused(why: "only an operator may end the server")) }
       doors.stop("\(client.peer.user) ended it")
     }
+  }
+
+  /// The code of a notebook's cell, for those who may see it.
+  private func code(of id: NotebookID, id question: UInt64, for client: ClientConnection) -> CodeAnswer {
+    guard let codes = questions.sources.codes else {
+      return CodeAnswer(
+        id: question, notebook: id.number, why: "cells' code is not told here: its operators can change that")
+    }
+    if let why = desk.codeSecret(of: id, to: client) { return CodeAnswer(id: question, notebook: id.number, why: why) }
+    guard let cell = desk.board.look({ $0[id]?.cell?.cell }) else {
+      return CodeAnswer(id: question, notebook: id.number, why: "it has no cell")
+    }
+    guard let text = codes.text(of: id, key: cell.source.key) else {
+      return CodeAnswer(id: question, notebook: id.number, why: "its gate has not told the code")
+    }
+    return CodeAnswer(id: question, notebook: id.number, cell: cell.id.number, text: text)
   }
 
   private func tell(at now: Instant) {

@@ -10,6 +10,7 @@ import TOMLKit
 /// observers = ["wallboard"]
 /// observer_groups = []
 /// everyone = "author"            # or "observer", or "nobody"
+/// show_code = false              # whether operators and authors see the cells' code; else it never leaves the gates
 /// show_paths = false             # whether everybody sees the paths of everybody's notebooks
 ///
 /// [limits]                       # see Docs/PROTOCOL.md
@@ -73,13 +74,16 @@ public struct ServerSettings: Equatable, Sendable {
         throw Self.wrong(path, "access.everyone is neither \"author\", \"observer\" nor \"nobody\"")
       }
       access.everyone = known
+    case "show_code":
+      guard let flag = value.bool else { throw Self.wrong(path, "access.show_code is neither true nor false") }
+      access.showsCode = flag
     case "show_paths":
       guard let flag = value.bool else { throw Self.wrong(path, "access.show_paths is neither true nor false") }
       access.showsPaths = flag
     default:
       throw Self.wrong(
         path,
-        "there is no 'access.\(key.printable(at: 60))'; there are operators, operator_groups, observers, observer_groups, everyone, show_paths"
+        "there is no 'access.\(key.printable(at: 60))'; there are operators, operator_groups, observers, observer_groups, everyone, show_code, show_paths"
       )
     }
   }

@@ -2,19 +2,28 @@ import CLinux
 import Domain
 import Foundation
 
-/// Where a live session's instants come from: a clock that never falls, counted from the session's beginning.
+/// Where a live session's instants come from: a clock that never falls, counted from the session's beginning. The wall clock
+/// is read once, at the beginning: setting it changes no instant.
 public struct SessionClock: Sendable {
-  private let beganMonotonic: Int64
+  private let uptime: @Sendable () -> Int64
+  private let beganUptime: Int64
   /// Wall time of the session's beginning, in microseconds since 1970.
   public let beganWallMicroseconds: Int64
 
-  public init() {
-    beganMonotonic = celltop_boottime_us()
-    beganWallMicroseconds = Self.wallMicroseconds()
+  /// - Parameters:
+  ///   - uptime: microseconds by a clock that never falls and goes on while the machine sleeps: `CLOCK_BOOTTIME`.
+  ///   - wall: microseconds since 1970.
+  public init(
+    uptime: @escaping @Sendable () -> Int64 = { celltop_boottime_us() },
+    wall: @Sendable () -> Int64 = { Int64(Date().timeIntervalSince1970 * 1e6) }
+  ) {
+    self.uptime = uptime
+    beganUptime = uptime()
+    beganWallMicroseconds = wall()
   }
 
-  public var now: Instant { Instant(microseconds: celltop_boottime_us() - beganMonotonic) }
+  public var now: Instant { Instant(microseconds: uptime() - beganUptime) }
 
-  /// Wall time, in microseconds since 1970.
-  public static func wallMicroseconds() -> Int64 { Int64(Date().timeIntervalSince1970 * 1e6) }
+  /// The present wall time as it was counted from the beginning on, in microseconds since 1970.
+  public var wallMicroseconds: Int64 { beganWallMicroseconds + now.microseconds }
 }

@@ -6,6 +6,6 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench", abstract: "Measure celltop itself.",
     subcommands: [
       LiveBenchCommand.self, SimulationBench.self, HistoryBench.self, HistoryRecording.self, NodeBench.self,
-      ConsoleBench.self, LoadBench.self, RecoveryBench.self, LoadEngine.self,
+      ConsoleBench.self, LoadBench.self, RecoveryBench.self,
     ])
 }

@@ -24,7 +24,7 @@ struct Celltop: ParsableCommand {
   /// Exits with 0 when done, 1 when it failed, 2 for wrong use.
   static func main() {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(OrderLine.spelledOut(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch {
       let code = exitCode(for: error)

@@ -15,6 +15,13 @@ import Testing
     var grantP50Milliseconds: Double
     var grantP99Milliseconds: Double
     var residentMostMegabytes: Double
+    struct Sample: Decodable {
+      var residentBytes: Int
+      var descriptors: Int
+    }
+    var samples: [Sample]
+    var consolesStuck: Double
+    var consolesLost: Double
     var broken: [String]
   }
 
@@ -23,12 +30,14 @@ import Testing
     let result = try await Checkout.run(
       Checkout.celltop,
       [
-        "bench", "load", "--gates", "200", "--rate", "40", "--seconds", "10", "--warm", "3", "--consoles", "3",
+        "bench", "load", "--gates", "200", "--rate", "40", "--seconds", "10", "--warm", "3", "--consoles", "19",
         "--json",
       ], seconds: 180)
     let line = try #require(result.output.split(separator: "\n").last, "\(result.errors.suffix(2000))")
     let load = try JSONDecoder().decode(Load.self, from: Data(line.utf8))
     #expect(load.cellsGranted > 50, "\(line)")
+    #expect(load.consolesStuck == 1 && load.consolesLost == 0, "\(line)")
+    #expect(load.samples.count >= 10 && load.samples.allSatisfy { $0.residentBytes > 1 << 20 && $0.descriptors > 200 })
     #expect(load.cellsLost == 0 && load.coresGivenTwice == 0 && load.ordersRefused == 0, "\(line)")
     // An engine that a busy machine lets run for less than a moment in five seconds is given up by its gates, as it should be;
     // then cells waited, and descriptors came and went.

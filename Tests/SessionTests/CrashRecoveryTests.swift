@@ -5,6 +5,7 @@ import GRDB
 import GateLink
 import NodeControl
 import Projections
+import ServerLink
 import Testing
 
 @testable import History
@@ -89,6 +90,46 @@ import Testing
     #expect(second.board.take().faults == 0)
     let note = try HistoryStore(reading: place.history).session(second.number).note
     #expect(note == "continues session \(second.number - 1), which was cut short")
+  }
+
+  @Test(
+    "an order that is said again after a restart is not obeyed again, and gets its first answer",
+    arguments: [true, false])
+  func keysOutliveTheServer(isCrash: Bool) throws {
+    let place = Place()
+    let first = try place.session()
+    let gate = try FakeGate(place.socket, name: "a", document: "/x/a.ipynb")
+    gate.send(.kernel(state: .ready, pid: 0))
+    #expect(eventually(first) { $0.notebooks.count == 1 })
+    let attach = Attach(client: "test", stream: .none)
+    let order = Order(key: 4711, verb: .setPriority(NotebookID(0), 5))
+    let refused = Order(key: 4712, verb: .suspend(NotebookID(0), cell: CellID(99)))
+    let client = try ServerConnection([place.socket], attach)
+    let answers = [try client.command(order), try client.command(refused)]
+    #expect(answers[0].accepted && answers[1].refusal?.cause == .stale)
+    if isCrash { try place.crash(first) } else { first.stop() }
+
+    let second = try place.session()
+    defer { second.stop() }
+    let back = try FakeGate(place.socket, name: "a", document: "/x/a.ipynb")
+    back.send(.kernel(state: .ready, pid: 0))
+    #expect(eventually(second) { $0.notebooks.count == 1 })
+    let again = try ServerConnection([place.socket], attach)
+    // Another order came in between: the repetition must not undo it.
+    #expect(try again.command(Order(key: 1, verb: .setPriority(NotebookID(0), 9))).accepted)
+    var meant = order
+    for instance in [nil, client.welcome.instance] {
+      meant.instance = instance
+      #expect(try again.command(meant) == answers[0])
+      #expect(try again.command(refused) == answers[1])
+    }
+    let board = second.board.take()
+    #expect(
+      board.notebooks[0].priority == 9 && board.answers.count { $0.command.author != "celltop" } == 1,
+      "\(board.answers)")
+    var other = order
+    (other.key, other.instance) = (4713, client.welcome.instance)
+    #expect(try again.command(other).refusal?.cause == .stale, "one that was never obeyed is not obeyed now")
   }
 
   @Test("waits no longer than its patience for a gate that does not come back")

@@ -20,13 +20,17 @@ final class Stage {
   let live: LiveSession
   var socket: String { folder + "/engine.sock" }
 
-  init(cores: Int = 2, gpus: Int = 0, limits: (inout Limits) -> Void = { _ in }) throws {
+  init(
+    cores: Int = 2, gpus: Int = 0, limits: (inout Limits) -> Void = { _ in },
+    access: (inout AccessRules) -> Void = { _ in }
+  ) throws {
     history = try HistoryStore(path: folder + "/history.sqlite")
     let devices = (0..<gpus).map { GPU(uuid: "GPU-\($0)") }
     let node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores), gpus: devices)
     var configuration = LiveSession.Configuration(
       node: node, socketPath: folder + "/engine.sock", host: "twin", user: "ana")
     limits(&configuration.limits)
+    access(&configuration.access)
     live = try LiveSession(
       configuration, on: TwinNode(capacity: NodeCapacity(name: "twin", cores: node.cores, memory: .zero)),
       history: history.path)
@@ -67,7 +71,7 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     let stage = try Stage(gpus: 2)
     let first = try stage.gate("first")
     let welcome = first.await { if case .welcome = $0 { true } else { false } }
-    guard case .welcome(_, _, _, let hides, let evicts, _)? = welcome else {
+    guard case .welcome(_, _, _, let hides, let evicts, _, _)? = welcome else {
       Issue.record("no welcome came")
       return
     }
@@ -80,7 +84,7 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     #expect(gpus == [VisibleGPU(id: "GPU-0"), VisibleGPU(id: "GPU-1")])
     let bare = try Stage()
     let other = try bare.gate("other")
-    guard case .welcome(_, _, _, let none, _, _)? = other.await({ if case .welcome = $0 { true } else { false } })
+    guard case .welcome(_, _, _, let none, _, _, _)? = other.await({ if case .welcome = $0 { true } else { false } })
     else {
       Issue.record("no welcome came")
       return

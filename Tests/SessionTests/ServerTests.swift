@@ -96,7 +96,8 @@ extension ServerConnection {
         #expect(tail.first == last.map { $0 + 1 })
         last = tail.last
         events += try #require(tail.entries).map(\.event)
-      case .welcome, .unwelcome, .answer, .status, .refused, .ping, .ending, .unknown: Issue.record("\(message)")
+      case .welcome, .unwelcome, .answer, .status, .preview, .processes, .code, .refused, .ping, .ending, .unknown:
+        Issue.record("\(message)")
       }
     }
     #expect(events.contains("cellQueued") || events.contains("cellEnded"))
@@ -163,7 +164,8 @@ extension ServerConnection {
       case .tail(let tail):
         #expect(tail.first == sequence + 1, "no gap, whatever was dropped")
         sequence = tail.last
-      case .welcome, .unwelcome, .answer, .status, .refused, .ping, .ending, .unknown, nil: break
+      case .welcome, .unwelcome, .answer, .status, .preview, .processes, .code, .refused, .ping, .ending, .unknown, nil:
+        break
       }
     }
     #expect(!snapshots.isEmpty && snapshots.allSatisfy { $0.why == .behind } && sequence == live)

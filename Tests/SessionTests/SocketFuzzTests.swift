@@ -29,6 +29,7 @@ private struct HostileText {
       .hello(hello), .hello(back), .submitted(Submission(key: 1, cell: "c", codeHash: 1, demand: demand)),
       .ended(key: 1, outcome: .ok), .withdrawn(key: 2, outcome: .aborted), .backlog(count: 4),
       .kernel(state: .ready, pid: 0), .applied(sequence: 5, cores: CoreSet([0, 1])), .failed(sequence: 4, why: "no"),
+      .code(key: 1, text: "print(1)\n"),
       .pong,
     ]
     return messages.map { String(decoding: LineCodec.line($0), as: UTF8.self) }
@@ -45,7 +46,8 @@ private struct HostileText {
       [
         .attach(Attach(client: "f", stream: .entries)),
         .attach(Attach(client: "f", stream: .packed, form: Board.wireForm)),
-        .status(id: 1), .pong, .stay,
+        .status(id: 1), .pong, .stay, .preview(PreviewAsked(id: 2, verbs: [.hold(id), .setPriority(id, 3)])),
+        .processes(id: 3, notebook: id), .code(id: 4, notebook: id),
       ] + verbs.enumerated().map { .command(Order(key: UInt64($0 + 1), verb: $1)) }
     return messages.map { String(decoding: LineCodec.line($0), as: UTF8.self) }
   }()

@@ -79,6 +79,7 @@ extension ConsoleState {
       say(.warning, orders.refused.first?.refusal.text ?? "nobody is meant")
       return []
     }
+    guard mayGive(orders.verbs) else { return [] }
     let isManyfold = orders.verbs.count > 1
     guard line.act.isDestructive || isManyfold || line.act.word == "policy" else {
       return give(orders.verbs, why: line.why)
@@ -94,6 +95,7 @@ extension ConsoleState {
   mutating func openPreemptMenu() -> [Intent] {
     guard mayOrder() else { return [] }
     let targets = tagged.isEmpty ? selected.map { [$0] } ?? [] : rowsTagged
+    guard mayGive(targets.map { .hold($0) }) else { return [] }
     let facts = targets.compactMap { shown[$0] }
     guard let first = facts.first else {
       say(.warning, "no notebook is selected")

@@ -63,6 +63,9 @@ extension ConsoleState {
     return isHeld
   }
 
+  /// Whether the user's role allows all of these; else says why not.
+  mutating func mayGive(_ verbs: [Verb]) -> Bool { verbs.allSatisfy { mayGive($0) } }
+
   /// The selected notebook, where orders may be given at all; else says why not.
   mutating func target() -> NotebookFacts? {
     guard mayOrder() else { return nil }
@@ -75,14 +78,25 @@ extension ConsoleState {
 
   /// Whether the user's role allows the order; else says why not.
   private mutating func mayGive(_ verb: Verb) -> Bool {
-    guard session.ordersOwnOnly else { return true }
-    guard let id = verb.notebook else {
-      say(.warning, "'\(verb.word)' is about the whole node: only an operator may say so")
-      return false
-    }
-    guard let facts = shown[id], facts.notebook.user != session.user else { return true }
-    say(.warning, "\(facts.name) is \(facts.notebook.user)'s; you may order your own notebooks about")
+    guard let why = roleRefusal(of: verb) else { return true }
+    say(.warning, why)
     return false
+  }
+
+  /// Why the user's role does not allow an order, as far as a console can know; nil where it does.
+  func roleRefusal(of verb: Verb) -> String? {
+    guard session.ordersOwnOnly else { return nil }
+    return verb.refusal(toAuthor: session.user, owner: verb.notebook.flatMap { shown[$0]?.notebook.user })?.text
+  }
+
+  /// Why a key that orders does nothing for this user and the selected notebook, and is shown as disabled; nil where it works.
+  func roleRefusal(of action: KeyAction) -> String? {
+    guard session.mode != .replay, let reach = action.reach else { return nil }
+    if session.isReadOnly {
+      return session.isReadOnlyForGood ? "you may look here, and order nothing" : "this console is read-only"
+    }
+    guard reach == .selection, let id = selected ?? rowsTagged.first else { return nil }
+    return roleRefusal(of: .hold(id))
   }
 
   /// Whether orders may be given; else says why not.
@@ -102,7 +116,7 @@ extension ConsoleState {
   ///
   /// - Parameter takingBack: the orders that undo them; nil finds them from how things stand.
   mutating func give(_ verbs: [Verb], why: String, takingBack: [Verb]? = nil, saying: String? = nil) -> [Intent] {
-    guard mayOrder(), let first = verbs.first, verbs.allSatisfy({ mayGive($0) }) else { return [] }
+    guard mayOrder(), let first = verbs.first, mayGive(verbs) else { return [] }
     let board = shown
     var text = saying ?? ""
     if text.isEmpty {

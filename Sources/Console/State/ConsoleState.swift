@@ -51,6 +51,8 @@ public struct ConsoleState: Sendable {
   public internal(set) var details: DetailsView?
   /// The processes of the notebook whose details are open, where they can be known.
   public var processes: ProcessFacts?
+  /// The code of the cell whose notebook's details are open, where the server was configured to tell it.
+  public var code: CodeFacts?
   /// Whether whoever drives this console can read the kernels' processes.
   public var readsProcesses = false
   /// The board that stands still while the screen is frozen.

@@ -150,3 +150,27 @@ public struct KeyMap: Sendable {
   /// How many keys are bound.
   public var count: Int { bindings.count }
 }
+
+extension KeyAction {
+  /// Whom the orders of a key in a live session are about; nil where it gives none.
+  enum OrderReach {
+    /// The tagged notebooks, or the selected one.
+    case selection
+    /// Whomever orders were given before.
+    case given
+  }
+
+  var reach: OrderReach? {
+    switch self {
+    case .preempt, .pin, .hold, .release, .interrupt, .callOff, .editor, .raise, .lower: .selection
+    case .undo, .redo: .given
+    case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
+      .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
+      .sortInvert, .tree, .columns, .follow, .explain, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions,
+      .back5, .forward5, .backTenth, .forwardTenth, .tag, .tagRange, .untag, .copy, .themes, .reload, .play, .stepBack,
+      .stepForward, .slower, .faster, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .intoHistory,
+      .backToLive:
+      nil
+    }
+  }
+}

@@ -164,9 +164,34 @@ public struct ProcessFacts: Sendable, Hashable {
 
   public var notebook: NotebookID
   public var rows: [Row]
+  /// How many more there are than rows.
+  public var more: Int
+  /// Why they are not told; nil where they are.
+  public var why: String?
 
-  public init(notebook: NotebookID, rows: [Row]) {
+  public init(notebook: NotebookID, rows: [Row], more: Int = 0, why: String? = nil) {
     self.notebook = notebook
     self.rows = rows
+    self.more = more
+    self.why = why
+  }
+}
+
+/// The code of a notebook's cell in hand, as its gate told it.
+public struct CodeFacts: Sendable, Hashable {
+  /// The most lines that are shown.
+  public static let linesMost = 500
+
+  public var notebook: NotebookID
+  public var cell: CellID?
+  public var lines: [String]
+  /// Why it is not told; nil where it is.
+  public var why: String?
+
+  public init(notebook: NotebookID, cell: CellID?, lines: [String], why: String? = nil) {
+    self.notebook = notebook
+    self.cell = cell
+    self.lines = lines
+    self.why = why
   }
 }

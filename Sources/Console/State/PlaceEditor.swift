@@ -60,6 +60,7 @@ extension ConsoleState {
       say(.warning, "no notebook is selected")
       return []
     }
+    guard mayGive([.hold(id)]) else { return [] }
     layer = .editor(
       PlaceEditor(
         notebook: id, node: node.node.id, cores: Array(node.node.cores), gpus: Array(node.node.gpuSet),

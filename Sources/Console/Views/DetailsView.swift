@@ -57,7 +57,7 @@ extension ConsoleState {
       detail: rect.columns >= 80 ? "up, down: next notebook · PgDn: scroll · Esc: back" : "", focused: true)
     let isWide = inner.columns >= 140
     let left = presentLines(facts, inner.columns) + pastLines(facts)
-    let right = resourceLines(facts, board) + processLines(facts)
+    let right = resourceLines(facts, board) + processLines(facts) + codeLines(facts)
     let scale = RunScale(spans(facts))
     let scrolled = details?.scrolled ?? 0
     if isWide {
@@ -172,6 +172,15 @@ extension ConsoleState {
     return lines
   }
 
+  /// The cell's code, where the server was configured to tell it; else not a line.
+  private func codeLines(_ facts: NotebookFacts) -> [DetailLine] {
+    guard session.mode == .live, let code, code.notebook == facts.notebook.id else { return [] }
+    var lines = [heading("CODE\(code.cell.map { " of cell \($0.number)" } ?? "")")]
+    if let why = code.why { return lines + [DetailLine(parts: [("not told: \(why)", .textDim)])] }
+    for line in code.lines { lines.append(DetailLine(parts: [(line, .text)])) }
+    return lines
+  }
+
   private func processLines(_ facts: NotebookFacts) -> [DetailLine] {
     var lines = [heading("PROCESSES")]
     guard session.mode == .live else {
@@ -183,6 +192,7 @@ extension ConsoleState {
     guard let processes, processes.notebook == facts.notebook.id else {
       return lines + [DetailLine(parts: [("not known yet", .textDim)])]
     }
+    if let why = processes.why { return lines + [DetailLine(parts: [("not told: \(why)", .textDim)])] }
     guard !processes.rows.isEmpty else {
       return lines + [DetailLine(parts: [("its processes are gone", .textDim)])]
     }
@@ -195,6 +205,7 @@ extension ConsoleState {
         DetailLine(parts: [(text, .text), (String(repeating: "  ", count: min(row.depth, 12)) + row.name, .textStrong)])
       )
     }
+    if processes.more > 0 { lines.append(DetailLine(parts: [("and \(processes.more) more", .textDim)])) }
     return lines
   }
 }

@@ -147,6 +147,9 @@ extension ConsoleState {
     return "…" + tail
   }
 
+  /// Orders about the whole node, which are operators' to give.
+  private static let nodeWords: Set = ["drain", "undrain", "policy"]
+
   private func promptHint(_ prompt: Prompt) -> String {
     switch prompt.purpose {
     case .filter: return "name, user or state; Enter keeps, Esc clears"
@@ -156,26 +159,32 @@ extension ConsoleState {
     case .command:
       let offered = completion(of: prompt.text)
       guard offered.before.allSatisfy({ $0 == " " }) else { return offered.candidates.joined(separator: " · ") }
-      return Self.paletteWords.filter { offered.candidates.contains($0.name) }.map(\.usage).joined(separator: " · ")
+      return Self.paletteWords.filter { offered.candidates.contains($0.name) }
+        .map { $0.usage + (session.ordersOwnOnly && Self.nodeWords.contains($0.name) ? " (operators only)" : "") }
+        .joined(separator: " · ")
     }
   }
 
   /// The most useful keys, as many as fit whole; help and leaving come first.
   func drawKeyBar(_ grid: inout Grid, _ rect: Rect) {
-    let live: [(String, String)] = [
-      ("?", "help"), ("q", "quit"), ("x", "suspend"), ("P", "pin"), ("[ ]", "prio"), ("h", "hold"), ("r", "release"),
-      ("w", "why"), ("z", "undo"), ("/", "filter"), (":", "cmd"), ("H", "history"), ("Tab", "pane"), ("e", "zoom"),
+    let live: [(String, String, KeyAction?)] = [
+      ("?", "help", nil), ("q", "quit", nil), ("x", "suspend", .preempt), ("P", "pin", .pin), ("[ ]", "prio", .raise),
+      ("h", "hold", .hold), ("r", "release", .release), ("w", "why", nil), ("z", "undo", .undo), ("/", "filter", nil),
+      (":", "cmd", nil), ("H", "history", nil), ("Tab", "pane", nil), ("e", "zoom", nil),
     ]
-    let replay: [(String, String)] = [
+    let replay: [(String, String, KeyAction?)] = [
       ("?", "help"), ("q", "quit"), ("Space", "play"), (", .", "step"), ("{ }", "speed"), ("←→", "5s"),
       ("[ ]", "marker"), ("g", "go to"), ("W", "what if"), ("L", "live"), ("S", "sessions"), ("w", "why"),
       ("M", "mark"), ("c", "changes"), ("Tab", "pane"), ("e", "zoom"),
-    ].filter { $0.0 != "L" || session.hasLive }
+    ].filter { $0.0 != "L" || session.hasLive }.map { ($0.0, $0.1, nil) }
     var column = rect.column
-    for (key, label) in transport == nil ? live : replay {
+    for (key, label, action) in transport == nil ? live : replay {
+      // What the role does not allow is there and dim; the key itself says why.
+      let isDisabled = action.flatMap { roleRefusal(of: $0) } != nil
       guard column + cellWidth(of: key + label) + 2 <= rect.endColumn else { break }
-      column = grid.draw(" " + key, at: Point(column: column, row: rect.row), role: .keybarKey)
-      column = grid.draw(" " + label + " ", at: Point(column: column, row: rect.row), role: .keybarLabel)
+      column = grid.draw(" " + key, at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarKey)
+      column = grid.draw(
+        " " + label + " ", at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarLabel)
     }
   }
 }

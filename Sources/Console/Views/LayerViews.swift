@@ -23,7 +23,7 @@ extension ConsoleState {
   private func drawHelp(_ grid: inout Grid, _ screen: Rect, _ keys: KeyMap, _ page: Int) {
     let isReplay = transport != nil
     let lines = KeyAction.allCases.filter { $0.isForReplay == nil || $0.isForReplay == isReplay }.map { action in
-      (keys.keys(for: action).joined(separator: " "), action.words)
+      (keys.keys(for: action).joined(separator: " "), action.words, roleRefusal(of: action))
     }
     let keyWidth = min(lines.map { cellWidth(of: $0.0) }.max() ?? 0, max(screen.columns / 3, 4))
     let lineWidth = keyWidth + 1 + (lines.map { cellWidth(of: $0.1) }.max() ?? 0)
@@ -33,13 +33,16 @@ extension ConsoleState {
     let width = min(columns * (lineWidth + 2) + 2, screen.columns)
     let rect = Self.centred(in: screen, columns: width, rows: min(rows + 2, screen.rows))
     let page = page % pages
-    let title = pages > 1 ? "KEYS \(page + 1)/\(pages) · Space: more · others close" : "KEYS · any key closes"
+    let refusal = lines.compactMap { $0.2 }.first.map { " · dim: \($0)" } ?? ""
+    let title =
+      (pages > 1 ? "KEYS \(page + 1)/\(pages) · Space: more · others close" : "KEYS · any key closes") + refusal
     let inner = dialog(&grid, rect, title)
     for (index, line) in lines.dropFirst(page * columns * rows).prefix(columns * rows).enumerated() {
       let at = Point(column: inner.column + 1 + index / rows * (lineWidth + 2), row: inner.row + index % rows)
-      grid.draw(line.0, at: at, role: .helpKey, columns: min(keyWidth, inner.endColumn - at.column))
+      grid.draw(
+        line.0, at: at, role: line.2 == nil ? .helpKey : .textDim, columns: min(keyWidth, inner.endColumn - at.column))
       let words = Point(column: at.column + keyWidth + 1, row: at.row)
-      grid.draw(line.1, at: words, role: .helpText, columns: inner.endColumn - words.column)
+      grid.draw(line.1, at: words, role: line.2 == nil ? .helpText : .textDim, columns: inner.endColumn - words.column)
     }
   }
 

@@ -26,6 +26,15 @@ struct ServeCommand: ParsableCommand {
   @Flag(help: ArgumentHelp("End with the last console that leaves.", visibility: .hidden))
   var withConsole = false
 
+  @Option(help: ArgumentHelp("Schedule a made-up node of so many cores, and end with the input.", visibility: .hidden))
+  var madeUpCores: Int?
+
+  func validate() throws {
+    if let madeUpCores, !(1...4096).contains(madeUpCores) {
+      throw ValidationError("--made-up-cores is a number from 1 to 4096")
+    }
+  }
+
   func run() throws {
     try Tool.reporting {
       let signals = EndingSignals()
@@ -36,7 +45,8 @@ struct ServeCommand: ParsableCommand {
       let reports = try ServerReports(reporting)
       defer { reports.end() }
       let session = try LiveRun.session(
-        options, socket: path, note: "", isShared: shared, needsConsole: withConsole, hears: reports.hears)
+        options, socket: path, note: "", isShared: shared, needsConsole: withConsole, madeUpCores: madeUpCores,
+        hears: reports.hears)
       let why = WhyEnded()
       session.callOnStopAsked { text in
         why.text = text
@@ -46,6 +56,13 @@ struct ServeCommand: ParsableCommand {
       do { try reports.begin(session, at: path) } catch {
         session.stop("\(error)")
         throw error
+      }
+      // Whoever measures ends it, in whatever way that one ends itself.
+      if madeUpCores != nil {
+        Thread.detachNewThread {
+          while readLine() != nil {}
+          kill(getpid(), SIGTERM)
+        }
       }
       let signal = signals.wait()
       let text = why.text ?? "signal \(signal)"

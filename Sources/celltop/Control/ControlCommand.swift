@@ -14,7 +14,8 @@ struct ControlCommand: ParsableCommand {
       Exit status: 0 done, 1 refused or failed, 2 wrong use, 3 no server answers.
       """,
     subcommands: [
-      ControlStatus.self, ControlNotebooks.self, ControlQueue.self, ControlExplain.self, ControlEvents.self,
+      ControlStatus.self, ControlNotebooks.self, ControlQueue.self, ControlExplain.self,
+      ControlProcesses.self, ControlCode.self, ControlEvents.self,
       ControlHistory.self, ControlWatch.self,
       OrderCommand<SuspendWord>.self, OrderCommand<CallOffWord>.self, OrderCommand<ResumeWord>.self,
       OrderCommand<InterruptWord>.self, OrderCommand<PriorityWord>.self, OrderCommand<PinWord>.self,
@@ -22,6 +23,11 @@ struct ControlCommand: ParsableCommand {
       OrderCommand<DemandWord>.self, OrderCommand<DrainWord>.self, OrderCommand<UndrainWord>.self,
       OrderCommand<PolicyWord>.self, ControlShutdown.self,
     ])
+
+  /// The words of commands that give no order.
+  static let looks = [
+    "status", "notebooks", "queue", "explain", "processes", "code", "events", "history", "watch", "shutdown", "help",
+  ]
 
   /// The words of orders that it has a command for.
   static let words = [

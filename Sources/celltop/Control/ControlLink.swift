@@ -19,6 +19,10 @@ struct ControlOptions: ParsableArguments {
 
   /// Attaches to the server.
   func connect(_ stream: Attach.Stream = .packed) throws(AttachError) -> ServerConnection {
+    try Self.connect(paths, stream)
+  }
+
+  private static func connect(_ paths: [String], _ stream: Attach.Stream) throws(AttachError) -> ServerConnection {
     try ServerConnection(
       paths,
       Attach(
@@ -27,7 +31,14 @@ struct ControlOptions: ParsableArguments {
 
   /// Attaches to the server and takes its board, as far as this user may see it.
   func board(secondsMost: Double = 10) throws(AttachError) -> (connection: ServerConnection, fold: AttachedBoard) {
-    let connection = try connect()
+    try Self.board(at: paths, secondsMost: secondsMost)
+  }
+
+  /// Attaches to the server at the first of the places at which one answers, and takes its board.
+  static func board(
+    at paths: [String], secondsMost: Double = 10
+  ) throws(AttachError) -> (connection: ServerConnection, fold: AttachedBoard) {
+    let connection = try connect(paths, .packed)
     var fold = AttachedBoard()
     let deadline = monotonicSeconds() + secondsMost
     while !fold.isComplete {

@@ -102,6 +102,17 @@ enum OrderLine {
     return line
   }
 
+  /// The arguments of `celltop ctl` with its first word spelled out, where that is a beginning which fits one alone, as on the
+  /// console's command line. What fits several or none is left for the parser to refuse.
+  static func spelledOut(_ arguments: [String]) -> [String] {
+    guard arguments.count > 1, arguments[0] == "ctl", let first = arguments[1].first, first.isLetter else {
+      return arguments
+    }
+    let looks = ControlCommand.looks.map { GrammarWord($0, summary: "") }
+    guard let word = try? Grammar.word(arguments[1], among: looks + Grammar.words) else { return arguments }
+    return ["ctl", word.name] + arguments.dropFirst(2)
+  }
+
   static func isAboutNotebooks(_ word: String) -> Bool { !["drain", "undrain", "policy"].contains(word) }
 
   /// A shell has taken the quotes off; the grammar wants them where there are blanks.

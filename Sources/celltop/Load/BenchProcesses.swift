@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import Glibc
 
@@ -42,7 +43,8 @@ final class IdleProcesses {
   }
 }
 
-/// An engine in a process of its own, on a node that is made up; its socket and history lie in `folder`.
+/// A server (`celltop serve`) in a process of its own, on a node that is made up; its socket, history and configuration lie in
+/// `folder`, and it keeps to no other.
 final class EngineProcess {
   let pid: pid_t
   let socket: String
@@ -56,25 +58,39 @@ final class EngineProcess {
   /// - Throws: `ToolError` where it cannot be started.
   init(folder: String, cores: Int, policy: String, hasHistory: Bool) throws {
     socket = folder + "/engine.sock"
-    history = folder + "/history.sqlite"
     log = folder + "/engine-\(UInt32.random(in: 0...UInt32.max)).log"
     input = try HeldInput()
+    // All gates are one user's here.
+    let configuration = folder + "/config.toml"
+    try """
+    [limits]
+    connections = 100000
+    connections_per_user = 100000
+    notebooks_per_user = 100000
+    """.write(toFile: configuration, atomically: true, encoding: .utf8)
+    var environment = ProcessInfo.processInfo.environment
+    history = folder + "/history.sqlite"
+    (environment["CELLTOP_CONFIG"], environment["CELLTOP_HISTORY"]) = (configuration, history)
+    for name in ["NOTIFY_SOCKET", "JOURNAL_STREAM", "CELLTOP_SOCKET"] { environment[name] = nil }
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-    var arguments = [own, "bench", "engine", socket, "--cores", "\(cores)", "--policy", policy]
-    if hasHistory { arguments += ["--history", history] }
+    let arguments = [own, "serve", "--socket", socket, "--made-up-cores", "\(cores)", "--policy", policy]
     pid = try ChildProcess.spawn(
-      arguments, environment: ProcessInfo.processInfo.environment, log: log, input: input.reading)
+      arguments + (hasHistory ? [] : ["--no-history"]), environment: environment, log: log, input: input.reading)
   }
 
   /// Whether it listens.
   ///
   /// - Throws: `ToolError` with its last words where it has ended.
   func isListening() throws -> Bool {
-    let words = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-    if words.hasPrefix("listening") { return true }
+    let made = celltop_connect_unix(socket)
+    if made >= 0 {
+      close(made)
+      return true
+    }
     guard waitpid(pid, nil, WNOHANG) == 0 else {
       isOver = true
-      throw ToolError("the engine to be measured did not start: \(words.suffix(400))")
+      let words = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+      throw ToolError("the server to be measured did not start: \(words.suffix(400))")
     }
     return false
   }
@@ -85,7 +101,7 @@ final class EngineProcess {
   func awaitListening() throws {
     let deadline = monotonicSeconds() + 60
     while try !isListening() {
-      guard monotonicSeconds() < deadline else { throw ToolError("the engine to be measured does not listen") }
+      guard monotonicSeconds() < deadline else { throw ToolError("the server to be measured does not listen") }
       usleep(10_000)
     }
   }

@@ -10,13 +10,14 @@ struct LoadBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "load", abstract: "Measure an engine under many gates: how soon it grants, and what it uses.",
     discussion: """
-      Starts an engine of its own on a node that is made up, in another process, with a history in a folder of its own; and \
-      connects simulated gates to its socket, each with a process that the engine samples like a kernel's. Their cells \
-      come at random times at a steady rate. Waits are counted for the cells for which there was room, from the moment \
-      before the submission is sent to the moment after the grant is read, in the gates' process. Exit status 1 where a \
-      bound is broken: grant p99 5 ms, a quarter of a core, 150 MB, no growth, no core given twice, no cell lost.
+      Starts a server of its own (celltop serve) on a node that is made up, with a history in a folder of its own; and \
+      connects simulated gates to its socket, each with a process that the server samples like a kernel's, and consoles, \
+      of which one never reads. The gates' cells come at random times at a steady rate. Waits are counted for the cells \
+      for which there was room, from the moment before the submission is sent to the moment after the grant is read, in \
+      the gates' process. Exit status 1 where a bound is broken: grant p99 5 ms, a quarter of a core, 150 MB, no growth, \
+      no core given twice, no cell lost.
 
-      A soak:  celltop bench load --seconds 3600
+      A soak:  celltop bench load --rate 50 --seconds 3600
       """)
 
   @Option(help: "Gates.") var gates = 1000
@@ -27,7 +28,8 @@ struct LoadBench: ParsableCommand {
   @Option(help: "Cores of the made-up node.") var cores = 256
   @Option(help: "The policy that decides.") var policy = LiveRun.defaultPolicy
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
-  @Option(help: "Consoles that are attached and follow.") var consoles = 20
+  @Option(help: "Consoles that are attached and follow.") var consoles = 19
+  @Option(help: "Consoles that are attached and never read.") var stuck = 1
   @Flag(help: "Give the gates no processes, so that the engine samples none.") var noProcesses = false
   @Flag(help: "Let the engine keep no history.") var noHistory = false
   @Option(help: "Microseconds of wait allowed at the 99th percentile; the other bounds stay.") var allowed = 5000
@@ -35,10 +37,11 @@ struct LoadBench: ParsableCommand {
 
   func validate() throws {
     guard (1...20_000).contains(gates), rate > 0, rate <= 100_000, (1...100_000).contains(seconds),
-      (0...10_000).contains(warm), cellSeconds > 0, (1...4096).contains(cores), allowed > 0, (0...64).contains(consoles)
+      (0...10_000).contains(warm), cellSeconds > 0, (1...4096).contains(cores), allowed > 0, consoles >= 0, stuck >= 0,
+      consoles + stuck <= 64
     else {
       throw ValidationError(
-        "--gates is from 1 to 20000, --rate up to 100000, --seconds from 1 to 100000, --warm up to 10000, --run above 0, --cores from 1 to 4096, --consoles up to 64"
+        "--gates is from 1 to 20000, --rate up to 100000, --seconds from 1 to 100000, --warm up to 10000, --run above 0, --cores from 1 to 4096, --consoles and --stuck up to 64 together"
       )
     }
     guard Double(gates) / rate > cellSeconds else {
@@ -75,25 +78,27 @@ struct LoadBench: ParsableCommand {
     let crowd = try GateCrowd(settings)
 
     let gates = gates
-    guard crowd.play(until: crowd.now + Span(seconds: 60), { crowd.governed == gates }) else {
-      throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within a minute")
+    guard crowd.play(until: crowd.now + Span(seconds: 600), { crowd.governed == gates }) else {
+      throw ToolError("only \(crowd.governed) of \(gates) gates were welcomed within ten minutes")
     }
     let connected = crowd.now
     let attach = Attach(client: "celltop bench load", stream: .packed, form: Board.wireForm)
     let consoles = try (0..<self.consoles).map { _ in try AttachedSession([engine.socket], attach) }
     for console in consoles { console.start() }
     defer { for console in consoles { console.leave() } }
+    let stuck = try (0..<self.stuck).map { _ in try StuckConsole(engine.socket) }
+    var cells = (due: 0.0, before: 0)
     crowd.play(until: crowd.now + Span(seconds: warm))
     crowd.startMeasuring()
     var gauge = try LoadGauge(engine: engine.pid)
     let end = crowd.now + Span(seconds: seconds)
-    var told = crowd.now
     while crowd.now < end {
       crowd.play(until: min(end, crowd.now + Span(seconds: 1)))
       try gauge.sample()
-      if crowd.now - told >= Span(seconds: 10) {
-        told = crowd.now
-        Tool.progress("bench load: \(Int((end - told).seconds)) s to go, \(crowd.figures.granted) cells granted")
+      for console in stuck { try console.breathe() }
+      if gauge.wallSeconds >= cells.due {
+        progress(gauge, crowd.figures.granted - cells.before)
+        cells = (gauge.wallSeconds + min(300, max(10, seconds / 12)), crowd.figures.granted)
       }
     }
     let measured = crowd.figures
@@ -105,6 +110,8 @@ struct LoadBench: ParsableCommand {
     var report = LoadReport(measured, gauge: gauge, allowedMicroseconds: allowed)
     report.gates = gates
     (report.consoles, report.consolesLost) = (consoles.count, consoles.count - following())
+    report.stuckConsoles = stuck.count
+    report.stuckLetGo = stuck.reduce(0) { $0 + $1.timesLetGo }
     report.connectSeconds = connected.seconds
     report.cellsLeft = crowd.cellsInHand
     report.coresGivenTwice = crowd.figures.coresGivenTwice
@@ -113,5 +120,12 @@ struct LoadBench: ParsableCommand {
     report.gatesLost = crowd.figures.lost
     print(json ? report.json : report.text)
     return report.broken.isEmpty
+  }
+  /// A line on how it stands: what a soak is read by.
+  private func progress(_ gauge: LoadGauge, _ cells: Int) {
+    let last = gauge.last
+    Tool.progress(
+      "bench load: after \(Int(gauge.wallSeconds)) s of \(Int(seconds)): \(cells) cells since, \(last.residentBytes >> 10) KiB resident, \(last.descriptors) descriptors, \(last.threads) threads, \(decimal(last.processorSeconds, digits: 5)) s of processor"
+    )
   }
 }

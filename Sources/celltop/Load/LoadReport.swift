@@ -34,6 +34,15 @@ struct LoadGauge {
   var ownShareOfACore: Double { ownSeconds / max(wallSeconds, 0.001) }
   var residentMost: Int { readings.map(\.reading.residentBytes).max() ?? 0 }
 
+  /// What was read at the middle of the time.
+  var middle: ProcessGauge.Reading { (readings.first { $0.at >= wallSeconds / 2 } ?? readings[0]).reading }
+
+  /// What was read about every twelfth of the time.
+  var samples: [(at: Double, reading: ProcessGauge.Reading)] {
+    let step = max(1, readings.count / 12)
+    return stride(from: 0, to: readings.count, by: step).map { readings[$0] }
+  }
+
   /// How fast the resident memory grew over the second half, by least squares: bytes an hour.
   var residentBytesPerHour: Double {
     let half = readings.filter { $0.at >= wallSeconds / 2 }
@@ -56,6 +65,9 @@ struct LoadReport {
   var consoles = 0
   /// Consoles that did not follow any more in the end.
   var consolesLost = 0
+  /// Consoles that never read, and how often the server let go of one.
+  var stuckConsoles = 0
+  var stuckLetGo = 0
   var connectSeconds = 0.0
   /// Cells that had not ended half a minute after the last submission.
   var cellsLeft = 0
@@ -98,6 +110,7 @@ struct LoadReport {
     let megabyte = Double(1 << 20)
     return [
       ("gates", Double(gates), ""), ("consoles", Double(consoles), ""), ("consolesLost", Double(consolesLost), ""),
+      ("consolesStuck", Double(stuckConsoles), ""), ("consolesStuckLetGo", Double(stuckLetGo), ""),
       ("connectSeconds", connectSeconds, "s"), ("seconds", gauge.wallSeconds, "s"),
       ("cellsGranted", Double(figures.granted), ""),
       ("cellsPerSecond", Double(figures.granted) / gauge.wallSeconds, "/s"),
@@ -108,10 +121,13 @@ struct LoadReport {
       ("grantMaxMilliseconds", figures.wait(share: 1), "ms"),
       ("engineShareOfACore", gauge.shareOfACore, ""), ("gatesShareOfACore", gauge.ownShareOfACore, ""),
       ("residentStartMegabytes", Double(gauge.first.residentBytes) / megabyte, "MB"),
+      ("residentMiddleMegabytes", Double(gauge.middle.residentBytes) / megabyte, "MB"),
       ("residentEndMegabytes", Double(gauge.last.residentBytes) / megabyte, "MB"),
       ("residentMostMegabytes", Double(gauge.residentMost) / megabyte, "MB"),
       ("residentGrowthMegabytesPerHour", gauge.residentBytesPerHour / megabyte, "MB/h"),
-      ("descriptorsStart", Double(gauge.first.descriptors), ""), ("descriptorsEnd", Double(gauge.last.descriptors), ""),
+      ("descriptorsStart", Double(gauge.first.descriptors), ""),
+      ("descriptorsMiddle", Double(gauge.middle.descriptors), ""),
+      ("descriptorsEnd", Double(gauge.last.descriptors), ""),
       ("threadsEnd", Double(gauge.last.threads), ""), ("coresGivenTwice", Double(coresGivenTwice), ""),
       ("cellsLost", Double(cellsLeft), ""), ("ordersRefused", Double(refused), ""),
       ("gatesThatLostTheEngine", Double(gatesLost), ""),
@@ -121,7 +137,10 @@ struct LoadReport {
   var json: String {
     let facts = rows.map { "\"\($0.name)\": \(decimal($0.value, digits: 5))" }
     let words = broken.map { "\"\($0)\"" }.joined(separator: ", ")
-    return "{\"bench\": \"load\", \(facts.joined(separator: ", ")), \"broken\": [\(words)]}"
+    let samples = gauge.samples.map {
+      "{\"seconds\": \(Int($0.at)), \"residentBytes\": \($0.reading.residentBytes), \"descriptors\": \($0.reading.descriptors), \"processorSeconds\": \(decimal($0.reading.processorSeconds, digits: 5))}"
+    }.joined(separator: ", ")
+    return "{\"bench\": \"load\", \(facts.joined(separator: ", ")), \"samples\": [\(samples)], \"broken\": [\(words)]}"
   }
 
   var text: String {

@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import Glibc
 
 /// What a process of this machine uses, as /proc tells it (proc(5)).
 struct ProcessGauge {

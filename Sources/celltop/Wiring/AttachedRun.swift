@@ -7,6 +7,7 @@ import GateLink
 import Projections
 import ServerLink
 import Session
+import Verbs
 
 /// A console over the session of this node's server, which is started where there is none.
 final class AttachedRun {
@@ -103,20 +104,19 @@ final class AttachedRun {
 
 /// A session of the server's as a console's source.
 final class AttachedSource: ConsoleSource {
+  /// The time between two questions for the processes whose notebook's details are on the screen.
+  private static let readingPeriod = Span(seconds: 1)
+
   private let session: AttachedSession
+  private var asked: (notebook: NotebookID, at: Instant)?
 
   init(_ session: AttachedSession) { self.session = session }
 
+  func preview(_ verbs: [Verb]) { session.ask(verbs) }
+
   /// What the console is told of the session as the server last described it.
   func facts(isOwner: Bool) -> SessionFacts {
-    let welcome = session.standing.welcome
-    let began = Date(timeIntervalSince1970: Double(welcome.beganMicroseconds) / 1e6)
-    var facts = SessionFacts(
-      mode: .live, number: welcome.session, user: welcome.user, beganWallMicroseconds: welcome.beganMicroseconds,
-      utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: welcome.role == .observer,
-      confirmsQuit: isOwner)
-    facts.ordersOwnOnly = welcome.role == .author
-    return facts
+    SessionFacts(session.standing.welcome, confirmsQuit: isOwner)
   }
 
   func callOnChange(_ body: (@Sendable () -> Void)?) { session.board.callOnChange(body) }
@@ -133,6 +133,23 @@ final class AttachedSource: ConsoleSource {
     state.clock = Instant(microseconds: celltop_boottime_us())
     for answer in session.takeAnswers() { state.take(answerTo: CommandID(answer.key), answer.refusal) }
     state.show(session.board.take(), at: session.now)
+    if let preview = session.preview { state.show(preview) }
+    showProcesses(&state)
+  }
+
+  /// Asks for the kernel's processes while its notebook's details are open, once a second.
+  private func showProcesses(_ state: inout ConsoleState) {
+    state.readsProcesses = session.standing.welcome.answers(.processes)
+    guard state.readsProcesses, state.details != nil, let id = state.selected else {
+      (state.processes, state.code, asked) = (nil, nil, nil)
+      return
+    }
+    if let answer = session.code, answer.notebook == id.number { state.code = CodeFacts(answer) }
+    if let answer = session.processes, answer.notebook == id.number { state.processes = ProcessFacts(answer) }
+    if let asked, asked.notebook == id, state.clock < asked.at + Self.readingPeriod { return }
+    asked = (id, state.clock)
+    session.askProcesses(of: id)
+    session.askCode(of: id)
   }
 
   func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {}
@@ -154,5 +171,41 @@ final class AttachedSource: ConsoleSource {
   /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {
     1 - Double(session.now.microseconds % 1_000_000) / 1e6 + 0.001
+  }
+}
+
+extension SessionFacts {
+  /// A session as its server describes it.
+  init(_ welcome: Welcome, confirmsQuit: Bool) {
+    let began = Date(timeIntervalSince1970: Double(welcome.beganMicroseconds) / 1e6)
+    self.init(
+      mode: .live, number: welcome.session, user: welcome.user, beganWallMicroseconds: welcome.beganMicroseconds,
+      utcOffsetSeconds: TimeZone.current.secondsFromGMT(for: began), isReadOnly: welcome.role == .observer,
+      confirmsQuit: confirmsQuit)
+    ordersOwnOnly = welcome.role == .author
+  }
+}
+
+extension CodeFacts {
+  /// What a server says of a cell's code; hostile until it is drawn.
+  init(_ answer: CodeAnswer) {
+    let lines = (answer.text ?? "").split(separator: "\n", omittingEmptySubsequences: false).prefix(CodeFacts.linesMost)
+    self.init(
+      notebook: NotebookID(answer.notebook), cell: answer.cell.map(CellID.init),
+      lines: lines.map { $0.replacingOccurrences(of: "\t", with: "    ").printable(at: 400) },
+      why: answer.why?.printable(at: 200))
+  }
+}
+
+extension ProcessFacts {
+  /// What a server says of a kernel's processes; hostile until it is drawn.
+  init(_ answer: ProcessesAnswer) {
+    self.init(
+      notebook: NotebookID(answer.notebook),
+      rows: answer.rows.map {
+        Row(
+          pid: $0.pid, depth: min(max($0.depth, 0), 100), state: $0.state.first ?? "?", name: $0.name.printable(at: 64),
+          threads: $0.threads, cpu: Span(microseconds: $0.cpu), memory: Bytes($0.memory))
+      }, more: max(answer.more, 0), why: answer.why?.printable(at: 200))
   }
 }

@@ -8,6 +8,8 @@ import History
 import NodeControl
 import NodeInventory
 import Policies
+import Projections
+import ServerLink
 import Session
 
 /// A live session with its console in the same process, as a demonstration has it.
@@ -42,10 +44,11 @@ final class LiveRun {
   /// - Parameters:
   ///   - isShared: whether every user of the node may connect.
   ///   - needsConsole: whether it ends when the last console has left.
+  ///   - madeUpCores: how many cores a made-up node has that is scheduled in place of this one; nil for this one.
   ///   - hears: told of entries once they are in the history, on the engine's thread; it must be quick.
   static func session(
     _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false,
-    hears: (@Sendable ([Entry]) -> Void)? = nil
+    madeUpCores: Int? = nil, hears: (@Sendable ([Entry]) -> Void)? = nil
   ) throws -> LiveSession {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
@@ -56,9 +59,11 @@ final class LiveRun {
       let place = options.cores == nil ? "node.cores of the configuration" : "--cores"
       throw ToolError("\(place) \(asked): this process may use the cores \(capacity.cores)")
     }
-    let inventory = Inventory.here(capacity: capacity, settings: settings, environment: environment)
+    let node =
+      madeUpCores.map { Node(id: NodeID(0), name: "made-up", cores: CoreSet(0..<$0)) }
+      ?? Inventory.here(capacity: capacity, settings: settings, environment: environment).node
     var configuration = LiveSession.Configuration(
-      node: inventory.node, socketPath: socket, host: capacity.name, user: NSUserName())
+      node: node, socketPath: socket, host: capacity.name, user: NSUserName())
     configuration.policy = options.policy
     configuration.note = note
     configuration.evictsGPUMemory = settings.eviction == .cudaCheckpoint
@@ -73,9 +78,25 @@ final class LiveRun {
     return try LiveSession(configuration, on: driver, history: history)
   }
 
-  /// Prints the node, or what is known of it, and starts nothing.
+  /// This node's server and its board; nil where none runs.
+  private static func serverNow(environment: [String: String]) throws(AttachError) -> (ServerConnection, AttachedBoard)?
+  {
+    do throws(AttachError) {
+      return try ControlOptions.board(at: SocketPath.candidates(environment: environment, uid: getuid()))
+    } catch {
+      guard case .nobody = error else { throw error }
+      return nil
+    }
+  }
+
+  /// Prints the session of this node's server as far as this user may see it; where none runs, the node as it is. Starts
+  /// nothing.
   static func printOnce(_ options: LiveOptions, _ printing: OncePrint) throws {
     let environment = ProcessInfo.processInfo.environment
+    if let (connection, fold) = try serverNow(environment: environment) {
+      let facts = SessionFacts(connection.welcome, confirmsQuit: false)
+      return try printing.print(fold.board, at: connection.now, facts: facts, theme: Looks(theme: options.theme).theme)
+    }
     let capacity = LinuxNode().capacity()
     let inventory = Inventory.here(
       capacity: capacity, settings: try Tool.settings(environment: environment), environment: environment)

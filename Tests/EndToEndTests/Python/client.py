@@ -97,5 +97,16 @@ class Client:
                 return what["report"]
             self._take(name, what)
 
+    def ask(self, kind, **question):
+        """Asks a question (`preview`, `processes`) and waits for its answer."""
+        assert kind in self.welcome.get("answers", []), f"the server does not answer {kind}"
+        question["id"] = random.randint(1, 2**53 - 1)
+        self.send({kind: question})
+        while True:
+            name, what = self.receive()
+            if name == kind and what["id"] == question["id"]:
+                return what
+            self._take(name, what)
+
     def close(self):
         self.socket.close()

@@ -97,6 +97,37 @@ def row(server, name):
     return next((r for r in server.notebooks() if r["name"].startswith(name)), None)
 
 
+class TestCode:
+    def test_code_is_told_where_that_is_configured_and_recorded_nowhere(self, serve, kernels, tmp_path, monkeypatch):
+        config = tmp_path / "config.toml"
+        config.write_text("[access]\nshow_code = true\n")
+        monkeypatch.setenv("CELLTOP_CONFIG", str(config))
+        server = serve("--cores", "0")
+        stop = tmp_path / "stop"
+        one = book(kernels, tmp_path, "one")
+        one.begin(
+            f"wonderful_word = 7\nimport os, time\nopen({str(tmp_path / 'mark')!r}, 'w').close()\n"
+            f"while not os.path.exists({str(stop)!r}): time.sleep(0.01)", tmp_path / "mark")
+        assert "wonderful_word = 7" in server.ctl("code", "one")
+        assert server.json("code", "one")[0]["cell"] == 1
+        # A server that was started anew is told again.
+        server.kill()
+        server.start()
+        until(lambda: (row(server, "one") or {}).get("state") == "running", what="the adoption")
+        assert "wonderful_word = 7" in server.ctl("code", "one")
+        stop.touch()
+        until(lambda: row(server, "one")["state"] == "thinking", what="the cell's end")
+        server.close()
+        for path in server.folder.glob("server-history.sqlite*"):
+            assert b"wonderful_word" not in path.read_bytes(), path
+
+    def test_code_stays_in_the_gate_where_nothing_is_said(self, serve, kernels, tmp_path):
+        server = serve("--cores", "0")
+        one = book(kernels, tmp_path, "one")
+        one.begin(f"open({str(tmp_path / 'mark')!r}, 'w').close(); import time; time.sleep(1)", tmp_path / "mark")
+        assert "cells' code is not told here" in server.ctl("code", "one", status=1)
+
+
 class TestRecovery:
     def test_nothing_is_lost_when_the_server_is_killed(self, serve, kernels, tmp_path):
         server = serve("--cores", "0")

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -75,13 +76,13 @@ def server(tmp_path):
 class Gate:
     """A gate without a kernel, as the page describes one."""
 
-    def __init__(self, path, name, running=None):
+    def __init__(self, path, name, running=None, kernel=0):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(path)
         self.file = self.socket.makefile("rb")
         hello = {
-            "version": 1, "pid": os.getpid(), "kernelPid": 0, "gate": name, "path": f"/x/{name}.ipynb",
+            "version": 1, "pid": os.getpid(), "kernelPid": kernel, "gate": name, "path": f"/x/{name}.ipynb",
             "connection": "k.json", "backlog": 0, "isReady": True,
         }
         if running:
@@ -130,6 +131,49 @@ def test_a_client_from_the_page_alone(server):
         Client(server.socket, versions=[7])
 
 
+def test_questions(server):
+    gate = Gate(server.socket, "churn", kernel=os.getpid())
+    gate.submit(1)
+    gate.hear("grant")
+    client = Client(server.socket, stream="entries")
+    looked = client.ask("preview", verbs=[{"suspend": {"notebook": 0, "cell": 1}}])
+    assert looked["refusals"] == [] and looked["horizon"] > 0 and looked["unknown"] == 1, looked
+    assert looked["after"]["waitMean"] >= looked["before"]["waitMean"]
+    assert client.status()["notebooks"][0]["state"] == "running", "nothing was ordered"
+    refused = client.ask("preview", verbs=[{"hold": {"notebook": 77}}])
+    assert refused["refusals"][0]["cause"] == "unknownNotebook", refused
+    seen = client.ask("processes", notebook=0)
+    # The gate is this process: its kernel, too.
+    assert seen["rows"][0]["pid"] == os.getpid() and seen["rows"][0]["memory"] > 0 and "why" not in seen, seen
+    assert client.ask("processes", notebook=77)["why"] == "there is no notebook 77"
+    looker = Client(server.socket, read_only=True)
+    assert looker.ask("preview", verbs=[{"hold": {"notebook": 0}}])["refusals"][0]["cause"] == "notAllowed"
+
+
+def test_the_screen_once_is_the_servers(server):
+    gate = Gate(server.socket, "churn")
+    gate.submit(1)
+    gate.hear("grant")
+
+    def tool(*arguments):
+        environment = {**server.environment, "CELLTOP_SOCKET": server.socket}
+        return subprocess.run([TOOL, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+
+    facts = json.loads(tool("--json").stdout)
+    assert [(n["name"], n["state"]) for n in facts["notebooks"]] == [("churn", "running")]
+    assert facts["sequence"] > 0
+    once = tool("--once", "--size", "100x30")
+    assert once.returncode == 0 and "churn" in once.stdout and "LIVE" in once.stdout, once
+    # ctl takes what the console's command line takes: beginnings of words, and other words for them.
+    for words, state in [(["hol", "on", "churn"], True), (["rel", "on", "chu"], False), (["HOLD", "on", "#0"], True)]:
+        done = tool("ctl", *words)
+        assert done.returncode == 0, done
+        assert json.loads(tool("--json").stdout)["notebooks"][0]["isHeld"] is state, words
+    assert tool("ctl", "un", "on", "churn").returncode == 2, "unpin or undrain"
+    listed = tool("ctl", "processes", "churn", "--json")
+    assert json.loads(listed.stdout)[0]["notebook"] == 0, listed
+
+
 def test_an_operator_ends_it_and_says_why(server):
     client, watching = Client(server.socket), Client(server.socket, stream="entries")
     client.send({"stop": {}})
@@ -152,7 +196,7 @@ def test_killed_and_started_again(server):
     gate.submit(1)
     cores = gate.hear("grant")["cores"]
     client = Client(server.socket)
-    client.command({"priority": {"notebook": 0, "value": 7}})
+    first = client.command({"priority": {"notebook": 0, "value": 7}}, key=4711)
     instance = client.welcome["instance"]
     session = until(lambda: Client(server.socket).welcome["session"], what="a recorded session")
     server.kill()
@@ -167,6 +211,10 @@ def test_killed_and_started_again(server):
     assert report["notebooks"][0]["cores"] == cores and report["notebooks"][0]["priority"] == 7
     late = client.command({"hold": {"notebook": 0}}, instance=instance)
     assert late["cause"] == "stale"
+    # An order that was obeyed before the crash is not obeyed again: it gets its first answer.
+    client.command({"priority": {"notebook": 0, "value": 3}})
+    assert client.command({"priority": {"notebook": 0, "value": 7}}, key=4711, instance=instance) == first
+    assert client.status()["notebooks"][0]["priority"] == 3
     shown = subprocess.run([TOOL, "history", "list"], env=server.environment, capture_output=True, text=True, timeout=60)
     assert f"continues session {session}" in shown.stdout, shown.stdout
 
@@ -246,7 +294,8 @@ class TestOtherUsers:
 import sys
 c = Client(sys.argv[1])
 print(json.dumps({"welcome": c.welcome, "report": c.status(), "hold": c.command({"hold": {"notebook": 0}}),
-                  "drain": c.command({"drain": {"node": 0, "cores": "0"}})}))
+                  "drain": c.command({"drain": {"node": 0, "cores": "0"}}), "processes": c.ask("processes", notebook=0),
+                  "preview": c.ask("preview", verbs=[{"hold": {"notebook": 0}}])}))
 """
         author = self.as_user("nobody", body, shared.socket)
         assert author["welcome"]["role"] == "author" and author["welcome"]["isVeiled"] and author["welcome"]["user"] == "nobody"
@@ -254,6 +303,8 @@ print(json.dumps({"welcome": c.welcome, "report": c.status(), "hold": c.command(
         assert author["report"]["notebooks"][0]["path"] == "notebook-0"
         assert author["hold"]["text"] == "it is root's notebook: you may order your own about"
         assert author["drain"]["text"].endswith("only an operator may say so")
+        assert "its author's and the operators' to see" in author["processes"]["why"] and author["processes"]["rows"] == []
+        assert author["preview"]["refusals"][0]["text"] == author["hold"]["text"]
         observer = self.as_user("games", body, shared.socket)
         assert observer["welcome"]["role"] == "observer"
         assert observer["hold"]["text"] == "you are an observer here: you may look, and order nothing"
@@ -270,6 +321,40 @@ print(s.makefile().readline())
         answer = self.as_user("nobody", body, shared.socket, str(os.getpid()))
         assert answer["unwelcome"]["why"] == f"process {os.getpid()} is not a kernel of the gate's user"
         assert Client(shared.socket).status()["notebooks"] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="skipped: needs root, for /run and to be another user")
+@pytest.mark.skipif(os.path.exists("/run/celltop"), reason="skipped: this machine's own server uses /run/celltop")
+def test_one_server_for_all_users(tmp_path):
+    import pwd
+
+    server = Server.__new__(Server)
+    server.folder = tmp_path / "server"
+    server.folder.mkdir()
+    server.socket, server.before = "/run/celltop/engine.sock", None
+    server.arguments = [TOOL, "serve", "--shared"]
+    server.environment = {
+        **os.environ, "HOME": str(server.folder), "CELLTOP_HISTORY": str(server.folder / "history.sqlite"),
+        "XDG_CONFIG_HOME": str(server.folder), "CELLTOP_CGROUPS": "off"}
+    for name in ["CELLTOP_SOCKET", "CELLTOP_CONFIG", "XDG_RUNTIME_DIR"]:
+        server.environment.pop(name, None)
+    try:
+        server.start()
+        assert oct(os.stat(server.socket).st_mode & 0o777) == "0o666"
+        nobody = pwd.getpwnam("nobody")
+        text = pathlib.Path(__file__).with_name("client.py").read_text() + (
+            f"\nprint(Client('{server.socket}').welcome['role'])\n")
+        result = subprocess.run(
+            [shutil.which("python3", path="/usr/bin"), "-c", text], capture_output=True, text=True, timeout=60,
+            user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd="/")
+        assert result.stdout == "author\n", result
+        found = subprocess.run(
+            [TOOL, "ctl", "status"], env={**server.environment, "XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True,
+            text=True, timeout=60)
+        assert found.returncode == 0, found
+    finally:
+        server.stop()
+        shutil.rmtree("/run/celltop", ignore_errors=True)
 
 
 class Terminal:
