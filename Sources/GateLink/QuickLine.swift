@@ -17,7 +17,7 @@ extension GateMessage {
       return Array(#"{"ended":{"key":\#(key),"outcome":\#(outcome.rawValue)}}"#.utf8) + [10]
     case .applied(let sequence, let cores, nil):
       return Array(#"{"applied":{"cores":"\#(cores.description)","sequence":\#(sequence)}}"#.utf8) + [10]
-    case .hello, .withdrawn, .backlog, .kernel, .applied, .failed, .pong: return nil
+    case .hello, .withdrawn, .backlog, .kernel, .applied, .failed, .code, .pong: return nil
     }
   }
 

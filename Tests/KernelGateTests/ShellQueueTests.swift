@@ -182,7 +182,7 @@ struct ShellQueueTests {
 
   @Test("says busy again when another request's idle went by, since clients go by the latest status")
   func othersIdle() {
-    var desk = Desk()
+    var desk = ShellDesk()
     _ = desk.cell("a")
     #expect(desk.words(desk.queue.othersIdle()) == [], "nothing was told yet")
     _ = desk.pass(20)
