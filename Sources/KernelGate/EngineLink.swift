@@ -17,7 +17,10 @@ package final class EngineLink {
   static let firstPatience = Span(microseconds: 300_000)
   static let retryEvery = Span(microseconds: 500_000)
   static let unwelcomeRetryAfter = Span(microseconds: 30_000_000)
+  /// A greeting is waited for so long, and twice as long after each that went without an answer: an engine that a crowd of gates
+  /// reconnects to at once answers late, and those that hang up and greet anew only make the crowd larger.
   static let greetingPatience = Span(microseconds: 5_000_000)
+  static let greetingPatienceMost = Span(microseconds: 80_000_000)
   /// An engine that pings at all must be heard this often: a stopped process keeps its sockets open, and a cell must
   /// not wait for it for ever.
   static let silencePatience = Span(microseconds: 5_000_000)
@@ -33,6 +36,7 @@ package final class EngineLink {
   private var awaySince: Instant
   private var everGoverned = false
   private var pings = false
+  private var patience = EngineLink.greetingPatience
   private var heard: Instant
   private var lines = LineBuffer()
   private var unsent: [UInt8] = []
@@ -65,7 +69,7 @@ package final class EngineLink {
   package var wake: Instant {
     switch state {
     case .away: nextTry
-    case .greeting(let since): since + Self.greetingPatience
+    case .greeting(let since): since + patience
     case .governed: pings ? heard + Self.silencePatience : .never
     }
   }
@@ -73,7 +77,16 @@ package final class EngineLink {
   /// Connects when it is time to, and gives up an engine that has fallen silent.
   package func tick(at now: Instant, hello: () -> Hello) {
     guard now >= wake else { return }
-    if isConnected { lose(at: now) }
+    if isConnected {
+      if holdsUnread {
+        // It was this process that did not come to read, stopped or starved as it was; what lies there is a sign of life.
+        heard = now
+        if case .greeting = state { state = .greeting(since: now) }
+        return
+      }
+      if case .greeting = state { patience = min(patience + patience, Self.greetingPatienceMost) }
+      lose(at: now)
+    }
     nextTry = now + Self.retryEvery
     guard let made = connect() else { return }
     descriptor = made
@@ -81,6 +94,14 @@ package final class EngineLink {
     lines = LineBuffer()
     unsent = []
     send(.hello(hello()), at: now)
+  }
+
+  /// Whether something has come from the engine that was not read yet.
+  private var holdsUnread: Bool {
+    var one = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&one, 1, 0) > 0 else { return false }
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
   }
 
   /// Connects to the first of the places at which somebody listens who is to be believed.
@@ -148,6 +169,7 @@ package final class EngineLink {
     case .welcome:
       state = .governed
       everGoverned = true
+      patience = Self.greetingPatience
       return message
     case .unwelcome:
       lose(at: now)

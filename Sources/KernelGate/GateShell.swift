@@ -61,7 +61,7 @@ extension Gate {
     let metadata = CellMetadata(message[layout.metadata])
     (request.tells, request.namesCell) = (metadata.tells, metadata.cell != nil)
     request.allowsInput = content.allowsInput
-    request.code = CodeText.beginning(of: content.code)
+    request.code = content.code
     let cell = ShellQueue<Request>.Cell(
       messageID: header.id, payload: request, stopOnError: content.stopOnError,
       cell: metadata.cell, codeHash: CellSource.hash(of: content.code),
@@ -71,8 +71,10 @@ extension Gate {
 
   /// Tells the code of the cell in hand where the engine was configured to be told; else nobody is.
   func tellCode(at now: Instant) {
-    guard wantsCode, let lastCode, [queue.headKey, queue.runningKey].contains(lastCode.key) else { return }
-    link.send(.code(key: lastCode.key, text: lastCode.text), at: now)
+    guard wantsCode, link.isGoverned, let lastCode, [queue.headKey, queue.runningKey].contains(lastCode.key) else {
+      return
+    }
+    link.send(.code(key: lastCode.key, text: CodeText.beginning(of: lastCode.text)), at: now)
   }
 
   /// Forwards what the kernel answers and asks; true where there was anything.

@@ -15,13 +15,13 @@ extension EngineMessage {
       var isWithoutGPUs = false
       var inner = body.members
       while let (name, value) = inner.next() {
-        if name.holds("sequence") {
+        if name.holds("sequence"), sequence == nil, isPlainNumber(value.text) {
           sequence = Int64(String(decoding: value.text, as: UTF8.self))
-        } else if name.holds("key") {
+        } else if name.holds("key"), key == nil, isPlainNumber(value.text) {
           key = UInt64(String(decoding: value.text, as: UTF8.self))
-        } else if name.holds("cores") {
+        } else if name.holds("cores"), cores == nil {
           cores = value.string.flatMap { try? CoreSet(parsing: $0) }
-        } else if name.holds("gpus") {
+        } else if name.holds("gpus"), !isWithoutGPUs {
           isWithoutGPUs = value.text.elementsEqual("[]".utf8)
         } else {
           return nil
@@ -33,4 +33,10 @@ extension EngineMessage {
     guard let read else { return nil }
     self = read
   }
+}
+
+/// Whether the text is a whole number from 0 on as JSON writes it: digits alone, none in vain.
+private func isPlainNumber(_ text: some Collection<UInt8>) -> Bool {
+  guard let first = text.first, text.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) else { return false }
+  return first != UInt8(ascii: "0") || text.count == 1
 }

@@ -45,7 +45,7 @@ public struct PreviewAsked: Codable, Hashable, Sendable {
 
 /// What orders are likely to bring: two worlds, without them and with them, as far as the forecasts reach.
 public struct PreviewAnswer: Codable, Hashable, Sendable {
-  /// What the cells in the books come to: the mean of what they still wait, in seconds; ANTT and STP.
+  /// What the cells in the books and those expected next come to: the mean of what they still wait, in seconds; ANTT and STP.
   public struct Outcome: Codable, Hashable, Sendable {
     public var waitMean: Double
     public var antt: Double

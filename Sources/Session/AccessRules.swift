@@ -19,7 +19,7 @@ public struct AccessRules: Sendable, Hashable {
   public var observers: Set<String> = []
   public var observerGroups: Set<String> = []
   public var everyone = Everyone.author
-  /// Whether everybody sees the paths and the code's hashes of everybody's notebooks, not only of the own ones.
+  /// Whether everybody sees the paths, the code's hashes and the processes of everybody's notebooks, not only of the own ones.
   public var showsPaths = false
   /// Whether gates tell the cells' code, for operators and the notebooks' authors to see; it is recorded nowhere.
   public var showsCode = false

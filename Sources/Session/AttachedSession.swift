@@ -181,10 +181,8 @@ extension AttachedSession {
       defer { (box.orders, box.questions) = ([], [:]) }
       return (box.orders, box.questions.values)
     }
-    for order in orders {
-      unanswered.append(order)
-      try connection.send(.command(order))
-    }
+    unanswered += orders
+    for order in orders { try connection.send(.command(order)) }
     for question in questions where LineCodec.line(question).count < LineCodec.lineBytesMost {
       try connection.send(question)
     }
@@ -238,6 +236,11 @@ extension AttachedSession {
     connection = made
     box.withLock { box in
       box.standing = Standing(welcome: made.welcome, away: nil, epochMicroseconds: made.epochMicroseconds)
+      // What the server before it said is not this one's word; what was asked about orders is asked again.
+      (box.preview, box.processes, box.code, box.questions) = (nil, nil, nil, [:])
+      if let asked = box.asked {
+        box.questions[.preview] = .preview(PreviewAsked(id: asked.id, verbs: asked.verbs))
+      }
     }
     board.update { _ in }
     for order in unanswered { try made.send(.command(order)) }

@@ -8,7 +8,7 @@ final class CodeBook: Sendable {
 
   /// Keeps the code of a notebook's newest cell.
   func take(_ text: String, of id: NotebookID, key: UInt64) {
-    let text = text.utf8.count > CodeText.bytesMost * 2 ? "" : text
+    let text = CodeText.beginning(of: text)
     texts.withLock { $0[id] = (key, text) }
   }
 

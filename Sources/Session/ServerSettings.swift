@@ -1,4 +1,5 @@
 import Domain
+import GateLink
 import TOMLKit
 
 /// What an operator wrote of the server in celltop's configuration file.
@@ -11,7 +12,7 @@ import TOMLKit
 /// observer_groups = []
 /// everyone = "author"            # or "observer", or "nobody"
 /// show_code = false              # whether operators and authors see the cells' code; else it never leaves the gates
-/// show_paths = false             # whether everybody sees the paths of everybody's notebooks
+/// show_paths = false             # whether everybody sees everybody's paths and processes
 ///
 /// [limits]                       # see Docs/PROTOCOL.md
 /// clients_per_user = 64
@@ -49,6 +50,11 @@ public struct ServerSettings: Equatable, Sendable {
     if let value = table["limits"] {
       guard let table = value.table else { throw Self.wrong(path, "limits is no table") }
       for (key, value) in table { try readLimit(key, value, path) }
+    }
+    guard !access.showsCode || limits.lineBytes >= LineCodec.lineBytesMost else {
+      throw Self.wrong(
+        path,
+        "with access.show_code limits.line_bytes is \(LineCodec.lineBytesMost) at least: a cell's code is one line")
     }
   }
 

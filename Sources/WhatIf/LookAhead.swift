@@ -115,7 +115,8 @@ private struct World {
   private(set) var ends: [NotebookID: Instant] = [:]
   private(set) var unknown = 0
   private(set) var isCutShort = false
-  private var commands: UInt64 = 1 << 62
+  /// Away from what a server gives out, which counts from 1 << 62 (`GateDesk`): a number that was seen is not obeyed again.
+  private var commands: UInt64 = 3 << 61
 
   init(_ engine: Scheduler, at now: Instant) {
     self.engine = engine

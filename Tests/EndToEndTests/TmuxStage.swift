@@ -89,11 +89,14 @@ final class TmuxStage {
   func screen() async throws -> String { try await tmux("capture-pane", "-p") }
 
   /// The same with the colours, as escape sequences.
-  func waitStyled(_ what: String, _ condition: (String) -> Bool) async throws {
+  ///
+  /// - Parameter again: done before each look, for what is shown for a moment only.
+  func waitStyled(_ what: String, again: () throws -> Void = {}, _ condition: (String) -> Bool) async throws {
     let clock = ContinuousClock()
-    let deadline = clock.now + .seconds(60)
+    let deadline = clock.now + .seconds(300)
     var last = ""
     while clock.now < deadline {
+      try again()
       last = try await tmux("capture-pane", "-p", "-e")
       if condition(last) { return }
       poll(nil, 0, 100)

@@ -156,6 +156,10 @@ private final class RawPeer {
       ("[limits]\nclients = -1", "limits.clients is no number from 0 to 1000000"),
       ("[limits]\nclient = 1", "there is no 'limits.client'; there are line_bytes"),
       ("limits = 1", "limits is no table"),
+      (
+        "[access]\nshow_code = true\n[limits]\nline_bytes = 4096",
+        "with access.show_code limits.line_bytes is 65536 at least"
+      ),
     ]
     for (text, why) in wrong {
       #expect { try ServerSettings(parsing: text, path: "c.toml") } throws: {

@@ -91,7 +91,7 @@ import Verbs
       slowest = max(slowest, celltop_boottime_us() - began)
       gate.send(.ended(key: key, outcome: .ok))
     }
-    #expect(slowest < 2_000_000, "the slowest grant took \(slowest) µs")
+    #expect(slowest < 20_000_000, "the slowest grant took \(slowest) µs")
     for client in clients {
       var (previews, processes): ([UInt64], [UInt64]) = ([], [])
       let deadline = celltop_boottime_us() + 20_000_000
@@ -135,8 +135,9 @@ import Verbs
     #expect(gate.await(isGrant) != nil)
     #expect(eventually { (try? ask(client)?.why) == "its gate has not told the code" })
     open.live.stop()
-    let bytes = try #require(FileManager.default.contents(atPath: open.history.path))
-    #expect(bytes.range(of: Data("model.fit".utf8)) == nil, "it is recorded nowhere")
+    let bytes = ["", "-wal", "-forecaster"].compactMap { FileManager.default.contents(atPath: open.history.path + $0) }
+    #expect(bytes.contains { $0.range(of: Data("first".utf8)) != nil }, "what is recorded would be found")
+    #expect(bytes.allSatisfy { $0.range(of: Data("model.fit".utf8)) == nil }, "it is recorded nowhere")
 
     let closed = try Stage()
     let other = try closed.gate("first")

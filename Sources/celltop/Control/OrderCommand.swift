@@ -108,7 +108,8 @@ enum OrderLine {
     guard arguments.count > 1, arguments[0] == "ctl", let first = arguments[1].first, first.isLetter else {
       return arguments
     }
-    let looks = ControlCommand.looks.map { GrammarWord($0, summary: "") }
+    // What ends the server is written out.
+    let looks = ControlCommand.looks.filter { $0 != "shutdown" }.map { GrammarWord($0, summary: "") }
     guard let word = try? Grammar.word(arguments[1], among: looks + Grammar.words) else { return arguments }
     return ["ctl", word.name] + arguments.dropFirst(2)
   }
