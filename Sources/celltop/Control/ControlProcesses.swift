@@ -8,7 +8,7 @@ import ServerLink
 struct ControlProcesses: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "processes",
-    abstract: "List the processes of a notebook's kernel. Its author and operators may, and everybody where show_paths is on.")
+    abstract: "List the processes of a notebook's kernel: its author and operators may, all with show_paths.")
 
   @Argument(help: "The notebook: its name or the beginning of it, its number (#3) or its path.") var notebook: String
   @OptionGroup var control: ControlOptions
