@@ -97,7 +97,7 @@ public final class MetricsServer: Sendable {
       let made = celltop_accept(listener)
       // Without a descriptor left the connection waits, and so does this thread, a little.
       if made < 0, errno == EMFILE || errno == ENFILE { poll(nil, 0, 100) }
-      if made >= 0 { scrapes.append(Scrape(made, deadline: now + millisecondsMost)) }
+      if made >= 0 { scrapes.append(Scrape(made, deadline: Self.now() + millisecondsMost)) }
     }
   }
 

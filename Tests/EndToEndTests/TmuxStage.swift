@@ -44,6 +44,8 @@ final class TmuxStage {
     let exports = environment.sorted { $0.key < $1.key }.map { "\($0.key)='\($0.value)'" }.joined(separator: " ")
     let script = folder + "/start.sh"
     let text = """
+      # SwiftPM sets it where its output is no terminal.
+      unset NO_COLOR COLORTERM CELLTOP_THEME CELLTOP_CONFIG CELLTOP_HISTORY CELLTOP_SOCKET XDG_CONFIG_HOME
       before=$(stty -g)
       export \(exports)
       \(command)

@@ -175,6 +175,15 @@ private final class Caller {
     return caller.answer()
   }
 
+  @Test("answers after a quiet time that was longer than a connection may take")
+  func quiet() throws {
+    try serving(milliseconds: 2000) { port in
+      let quietUntil = celltop_boottime_us() + 2_500_000
+      while celltop_boottime_us() < quietUntil { poll(nil, 0, 50) }
+      #expect(ask(port, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").hasPrefix("HTTP/1.1 200 OK"))
+    }
+  }
+
   @Test("answers a scrape, and says what it is")
   func scrape() throws {
     try serving { port in
