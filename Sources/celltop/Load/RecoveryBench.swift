@@ -65,6 +65,9 @@ struct RecoveryBench: ParsableCommand {
     var settings = GateCrowd.Settings()
     (settings.socket, settings.gates, settings.cellsPerSecond) = (engine.socket, gates, rate)
     (settings.runMean, settings.cores, settings.seed) = (Span(seconds: cellSeconds), cores, seed)
+    // However long a busy machine takes to start the server: a cell that ran without an engine would be adopted on shared cores,
+    // and would tell nothing of what a server hands to its successor.
+    settings.failOpenAfter = Span(seconds: 60)
     let crowd = try GateCrowd(settings)
     let gates = gates
     guard crowd.play(until: crowd.now + Span(seconds: 30), { crowd.governed == gates }) else {
