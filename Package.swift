@@ -74,7 +74,7 @@ let package = Package(
 
     module(
       "LiveBench",
-      ["Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
+      ["Canvas", "Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
     // What whoever runs the server reads: figures and lines.

@@ -81,10 +81,10 @@ public struct SessionPage {
       <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
       <title>\(title)</title><style>\(Self.style)</style></head><body>
       <h1>\(title)</h1>
-      <p>\(escapedHTML(session.kind)) on <b>\(escapedHTML(session.host))</b> by \(escapedHTML(session.user)), \
+      <p>\(session.kind.markupEscaped) on <b>\(session.host.markupEscaped)</b> by \(session.user.markupEscaped), \
       begun \(session.wall(.zero)), \(Self.duration(board.now - .zero)) long: \(board.notebooks.count) notebooks, \
       \(overview.cellsEnded) cells ended, \(actions.count) orders, \(overview.cores) cores and \(overview.gpus) GPUs, \
-      policy \(escapedHTML(board.policy)). \(escapedHTML(session.note))</p>
+      policy \(board.policy.markupEscaped). \(session.note.markupEscaped)</p>
       \(screensSection(screens))
       <h2>What each notebook did</h2>
       <p class="legend">\(Self.legend)</p>
@@ -149,7 +149,7 @@ public struct SessionPage {
     var text = "<svg class=\"timeline\" viewBox=\"0 0 \(Int(label + width) + 10) \(Int(Double(count + 1) * row) + 6)\">"
     for facts in board.notebooks.prefix(count) {
       let y = Double(facts.notebook.id.number) * row
-      text += "<text x=\"0\" y=\"\(y + 13)\">\(escapedHTML(Self.cut(facts.name)))</text>"
+      text += "<text x=\"0\" y=\"\(y + 13)\">\(Self.cut(facts.name).markupEscaped)</text>"
     }
     var next: [Int: Instant] = [:]
     var drawn: [String] = []
@@ -219,7 +219,7 @@ public struct SessionPage {
       let cells = columns.map { column in
         let value = row.first { $0.name == column.field }?.value ?? .null
         let (text, isNumber) = column.show(value)
-        return "<td\(isNumber ? " class=\"n\"" : "")>\(escapedHTML(text))</td>"
+        return "<td\(isNumber ? " class=\"n\"" : "")>\(text.markupEscaped)</td>"
       }
       return "<tr>\(cells.joined())</tr>"
     }
@@ -229,8 +229,8 @@ public struct SessionPage {
   private func waitTable() -> String {
     guard !waits.isEmpty else { return "<p>Nobody waited.</p>" }
     let rows = waits.map {
-      "<tr><td class=\"n\">\(Self.duration($0.waited))</td><td>\(escapedHTML($0.name)) [\($0.cell)]</td>"
-        + "<td>\(escapedHTML($0.user))</td><td>\(session.wall($0.at))</td></tr>"
+      "<tr><td class=\"n\">\(Self.duration($0.waited))</td><td>\($0.name.markupEscaped) [\($0.cell)]</td>"
+        + "<td>\($0.user.markupEscaped)</td><td>\(session.wall($0.at))</td></tr>"
     }
     return "<table><tr><th>waited</th><th>cell</th><th>user</th><th>submitted</th></tr>\(rows.joined())</table>"
   }

@@ -28,19 +28,3 @@ extension FieldValue {
     return quoted + "\""
   }
 }
-
-/// A text within HTML: its markup escaped, and what could turn a line around or hide shown as `�`.
-func escapedHTML(_ text: String) -> String {
-  var result = ""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "&": result += "&amp;"
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "\"": result += "&quot;"
-    case "'": result += "&#39;"
-    default: result.unicodeScalars.append(isHostile(scalar) ? "\u{FFFD}" : scalar)
-    }
-  }
-  return result
-}

@@ -98,8 +98,6 @@ package final class EngineLink {
 
   /// Whether something has come from the engine that was not read yet.
   private var holdsUnread: Bool {
-    var one = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    guard poll(&one, 1, 0) > 0 else { return false }
     var byte: UInt8 = 0
     return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
   }

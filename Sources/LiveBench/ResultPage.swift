@@ -1,3 +1,5 @@
+import Canvas
+
 /// One HTML page that needs nothing else: the tables, and a timeline for each scheme of each workload.
 public struct ResultPage: Sendable {
   public let html: String

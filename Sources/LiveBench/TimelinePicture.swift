@@ -1,3 +1,5 @@
+import Canvas
+
 /// A timeline of timed cells, one form for every scheme: a row a notebook, waiting, running by how many cores, suspended.
 public struct TimelinePicture: Sendable {
   /// One picture's rows, and what stands above it.

@@ -44,9 +44,8 @@ extension Grammar {
     if ["after", "cores", "gpus"].contains(earlier.last ?? "") {
       return fitting(arguments(of: word, after: earlier, on: board, policies: policies))
     }
-    let isAboutNotebooks = !["drain", "undrain", "policy"].contains(word.name)
     return fitting(
-      arguments(of: word, after: earlier, on: board, policies: policies) + (isAboutNotebooks ? ["on "] : [])
+      arguments(of: word, after: earlier, on: board, policies: policies) + (word.isAboutNotebooks ? ["on "] : [])
         + ["because "])
   }
 

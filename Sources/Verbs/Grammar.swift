@@ -20,6 +20,9 @@ public struct GrammarWord: Sendable, Hashable {
     self.example = example.isEmpty ? name : example
   }
 
+  /// Whether it is an order to notebooks; the others are to the node, and operators' to give.
+  public var isAboutNotebooks: Bool { !["drain", "undrain", "policy"].contains(name) }
+
   /// The word with what follows it.
   public var usage: String { takes.isEmpty ? name : "\(name) \(takes)" }
 }

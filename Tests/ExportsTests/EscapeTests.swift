@@ -16,7 +16,7 @@ import Testing
 
   @Test("escapes markup, and shows what could turn a line round")
   func html() {
-    #expect(escapedHTML("<script>\"'&") == "&lt;script&gt;&quot;&#39;&amp;")
-    #expect(escapedHTML("a\u{202E}b\u{1B}[m") == "a\u{FFFD}b\u{FFFD}[m")
+    #expect("<script>\"'&".markupEscaped == "&lt;script&gt;&quot;&#39;&amp;")
+    #expect("a\u{202E}b\u{1B}[m".markupEscaped == "a\u{FFFD}b\u{FFFD}[m")
   }
 }

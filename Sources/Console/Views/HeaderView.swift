@@ -147,9 +147,6 @@ extension ConsoleState {
     return "…" + tail
   }
 
-  /// Orders about the whole node, which are operators' to give.
-  private static let nodeWords: Set = ["drain", "undrain", "policy"]
-
   private func promptHint(_ prompt: Prompt) -> String {
     switch prompt.purpose {
     case .filter: return "name, user or state; Enter keeps, Esc clears"
@@ -160,7 +157,7 @@ extension ConsoleState {
       let offered = completion(of: prompt.text)
       guard offered.before.allSatisfy({ $0 == " " }) else { return offered.candidates.joined(separator: " · ") }
       return Self.paletteWords.filter { offered.candidates.contains($0.name) }
-        .map { $0.usage + (session.ordersOwnOnly && Self.nodeWords.contains($0.name) ? " (operators only)" : "") }
+        .map { $0.usage + (session.ordersOwnOnly && !$0.isAboutNotebooks ? " (operators only)" : "") }
         .joined(separator: " · ")
     }
   }

@@ -170,9 +170,7 @@ struct ConsoleBench: ParsableCommand {
   }
 
   private static func residentMebibytes() -> Int {
-    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return (pages * sysconf(Int32(_SC_PAGESIZE))) >> 20
+    (ProcessGauge(pid: getpid()).read()?.residentBytes ?? 0) >> 20
   }
 }
 

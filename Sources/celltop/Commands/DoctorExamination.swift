@@ -222,14 +222,9 @@ struct Examination {
     let modules = ["ipykernel", "jupyter_client", "threadpoolctl"]
     let code =
       "import importlib.util as u; print(','.join(m for m in \(modules) if not u.find_spec(m)))"
-    let folder = FileManager.default.temporaryDirectory.path + "/celltop-doctor-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    guard let pid = try? ChildProcess.spawn([python, "-c", code], environment: environment, log: folder) else {
+    guard let (status, output) = ChildProcess.output([python, "-c", code], environment: environment) else {
       return DoctorCheck("Python", .less, "\(python) does not start", mend: "make setup, or set CELLTOP_PYTHON")
     }
-    var status: Int32 = 0
-    waitpid(pid, &status, 0)
-    let output = (try? String(contentsOfFile: folder, encoding: .utf8)) ?? ""
     let missing = output.split(separator: "\n").last.map(String.init) ?? ""
     guard status == 0 else {
       return DoctorCheck(

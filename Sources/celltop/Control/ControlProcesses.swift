@@ -14,31 +14,14 @@ struct ControlProcesses: ParsableCommand {
   @OptionGroup var control: ControlOptions
 
   func run() throws {
-    try control.reporting {
-      let (connection, fold) = try control.board()
-      let ids = try OrderLine.read(["hold", "on", notebook]).notebooks(on: fold.board)
-      guard connection.welcome.answers(.processes) else { throw ToolError("this server does not tell of processes") }
-      let answers = try ids.map { try Self.ask(connection, $0) }
-      if control.json {
-        try control.print(answers)
-      } else {
-        for answer in answers { print(Self.text(answer, on: fold.board)) }
-      }
-      if answers.contains(where: { $0.why != nil }) { throw ExitCode(1) }
-    }
+    try control.answer(
+      .processes, about: notebook, whereNone: "this server does not tell of processes",
+      ask: { .processes(id: 1, notebook: $0) },
+      reading: { if case .processes(let answer) = $0 { (answer.notebook, answer) } else { nil } },
+      isRefused: { $0.why != nil }, text: Self.text)
   }
 
-  private static func ask(_ connection: ServerConnection, _ id: NotebookID) throws(AttachError) -> ProcessesAnswer {
-    try connection.send(.processes(id: 1, notebook: id))
-    let deadline = monotonicSeconds() + 20
-    while true {
-      let left = deadline - monotonicSeconds()
-      guard left > 0, let message = try connection.receive(seconds: left) else { throw .silent(seconds: 20) }
-      if case .processes(let answer) = message, answer.notebook == id.number { return answer }
-    }
-  }
-
-  private static func text(_ answer: ProcessesAnswer, on board: Board) -> String {
+  private static func text(_ answer: ProcessesAnswer, _ board: Board) -> String {
     let name = board.name(of: NotebookID(answer.notebook)).printable(at: 100)
     if let why = answer.why { return "\(name): refused: \(why.printable(at: 200))" }
     guard !answer.rows.isEmpty else { return "\(name): no process is known" }
@@ -64,39 +47,65 @@ struct ControlCode: ParsableCommand {
   @OptionGroup var control: ControlOptions
 
   func run() throws {
-    try control.reporting {
-      let (connection, fold) = try control.board()
-      let ids = try OrderLine.read(["hold", "on", notebook]).notebooks(on: fold.board)
-      guard connection.welcome.answers(.code) else {
-        throw ToolError(
-          "cells' code is not told here; 'show_code = true' in [access] of the server's configuration tells it")
-      }
-      let answers = try ids.map { try Self.ask(connection, $0) }
-      if control.json {
-        try control.print(answers)
-      } else {
-        for answer in answers { print(Self.text(answer, on: fold.board)) }
-      }
-      if answers.contains(where: { $0.text == nil }) { throw ExitCode(1) }
-    }
+    try control.answer(
+      .code, about: notebook,
+      whereNone: "cells' code is not told here; 'show_code = true' in [access] of the server's configuration tells it",
+      ask: { .code(id: 1, notebook: $0) },
+      reading: { if case .code(let answer) = $0 { (answer.notebook, answer) } else { nil } },
+      isRefused: { $0.text == nil }, text: Self.text)
   }
 
-  private static func ask(_ connection: ServerConnection, _ id: NotebookID) throws(AttachError) -> CodeAnswer {
-    try connection.send(.code(id: 1, notebook: id))
-    let deadline = monotonicSeconds() + 20
-    while true {
-      let left = deadline - monotonicSeconds()
-      guard left > 0, let message = try connection.receive(seconds: left) else { throw .silent(seconds: 20) }
-      if case .code(let answer) = message, answer.notebook == id.number { return answer }
-    }
-  }
-
-  private static func text(_ answer: CodeAnswer, on board: Board) -> String {
+  private static func text(_ answer: CodeAnswer, _ board: Board) -> String {
     guard let text = answer.text else {
       let name = board.name(of: NotebookID(answer.notebook)).printable(at: 100)
       return "\(name): refused: \(answer.why?.printable(at: 200) ?? "no reason was given")"
     }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.map { $0.replacingOccurrences(of: "\t", with: "    ").printable(at: 2000) }.joined(separator: "\n")
+  }
+}
+
+extension ControlOptions {
+  private static let answerSecondsMost = 20
+
+  /// Asks the server about each notebook that is meant, prints the answers, and exits with 1 where one was refused.
+  ///
+  /// - Parameters:
+  ///   - missing: what is said where the server does not answer such questions.
+  ///   - reading: the notebook's number and the answer, where a message is one.
+  fileprivate func answer<Answer: Encodable>(
+    _ kind: QuestionKind, about notebook: String, whereNone missing: String, ask: (NotebookID) -> ClientMessage,
+    reading: (ServerMessage) -> (notebook: Int32, answer: Answer)?, isRefused: (Answer) -> Bool,
+    text: (Answer, Board) -> String
+  ) throws {
+    try reporting {
+      let (connection, fold) = try board()
+      let ids = try OrderLine.read(["hold", "on", notebook]).notebooks(on: fold.board)
+      guard connection.welcome.answers(kind) else { throw ToolError(missing) }
+      let answers = try ids.map { id in
+        try connection.send(ask(id))
+        return try Self.receive(from: connection) { reading($0).flatMap { $0.notebook == id.number ? $0.answer : nil } }
+      }
+      if json {
+        try print(answers)
+      } else {
+        for answer in answers { Swift.print(text(answer, fold.board)) }
+      }
+      if answers.contains(where: isRefused) { throw ExitCode(1) }
+    }
+  }
+
+  /// Waits for the message that `reading` takes; others are passed over.
+  private static func receive<Answer>(
+    from connection: ServerConnection, _ reading: (ServerMessage) -> Answer?
+  ) throws(AttachError) -> Answer {
+    let deadline = monotonicSeconds() + Double(answerSecondsMost)
+    while true {
+      let left = deadline - monotonicSeconds()
+      guard left > 0, let message = try connection.receive(seconds: left) else {
+        throw .silent(seconds: answerSecondsMost)
+      }
+      if let answer = reading(message) { return answer }
+    }
   }
 }

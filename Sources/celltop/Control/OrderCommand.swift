@@ -12,7 +12,7 @@ struct OrderCommand<Word: OrderWord>: ParsableCommand {
     return CommandConfiguration(
       commandName: word.name, abstract: word.summary.prefix(1).uppercased() + word.summary.dropFirst() + ".",
       usage:
-        "celltop ctl \(word.usage)\(OrderLine.isAboutNotebooks(word.name) ? " on NOTEBOOK[,…]" : "") [because WHY] [--json] [--dry-run] [--key KEY]",
+        "celltop ctl \(word.usage)\(word.isAboutNotebooks ? " on NOTEBOOK[,…]" : "") [because WHY] [--json] [--dry-run] [--key KEY]",
       aliases: word.others)
   }
 
@@ -113,8 +113,6 @@ enum OrderLine {
     guard let word = try? Grammar.word(arguments[1], among: looks + Grammar.words) else { return arguments }
     return ["ctl", word.name] + arguments.dropFirst(2)
   }
-
-  static func isAboutNotebooks(_ word: String) -> Bool { !["drain", "undrain", "policy"].contains(word) }
 
   /// A shell has taken the quotes off; the grammar wants them where there are blanks.
   private static func quoted(_ word: String) throws(ParseError) -> String {

@@ -47,27 +47,16 @@ enum MachineFacts {
     let code = """
       import sys, importlib.metadata as m
       print('Python', sys.version.split()[0])
-      for n in \(names.map { "'\($0)'" }.joined(separator: ",").wrapped("[", "]")):
+      for n in \(names):
           try: print(n, m.version(n))
           except Exception: print(n, 'missing')
       """
-    let path = NSTemporaryDirectory() + "/celltop-versions-\(getpid())"
-    defer { unlink(path) }
-    guard
-      let pid = try? ChildProcess.spawn(
-        [python, "-c", code], environment: ProcessInfo.processInfo.environment, log: path)
-    else { return [] }
-    waitpid(pid, nil, 0)
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").compactMap { line in
+    let output = ChildProcess.output([python, "-c", code], environment: ProcessInfo.processInfo.environment)
+    return (output?.text ?? "").split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ", maxSplits: 1).map(String.init)
       return words.count == 2 ? .init(words[0], words[1]) : nil
     }
   }
-}
-
-extension String {
-  fileprivate func wrapped(_ before: String, _ after: String) -> String { before + self + after }
 }
 
 /// The processor time of the whole machine and of this process with all that descends from it (proc(5), getrusage(2)).

@@ -54,4 +54,14 @@ enum ChildProcess {
     }
     return pid
   }
+
+  /// Runs a short program to its end; its status as waitpid(2) gives it, and what it wrote. Nil where it does not start.
+  static func output(_ arguments: [String], environment: [String: String]) -> (status: Int32, text: String)? {
+    let log = FileManager.default.temporaryDirectory.path + "/celltop-output-\(UUID().uuidString)"
+    defer { unlink(log) }
+    guard let pid = try? spawn(arguments, environment: environment, log: log) else { return nil }
+    var status: Int32 = 0
+    waitpid(pid, &status, 0)
+    return (status, (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
+  }
 }

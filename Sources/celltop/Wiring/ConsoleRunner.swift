@@ -81,7 +81,7 @@ final class ConsoleRunner {
     var leaving = Leaving.lost
     let waker = loop.waker
     source.callOnChange { waker.wake() }
-    let folders = Tool.themeFolders() + [String(Looks.keysPath.dropLast("/keys.toml".count))]
+    let folders = Tool.themeFolders() + [Tool.configurationFolder()]
     let watch = FolderWatch(folders) { [files] in
       files.tell()
       waker.wake()

@@ -59,11 +59,7 @@ final class Looks {
   // MARK: Files
 
   /// `keys.toml` beside the configuration.
-  static var keysPath: String {
-    let environment = ProcessInfo.processInfo.environment
-    let given = environment["XDG_CONFIG_HOME"] ?? ""
-    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.config") + "/celltop/keys.toml"
-  }
+  static var keysPath: String { Tool.configurationFolder() + "/keys.toml" }
 
   static func readKeys() throws -> KeyMap {
     guard let bytes = FileManager.default.contents(atPath: keysPath) else { return .standard }

@@ -15,9 +15,13 @@ extension Tool {
 
   /// Where themes are looked for, first the user's own.
   static func themeFolders() -> [String] {
+    [configurationFolder() + "/themes", Installation().themes()].compactMap { $0 }
+  }
+
+  /// The folder of what people write for celltop: themes, keys.
+  static func configurationFolder() -> String {
     let environment = ProcessInfo.processInfo.environment
     let given = environment["XDG_CONFIG_HOME"] ?? ""
-    let configuration = given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.config"
-    return [configuration + "/celltop/themes", Installation(environment: environment).themes()].compactMap { $0 }
+    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.config") + "/celltop"
   }
 }

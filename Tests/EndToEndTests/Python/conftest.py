@@ -108,6 +108,21 @@ class Engine:
         with self.lock:
             return [list(message.values())[0] for _, message in self.said if kind in message]
 
+    def greeting(self, that, what):
+        """The gate's newest greeting once `that` holds of it: while it does not, the gate is made to greet again."""
+        seen = 0
+
+        def fitting():
+            nonlocal seen
+            greetings = self.heard("hello")
+            if greetings and that(greetings[-1]["_0"]):
+                return greetings[-1]["_0"]
+            if len(greetings) > seen:
+                seen = len(greetings)
+                self.drop()
+
+        return until(fitting, what=what)
+
     def submitted(self, count=1):
         return until(lambda: len(self.heard("submitted")) >= count and self.heard("submitted"), what="submitted")[
             count - 1
