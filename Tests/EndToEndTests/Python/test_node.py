@@ -377,6 +377,16 @@ class Session:
         except OSError:
             pass
 
+    def rows(self, table):
+        """A table of `celltop ctl`."""
+        result = subprocess.run([TOOL, "ctl", table, "--json"], capture_output=True, text=True, timeout=60)
+        return json.loads(result.stdout) if result.returncode == 0 else []
+
+    def governs(self, count):
+        """Waits until so many kernels are governed: a cell that comes before its engine does not wait for it for long."""
+        until(lambda: len([row for row in self.rows("notebooks") if row["state"] == "thinking"]) == count,
+              what=f"{count} governed kernels")
+
     def close(self):
         self.process.terminate()
         self.process.wait(30)
@@ -421,6 +431,7 @@ class TestSession:
 
     def test_grants_gpus_to_cells_that_ask_for_them(self, session, kernels):
         first, second = kernels(), kernels()
+        session.governs(2)
         assert first.run(SHOW) == ("ok", "''\n")
         ask = f"#celltop: gpus=1\n{SHOW}"
         one = first.run(ask)[1].strip().strip("'")
@@ -432,28 +443,34 @@ class TestSession:
         # Each goes back to its own, whichever is idle and whoever asks first.
         for kernel, gpu in ((second, two), (first, one), (second, two)):
             assert kernel.run(ask) == ("ok", f"'{gpu}'\n")
-        assert set(kernels().run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
+        third = kernels()
+        session.governs(3)
+        assert set(third.run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
         reply = second.client.execute_interactive("#celltop: gpus=3\n1", timeout=30, output_hook=lambda message: None)
         assert reply["content"]["status"] == "error" and "asks for 3 GPUs" in reply["content"]["evalue"]
         reply = second.client.execute_interactive("#celltop: gpus=2\n1", timeout=30, output_hook=lambda message: None)
         assert "restart the kernel to get 2 GPUs" in reply["content"]["evalue"]
         second.manager.restart_kernel(now=True)
         second.client.wait_for_ready(timeout=30)
+        session.governs(3)
         assert set(second.run(f"#celltop: gpus=2\n{SHOW}")[1].strip().strip("'").split(",")) == set(session.gpus)
 
 
-    def test_lets_a_cell_wait_for_the_gpu_of_its_kernel(self, session, kernels, tmp_path):
+    def test_lets_a_cell_wait_for_the_gpu_of_its_kernel(self, session, kernels, tmp_path, latch):
         first, second, third = kernels(), kernels(), kernels()
+        session.governs(3)
         ask = f"#celltop: gpus=1\n{SHOW}"
         seen = [kernel.run(ask)[1] for kernel in (first, second, third)]
         assert seen[0] == seen[2] != seen[1]
         # The third computes on the first's GPU while the second's is idle: the first waits for its own.
         started = tmp_path / "mark"
-        busy = third.begin("#celltop: gpus=1\nimport time\ntime.sleep(1.5)", started)
-        began = time.monotonic()
+        busy = third.begin(f"#celltop: gpus=1\n{latch.wait}", started)
+        waiting = first.client.execute(ask)
+        queued = until(lambda: session.rows("queue"), what="the queue")
+        assert len(queued) == 1 and first.replied(waiting) is None
+        latch.open()
+        assert first.reply(waiting)["content"]["status"] == third.reply(busy)["content"]["status"] == "ok"
         assert first.run(ask) == ("ok", seen[0])
-        assert time.monotonic() - began > 0.5
-        assert third.reply(busy)["content"]["status"] == "ok"
 
 
 class TestDoctor:
