@@ -139,11 +139,13 @@ extension LiveBenchCommand {
         workload: load, schemes: schemes == nil && workloads == nil && load.notebooks != 8 ? Self.main : all)
     }
     let spread = try self.spread.map(Self.numbers(_:)) ?? (files.isEmpty ? [0.5, 1, 2] : [1])
+    let documents = try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:))
     let plan = BenchPlan(
       blocks: blocks, repetitions: repetitions ?? (quick ? 1 : 3), aloneRuns: alone ?? (quick ? 1 : 2),
       copies: copies ?? (quick ? 0 : 4), size: size ?? (files.isEmpty ? (quick ? 0.02 : 0.04) : 1), spread: spread,
       thinkScale: thinkScale, thinkSecondsMost: thinkMax, dynamic: dynamic, seed: seed,
-      documents: try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:)))
+      // What no workload comes to needs no T_alone either.
+      documents: Array(documents.prefix(loads.map(\.notebooks).max() ?? documents.count)))
     try Self.check(plan)
     for file in files where !FileManager.default.isReadableFile(atPath: file) {
       throw ValidationError("cannot read the notebook '\(file.printable(at: 200))'")
