@@ -15,7 +15,7 @@ public struct Forecaster: Sendable, Hashable {
   var sittings: [Int32: Sitting] = [:]
 
   public init() {
-    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost, isCount: $0.isCount) }
+    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost, isCount: $0.isCount, trust: $0.trustAtFirst) }
     lifetimes = Lifetimes()
     openings = 0
   }

@@ -33,10 +33,11 @@ struct Predictor: Sendable, Hashable {
   private(set) var calibrators = [Calibrator](repeating: Calibrator(), count: Level.allCases.count)
   private(set) var coverage = Coverage()
 
-  init(keysMost: Int, isCount: Bool) {
+  /// - Parameter trust: what every level is trusted with at first; nil for the level's own.
+  init(keysMost: Int, isCount: Bool, trust: Float? = nil) {
     self.isCount = isCount
     table = KeyedTable(most: keysMost)
-    trust = Level.allCases.flatMap { Array(repeating: $0.trustAtFirst, count: Self.classes) }
+    self.trust = Level.allCases.flatMap { Array(repeating: trust ?? $0.trustAtFirst, count: Self.classes) }
   }
 
   /// A saved predictor; nil where it is none that `learn` could have made.

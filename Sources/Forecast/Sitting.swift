@@ -38,6 +38,12 @@ public enum Quantity: Int, CaseIterable, Sendable {
     }
   }
 
+  /// What every level is trusted with before its trust has been learned; nil for the level's own.
+  ///
+  /// What a document had left the last time is nearly all that can be known of it, and a small doubt puts it in the queue
+  /// where a document goes of which nothing is known.
+  var trustAtFirst: Float? { self == .left ? 0.9 : nil }
+
   /// One word or two, for tables.
   public var name: String {
     switch self {
