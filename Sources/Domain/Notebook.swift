@@ -88,6 +88,9 @@ public struct Notebook: Hashable, Sendable {
   public var p75: Span
   public var p95: Span
 
+  /// The probabilities that the five stand for, each for what is nearest to it.
+  public static let masses = [0.15, 0.225, 0.25, 0.225, 0.15]
+
   @inlinable public init(p05: Span, p25: Span, p50: Span, p75: Span, p95: Span) {
     self.p05 = p05
     self.p25 = p25

@@ -70,11 +70,28 @@ struct Contexts: Sendable, Hashable {
 
   subscript(level: Level) -> UInt64 { keys[level.rawValue] }
 
+  /// Only what tells a place in a document.
+  init(_ own: OwnContexts) {
+    keys[Level.place.rawValue] = own.place
+    keys[Level.ownCode.rawValue] = own.code
+  }
+
   /// Sets the key of a level from the parts that it is made of.
   mutating func set(_ level: Level, _ parts: UInt64...) {
     var digest = Digest()
     digest.put(UInt64(level.rawValue))
     for part in parts { digest.put(part) }
     keys[level.rawValue] = digest.value == 0 ? 1 : digest.value
+  }
+}
+
+/// The keys that tell a cell of a document from others, wherever and by whomever the document is run; 0 where there is none.
+struct OwnContexts: Sendable, Hashable {
+  var place: UInt64
+  var code: UInt64
+
+  init(_ contexts: Contexts) {
+    place = contexts[.place]
+    code = contexts[.ownCode]
   }
 }

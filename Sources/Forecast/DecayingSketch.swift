@@ -1,3 +1,5 @@
+import Domain
+
 /// A distribution seen as a stream: weights of log-spaced bins, each new value weighing more than all before it by a
 /// constant factor, so that the recent past counts and the distant one fades.
 ///
@@ -16,6 +18,19 @@ struct DecayingSketch: Sendable, Hashable {
   private(set) var weight: Float = 0
 
   init() {}
+
+  /// A distribution of which only the quantiles at `Calibrator.promised` are known, in order.
+  init(quantiles: [Double]) {
+    for (value, share) in zip(quantiles, Quantiles.masses) {
+      let place = LogScale.bin(of: value)
+      if let last = bins.indices.last, Int(bins[last].place) >= place {
+        bins[last].weight += Float(share)
+      } else {
+        bins.append(Bin(place: UInt16(place), weight: Float(share)))
+      }
+    }
+    weight = bins.reduce(0) { $0 + $1.weight }
+  }
 
   /// A saved sketch; nil where it is none that `add` could have made.
   init?(bins: [Bin], most: Int) {

@@ -15,7 +15,7 @@ public struct Forecaster: Sendable, Hashable {
   var sittings: [Int32: Sitting] = [:]
 
   public init() {
-    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost, isCount: $0.isCount) }
+    predictors = Quantity.allCases.map { Predictor(keysMost: $0.keysMost, isCount: $0.isCount, trust: $0.trustAtFirst) }
     lifetimes = Lifetimes()
     openings = 0
   }
@@ -69,9 +69,10 @@ extension Forecaster {
     let contexts = sitting.contexts(of: source, demand, number: sitting.cells)
     sitting.own = contexts
     sitting.foreseen = Quantity.allCases.map {
-      $0.isOfNext ? nil : predictors[$0.rawValue].foresee(contexts)
+      $0.isOfNext || $0 == .left ? nil : predictors[$0.rawValue].foresee(contexts)
     }
     if demand.gpus > sitting.peakGPUs { sitting.peakGPUs = demand.gpus }
+    sitting.step()
     sittings[id.number] = sitting
   }
 
@@ -104,6 +105,11 @@ extension Forecaster {
   public mutating func close(_ id: NotebookID) {
     guard let sitting = sittings.removeValue(forKey: id.number) else { return }
     lifetimes.closed(in: sitting.lifeClass ?? 0, keys: sitting.lifeKeys)
+    // What ran nothing after a cell has nothing to teach of it: it was never let run.
+    for step in sitting.steps where sitting.attained > step.before {
+      predictors[Quantity.left.rawValue].learn(
+        sitting.attained - step.before, Contexts(step.contexts), foreseen: nil)
+    }
   }
 
   /// The shortest time that is told from none, in seconds: the middle of the first bin.
@@ -148,7 +154,8 @@ extension Forecaster {
     let after = sitting.contextsAfter(source, demand, number: number, ran: run.quantiles[2])
     let serial = demand.coresMost > 1 ? foresee(.serial, contexts)?.quantiles[2] ?? 1 : 1
     let further = FurtherForecast(
-      need: need(contexts, [.millicores, .gpus, .memory, .gpuMemory]), notebookLeft: left(sitting, demand, run),
+      need: need(contexts, [.millicores, .gpus, .memory, .gpuMemory]),
+      notebookLeft: left(sitting, contexts, demand, run),
       think: foresee(.think, after).map { Quantiles(seconds: $0.quantiles) },
       nextRun: foresee(.nextRun, after).map { Quantiles(seconds: $0.quantiles) },
       nextNeed: need(after, [.nextMillicores, .nextGPUs, .nextMemory, .nextGPUMemory]))
@@ -170,11 +177,15 @@ extension Forecaster {
     predictors[quantity.rawValue].foresee(contexts)
   }
 
-  private func left(_ sitting: Sitting, _ demand: Demand, _ run: Foreseen) -> Quantiles {
+  /// What earlier runs of the document had left at this cell, where there were any; else what notebooks have left that
+  /// have run for as long.
+  private func left(_ sitting: Sitting, _ contexts: Contexts, _ demand: Demand, _ run: Foreseen) -> Quantiles {
     var asked = sitting
     asked.peakGPUs = max(sitting.peakGPUs, demand.gpus)
     let life = lifetimes.left(after: sitting.attained, keys: asked.lifeKeys)
-    return Quantiles(seconds: zip(life, run.quantiles).map { max($0, $1) })
+    let own = Contexts(OwnContexts(contexts))
+    let left = predictors[Quantity.left.rawValue].foresee(own, otherwise: DecayingSketch(quantiles: life))?.quantiles
+    return Quantiles(seconds: zip(left ?? life, run.quantiles).map { max($0, $1) })
   }
 
   private func need(_ contexts: Contexts, _ quantities: [Quantity]) -> ForeseenNeed {
@@ -195,7 +206,7 @@ extension Quantity {
     switch self {
     case .gpus, .nextGPUs: true
     case .run, .think, .millicores, .memory, .gpuMemory, .serial, .nextRun, .nextMillicores, .nextMemory,
-      .nextGPUMemory:
+      .nextGPUMemory, .left:
       false
     }
   }
@@ -204,7 +215,7 @@ extension Quantity {
   var isOfNext: Bool {
     switch self {
     case .nextRun, .nextMillicores, .nextGPUs, .nextMemory, .nextGPUMemory: true
-    case .run, .think, .millicores, .gpus, .memory, .gpuMemory, .serial: false
+    case .run, .think, .millicores, .gpus, .memory, .gpuMemory, .serial, .left: false
     }
   }
 }

@@ -33,10 +33,11 @@ struct Predictor: Sendable, Hashable {
   private(set) var calibrators = [Calibrator](repeating: Calibrator(), count: Level.allCases.count)
   private(set) var coverage = Coverage()
 
-  init(keysMost: Int, isCount: Bool) {
+  /// - Parameter trust: what every level is trusted with at first; nil for the level's own.
+  init(keysMost: Int, isCount: Bool, trust: Float? = nil) {
     self.isCount = isCount
     table = KeyedTable(most: keysMost)
-    trust = Level.allCases.flatMap { Array(repeating: $0.trustAtFirst, count: Self.classes) }
+    self.trust = Level.allCases.flatMap { Array(repeating: trust ?? $0.trustAtFirst, count: Self.classes) }
   }
 
   /// A saved predictor; nil where it is none that `learn` could have made.
@@ -75,7 +76,7 @@ struct Predictor: Sendable, Hashable {
   /// How many bins a forecast in these contexts looks at, beside those of the blend: what its work is proportional to.
   func binsRead(_ contexts: Contexts) -> Int { known(contexts).reduce(0) { $0 + $1.sketch.bins.count } }
 
-  private func blend(_ known: [(level: Level, sketch: DecayingSketch)]) -> Blend {
+  private func blend(_ known: [(level: Level, sketch: DecayingSketch)], _ general: DecayingSketch?) -> Blend {
     var left = 0.999
     var parts: [(sketch: DecayingSketch, share: Double)] = []
     for (level, sketch) in known.reversed() {
@@ -83,16 +84,21 @@ struct Predictor: Sendable, Hashable {
       parts.append((sketch, left * own))
       left *= 1 - own
     }
+    if let general { parts.append((general, left)) }
     return Blend(parts, isCount: isCount)
   }
 
   /// What is foreseen in these contexts; nil where nothing was ever seen.
   ///
-  /// - Parameter elapsed: the value is known to be greater than this.
-  func foresee(_ contexts: Contexts, beyond elapsed: Double = 0) -> Foreseen? {
+  /// - Parameters:
+  ///   - elapsed: the value is known to be greater than this.
+  ///   - general: what is expected where the contexts that are known are not trusted.
+  func foresee(
+    _ contexts: Contexts, beyond elapsed: Double = 0, otherwise general: DecayingSketch? = nil
+  ) -> Foreseen? {
     let known = known(contexts)
     guard let last = known.last else { return nil }
-    let blend = blend(known)
+    let blend = blend(known, general)
     let before = elapsed > 0 ? min(blend.probability(upTo: elapsed), 1 - 1e-6) : 0
     let quantiles = calibrators[last.level.rawValue].shares.map {
       let value = max(blend.value(at: before + $0 * (1 - before)), elapsed)

@@ -13,7 +13,7 @@ public struct SavedForecasterError: Error, Equatable, Sendable, CustomStringConv
 // The saved form: packed numbers, a mark and a version first. Open notebooks are not saved: they belong to a session.
 extension Forecaster {
   /// The version of the saved form and of what its keys mean; another one is refused.
-  public static let savedVersion: UInt64 = 1
+  public static let savedVersion: UInt64 = 2
   private static let mark: UInt64 = 0x63_65_6C_6C
 
   /// What was learned, for `init(saved:)`.

@@ -26,14 +26,23 @@ public enum Quantity: Int, CaseIterable, Sendable {
   case nextMemory = 10
   /// Memory of the cell after on each GPU, in mebibytes.
   case nextGPUMemory = 11
+  /// Run time that a notebook had left when a cell was submitted, the cell's own included, in seconds. Learned when the
+  /// notebook is closed.
+  case left = 12
 
   /// How many contexts are remembered.
   var keysMost: Int {
     switch self {
-    case .run, .think, .nextRun: 8192
+    case .run, .think, .nextRun, .left: 8192
     case .millicores, .gpus, .memory, .gpuMemory, .serial, .nextMillicores, .nextGPUs, .nextMemory, .nextGPUMemory: 2048
     }
   }
+
+  /// What every level is trusted with before its trust has been learned; nil for the level's own.
+  ///
+  /// What a document had left the last time is nearly all that can be known of it, and a small doubt puts it in the queue
+  /// where a document goes of which nothing is known.
+  var trustAtFirst: Float? { self == .left ? 0.9 : nil }
 
   /// One word or two, for tables.
   public var name: String {
@@ -50,6 +59,7 @@ public enum Quantity: Int, CaseIterable, Sendable {
     case .nextGPUs: "next GPUs"
     case .nextMemory: "next memory"
     case .nextGPUMemory: "next GPU memory"
+    case .left: "notebook left"
     }
   }
 }
@@ -107,6 +117,17 @@ struct Sitting: Sendable, Hashable {
   var attained = 0.0
   var lifeClass: Int?
   var peakGPUs: Int32 = 0
+  /// The first cells, for what they turn out to have left.
+  private(set) var steps: [Step] = []
+
+  /// A cell of which it is remembered what stood before it.
+  struct Step: Sendable, Hashable {
+    var contexts: OwnContexts
+    /// Run time of the cells before it, in seconds.
+    var before: Double
+  }
+
+  static let stepsMost = 256
 
   init(_ notebook: Notebook, opening: UInt64) {
     path = Self.hash(notebook.path)
@@ -156,6 +177,12 @@ struct Sitting: Sendable, Hashable {
       contexts.set(.ownCode, path, source.codeHash)
     }
     return contexts
+  }
+
+  /// The cell in the books is remembered for what the notebook will have had left at it.
+  mutating func step() {
+    guard let own, steps.count < Self.stepsMost else { return }
+    steps.append(Step(contexts: OwnContexts(own), before: attained))
   }
 
   /// The keys of the notebook's life, the most general first.

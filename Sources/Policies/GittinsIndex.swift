@@ -1,9 +1,6 @@
 import Domain
 
 extension Quantiles {
-  /// The probabilities that the five quantiles stand for, each for what is nearest to it.
-  private static let masses = [0.15, 0.225, 0.25, 0.225, 0.15]
-
   /// What serving a notebook costs for what it brings, in microseconds squared; the least goes first.
   ///
   /// The quantiles are those of the run time that the notebook had left when its cell was submitted. With weight

@@ -64,6 +64,41 @@ struct ForecasterTests {
     #expect(abs(try #require(past.forecast(7, in: 0)).run.p50.seconds - 1) < 0.2)
   }
 
+  @Test("knows from one run of a document what another run of it has left at each cell")
+  func left() throws {
+    var past = Past()
+    func run(_ number: Int32, _ path: String, _ cells: [(code: UInt64, seconds: Double)]) {
+      past.open(number, path)
+      for cell in cells { past.run(number, code: cell.code, seconds: cell.seconds) }
+      past.add(.notebookClosed(NotebookID(number)))
+    }
+    let long: [(code: UInt64, seconds: Double)] = [(1, 2), (2, 400), (3, 30)]
+    run(0, "long.ipynb", long)
+    run(1, "short.ipynb", [(1, 2), (4, 1)])
+    past.open(2, "long.ipynb", user: "bob")
+    past.open(3, "short.ipynb", user: "bob")
+    past.open(4, "new.ipynb", user: "bob")
+    func median(_ code: UInt64, _ number: Int32) throws -> Double {
+      try #require(past.forecast(code, in: number)?.further).notebookLeft.p50.seconds
+    }
+    // The same import at the top of both.
+    #expect(abs(try median(1, 2) / 432 - 1) < 0.25)
+    #expect(abs(try median(1, 3) / 3 - 1) < 0.25)
+    // Of a document that was never run, only how long notebooks are is known.
+    #expect(try median(1, 4) < 100)
+    past.run(2, code: 1, seconds: 2)
+    past.run(2, code: 2, seconds: 400)
+    #expect(abs(try median(3, 2) / 30 - 1) < 0.25)
+  }
+
+  @Test("remembers of a notebook that is open for months no more than its first cells")
+  func steps() {
+    var past = Past()
+    past.open(0, "a.ipynb")
+    for code in 0..<600 { past.run(0, code: UInt64(code) + 1, seconds: 1) }
+    #expect(past.forecaster.sittings[0]?.steps.count == Sitting.stepsMost)
+  }
+
   @Test("knows what comes next where a notebook is run from top to bottom again")
   func transition() throws {
     var past = Past()
@@ -137,7 +172,7 @@ struct ForecasterTests {
     #expect(Past.drawn(4).forecaster == Past.drawn(4).forecaster)
     var digest = Digest()
     for byte in Past.drawn(4, cells: 100).forecaster.saved { digest.put(UInt64(byte)) }
-    #expect(digest.hexadecimal == "489b4f81878929ff")
+    #expect(digest.hexadecimal == "185d4683475cb9d2")
   }
 
   @Test("does a bounded work for an update, and remembers a bounded number of contexts")

@@ -43,7 +43,7 @@ struct SavedForecasterTests {
     "says what is wrong with it",
     arguments: [
       ([], "the bytes end within a number"), ([1, 2, 3], "it does not begin like one"),
-      (version(99), "it has version 99, and this celltop reads version 1"),
+      (version(99), "it has version 99, and this celltop reads version 2"),
     ] as [([UInt8], String)])
   func texts(bytes: [UInt8], why: String) {
     #expect(throws: SavedForecasterError(why)) { try Forecaster(saved: bytes) }
