@@ -216,6 +216,11 @@ public struct CellFacts: Sendable, Hashable {
     guard allotment != nil, let runningSince else { return attained }
     return attained + (now - runningSince)
   }
+
+  /// How long it has been suspended until `now`, by the clock: what of the time since its start it did not run.
+  public func suspended(at now: Instant) -> Span {
+    started.map { max(now - $0 - ran(at: now), .zero) } ?? .zero
+  }
 }
 
 /// A stretch of a notebook's time in one state.
@@ -237,6 +242,9 @@ public struct PastCell: Sendable, Hashable {
   public var forecast: Quantiles?
   /// What it had asked for.
   public var demand: Demand
+
+  /// How long it was suspended, by the clock.
+  public var suspended: Span { started.map { max(ended - $0 - ran, .zero) } ?? .zero }
 
   init(_ facts: CellFacts, _ outcome: CellOutcome, ended: Instant) {
     id = facts.cell.id
