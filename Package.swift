@@ -65,7 +65,7 @@ let package = Package(
     module("Projections", ["Domain", "Metrics"]),
     module("Verbs", ["Domain", "Projections"]),
     module("ServerLink", ["Domain", "GateLink", "Projections", "CLinux"]),
-    module("Canvas"),
+    module("Canvas", ["Domain"]),
     module("TraceViews", ["Domain", "Traces", "Canvas"]),
     module(
       "Console",
@@ -133,7 +133,7 @@ let package = Package(
     tests("Verbs", ["Domain", "Projections"]),
     tests("Monitoring", ["Domain", "Projections", "CLinux"]),
     tests("Logs", ["Domain", .product(name: "Logging", package: "swift-log")]),
-    tests("Canvas", ["Chance"]),
+    tests("Canvas", ["Chance", "Domain"]),
     tests(
       "Console", ["Chance", "Domain", "Engine", "Policies", "Projections", "Verbs", "Canvas"], files: ["Goldens"]),
     tests("Terminal", ["Chance", "Canvas", "CLinux"]),

@@ -27,7 +27,7 @@ struct ControlStatus: ParsableCommand {
         ["running for", Tool.clock(Int64(report.atSeconds))], ["you are", "\(welcome.user), \(welcome.role.rawValue)"],
         ["policy", report.policy], ["cores", "\(report.coresAllotted) of \(report.cores) allotted"],
         ["GPUs", "\(report.gpusAllotted) of \(report.gpus) allotted"], ["notebooks", notebooks],
-        ["recording", connection.trouble ?? "complete"], ["faults", faults],
+        ["recording", report.notRecorded.map { "NOT COMPLETE: \($0)" } ?? "complete"], ["faults", faults],
       ]
       print(columns(rows))
     }
