@@ -43,9 +43,9 @@ let package = Package(
     module("Metrics", ["Domain"]),
     module("Traces", ["Chance", "Domain", "Engine", "CZlib"]),
     module("ThinkTimes", ["Chance", "Domain", "Traces"]),
-    module("Simulation", ["Domain", "Engine", "Policies", "Forecast", "Metrics", "Traces"]),
+    module("Simulation", ["Domain", "Engine", "Forecast", "Metrics", "Traces"]),
 
-    module("WhatIf", ["Domain", "Engine", "Policies", "Metrics", "Simulation", "Verbs"]),
+    module("WhatIf", ["Domain", "Engine", "Metrics", "Simulation", "Verbs"]),
 
     // The world: the database, the node, the kernels.
     module(
@@ -118,7 +118,7 @@ let package = Package(
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces", "Verbs"]),
-    tests("LiveBench", ["Domain", "Traces"]),
+    tests("LiveBench", ["Domain"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",

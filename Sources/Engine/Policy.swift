@@ -104,7 +104,7 @@ public struct PolicyCatalogue: Sendable {
   /// In the order in which they were added.
   public var names: [String] { listings.map(\.name) }
 
-  /// A policy of that name, set up anew; options may follow a colon: `dynamic:no-preemption,ageing=2d`.
+  /// A policy of that name, set up anew; options may follow a colon: `dynamic:no-preemption,ageing=24`.
   ///
   /// - Throws: `Refusal` (`unknownPolicy`, `outOfRange`) that lists the names or the options there are.
   public func make(_ name: String) throws(Refusal) -> any Policy {

@@ -37,9 +37,12 @@ public final class HistoryStore: Sendable {
     self.path = path
     self.checkpointer = checkpointer
     do {
-      try FileManager.default.createDirectory(
-        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
-        attributes: [.posixPermissions: 0o700])
+      // Empty where the path is a bare name: the folder is the present one.
+      let folder = (path as NSString).deletingLastPathComponent
+      if !folder.isEmpty {
+        try FileManager.default.createDirectory(
+          atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+      }
       let isNew = !FileManager.default.fileExists(atPath: path)
       var configuration = Self.configuration
       configuration.prepareDatabase { db in

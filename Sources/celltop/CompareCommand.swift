@@ -11,7 +11,7 @@ struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare", abstract: "Play traces under several policies and show which does best.",
     discussion: """
-      The best of each column is marked. The bound is an ANTT that no schedule can be below. Policies are separated by
+      The best of each column is marked. The bound is an ANTT that no schedule can be below. Policies are separated by \
       commas, or by semicolons where one has options: 'fcfs;dynamic:no-preemption,ageing=24'.
       """)
 

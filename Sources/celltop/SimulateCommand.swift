@@ -12,8 +12,9 @@ struct SimulateCommand: ParsableCommand {
     commandName: "simulate", abstract: "Play a trace in virtual time under one policy, and say what came of it.",
     discussion: """
       The trace is played closed-loop: a notebook's next cell is submitted its think time after the one before it ended.
-      Policies: fcfs, sjf, backfill, fairshare, partition, reservation, os, dynamic; options follow a colon, as in
-      'dynamic:no-preemption,ageing=2d'.
+
+      Policies: fcfs, sjf, backfill, fairshare, partition, reservation, os, dynamic; options follow a colon, as in \
+      'dynamic:no-preemption,ageing=24'.
       """)
 
   @Argument(help: "A native trace (.jsonl) or the AdobeTrace's CSV.")

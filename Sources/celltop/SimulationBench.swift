@@ -11,9 +11,9 @@ struct SimulationBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate", abstract: "Measure how fast the simulator plays, decides and grows.",
     discussion: """
-      Measured for each policy: cells a second on the trace, repeated to --cells cells; the time of a step (an input and
-      the decision that it brings) with 1,000 notebooks on 256 cores and 64 GPUs; the time a cell with ever more notebooks
-      open at once; and the memory that a notebook takes beside its trace. Entries and digest are included everywhere. The
+      Measured for each policy: cells a second on the trace, repeated to --cells cells; the time of a step (an input and \
+      the decision that it brings) with 1,000 notebooks on 256 cores and 64 GPUs; the time a cell with ever more notebooks \
+      open at once; and the memory that a notebook takes beside its trace. Entries and digest are included everywhere. The \
       times of steps and cells are the processor's, so that other work on the machine counts less.
       """)
 

@@ -123,6 +123,12 @@ import Testing
       #expect(forced.status == 0, "\(format): \(forced.errors)")
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.folder + "/out.csv").count == 5)
+    let tables = try await celltop("history", "export", "1", "--format", "csv", "-o", "\(stage.folder)/tables/")
+    #expect(tables.status == 0 && FileManager.default.fileExists(atPath: stage.folder + "/tables/cells.csv"))
+    let bare = try await Checkout.run(
+      "env", ["--chdir", stage.folder, Checkout.celltop, "simulate", "three.jsonl", "--record", "bare.sqlite"],
+      environment: stage.environment)
+    #expect(bare.status == 0 && FileManager.default.fileExists(atPath: stage.folder + "/bare.sqlite"), "\(bare)")
     let left = try FileManager.default.contentsOfDirectory(atPath: stage.folder).filter { $0.contains(".part") }
     #expect(left.isEmpty, "no draft is left behind")
     let page = try String(contentsOfFile: stage.folder + "/out.html", encoding: .utf8)

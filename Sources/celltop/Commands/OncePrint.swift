@@ -15,7 +15,7 @@ struct OncePrint: ParsableArguments {
   @Flag(help: "Print what the screen shows as JSON and exit.")
   var json = false
 
-  @Option(help: "With --once: one pane alone: \(Pane.allCases.map { "\($0)" }.joined(separator: ", ")).")
+  @Option(help: "With --once: one pane alone: \(Tool.panes).")
   var pane: String?
 
   @Option(help: "With --once: how large, such as 120x40.")
@@ -28,18 +28,8 @@ struct OncePrint: ParsableArguments {
 
   func validate() throws {
     _ = try Tool.size(size)
-    _ = try paneChosen()
+    _ = try pane.map(Tool.pane)
     guard isAsked || pane == nil else { throw ValidationError("--pane needs --once") }
-  }
-
-  func paneChosen() throws -> Pane? {
-    guard let pane else { return nil }
-    guard let chosen = Pane.allCases.first(where: { "\($0)" == pane }) else {
-      throw ValidationError(
-        "there is no pane '\(pane.printable(at: 40))'; there are \(Pane.allCases.map { "\($0)" }.joined(separator: ", "))"
-      )
-    }
-    return chosen
   }
 
   /// What is said where no server runs.
@@ -60,7 +50,7 @@ struct OncePrint: ParsableArguments {
     state.trouble = notRecorded
     state.away = facts.hasServer ? nil : Self.noServer
     state.show(board, at: now)
-    if let pane = try paneChosen() { state.zoom(pane) }
+    if let pane { state.zoom(try Tool.pane(pane)) }
     try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg)
   }
 

@@ -131,8 +131,10 @@ struct HistoryExport: ParsableCommand {
         try write(export.finish())
       }
     }
-    if !force { try AtomicOutput.demandNothing(at: output) }
-    let draft = force ? output : "\(output).\(getpid()).part"
+    // Shells put a slash behind a folder's name.
+    let folder = output.count > 1 && output.hasSuffix("/") ? String(output.dropLast()) : output
+    if !force { try AtomicOutput.demandNothing(at: folder) }
+    let draft = force ? folder : "\(folder).\(getpid()).part"
     do {
       try FileManager.default.createDirectory(atPath: draft, withIntermediateDirectories: force)
     } catch { throw ToolError("cannot make the folder \(draft.printable(at: 200)): \(error.localizedDescription)") }
@@ -144,7 +146,7 @@ struct HistoryExport: ParsableCommand {
         try file.write(export.finish())
         try file.finish()
       }
-      if !force, rename(draft, output) != 0 { throw AtomicOutput.error(output, errno) }
+      if !force, rename(draft, folder) != 0 { throw AtomicOutput.error(folder, errno) }
     } catch {
       if !force { try? FileManager.default.removeItem(atPath: draft) }
       throw error

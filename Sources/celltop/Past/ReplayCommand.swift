@@ -57,7 +57,7 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: "The size of the screen printed by --once or --svg.")
   var size = "120x40"
 
-  @Option(help: "Show one pane alone: notebooks, queue, timeline, node or events.")
+  @Option(help: "Show one pane alone: \(Tool.panes).")
   var pane: String?
 
   @Option(help: "Write the screen as an SVG picture into a file, and exit.")
@@ -69,21 +69,13 @@ struct ReplayCommand: ParsableCommand {
   func validate() throws {
     guard (0.125...3600).contains(speed) else { throw ValidationError("--speed is from 0.125 to 3600") }
     _ = try Tool.size(size)
-    _ = try paneChosen()
+    _ = try pane.map(Tool.pane)
     if from != nil, whatIf == nil { throw ValidationError("--from is for --what-if") }
     if until != nil, at == nil { throw ValidationError("--until tells what changed since --at: name both") }
     if json, !once, !actions, until == nil, whatIf == nil {
       throw ValidationError("--json is for --once, --until, --actions and --what-if")
     }
     if let whatIf { do { _ = try Changes(parsing: whatIf) } catch { throw ValidationError("\(error)") } }
-  }
-
-  private func paneChosen() throws -> Pane? {
-    guard let pane else { return nil }
-    guard let found = Pane.allCases.first(where: { "\($0)" == pane }) else {
-      throw ValidationError("--pane is one of \(Pane.allCases.map { "\($0)" }.joined(separator: ", "))")
-    }
-    return found
   }
 
   func run() throws {
@@ -107,7 +99,7 @@ struct ReplayCommand: ParsableCommand {
       } else if isPrinting {
         source.obey(.seekShare(1), &state)
       }
-      if let pane = try paneChosen() { state.zoom(pane) }
+      if let pane { state.zoom(try Tool.pane(pane)) }
       if play { source.obey(.togglePlaying, &state) }
       source.refresh(&state)
       if let trouble = source.player.trouble { throw ToolError(trouble) }

@@ -95,6 +95,17 @@ enum Tool {
     return Size(columns: parts[0], rows: parts[1])
   }
 
+  /// The panes' names, for people.
+  static var panes: String { Pane.allCases.map { "\($0)" }.joined(separator: ", ") }
+
+  /// The pane of that name.
+  static func pane(_ name: String) throws -> Pane {
+    guard let pane = Pane.allCases.first(where: { "\($0)" == name }) else {
+      throw ValidationError("there is no pane '\(name.printable(at: 40))': --pane is one of \(panes)")
+    }
+    return pane
+  }
+
   static func clock(_ seconds: Int64) -> String {
     func two(_ n: Int64) -> String { n < 10 ? "0\(n)" : "\(n)" }
     return "\(seconds / 3600):\(two(seconds / 60 % 60)):\(two(seconds % 60))"
