@@ -158,9 +158,8 @@ def test_a_full_disk_is_told_everywhere(tmp_path, kind):
     folder.mkdir()
     small = 3 << 20
 
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (small, resource.RLIM_INFINITY))
+    def limit(most):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
     if kind == "tmpfs":
         mounted = subprocess.run(
@@ -169,11 +168,14 @@ def test_a_full_disk_is_told_everywhere(tmp_path, kind):
             pytest.skip(f"skipped: a small file system cannot be mounted here: {mounted.stderr.strip()}")
     server = None
     try:
-        server = Server(folder, before=limit if kind == "limit" else None)
+        # A write beyond the limit is to fail, and not to end the process.
+        server = Server(folder, before=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
         log = folder / "log.txt"
         gate = Gate(server.socket, "churn")
         client = Client(server.socket)
         until(lambda: client.status()["notebooks"], what="the notebook")
+        if kind == "limit":
+            limit(16_384)
 
         def fill():
             # Many words in the history with each order.
@@ -203,8 +205,7 @@ def test_a_full_disk_is_told_everywhere(tmp_path, kind):
         if kind == "tmpfs":
             subprocess.run(["mount", "-o", "remount,size=256m", str(folder)], check=True)
         else:
-            resource.prlimit(
-                server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            limit(resource.RLIM_INFINITY)
         until(lambda: "notRecorded" not in client.status(), what="that it is recorded again")
         until(lambda: "notice celltop: the history is recorded again" in log.read_text(), what="that the log says so")
         assert "complete" in tool("ctl", "status").stdout
