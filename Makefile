@@ -13,7 +13,7 @@ export CELLTOP_PYTHON := $(CURDIR)/.build/python/bin/python
 .PHONY: help setup build run test conformance crash fuzz bench format lint clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## set up what is missing, build, and open the console on real kernels
 	@exec .build/release/celltop demo
