@@ -5,6 +5,8 @@ import GateLink
 final class GateConnection {
   /// The most bytes that may wait for a gate that does not read; beyond it the gate is let go, and fails open.
   static let outboxBytesMost = 1 << 20
+  /// How many messages are handled at a time: the other gates' turn comes between.
+  static let messagesMost = 32
   /// The most frequent line of all says nothing, and is not worth reading.
   private static let pong = Array(LineCodec.line(GateMessage.pong).dropLast())
 
@@ -22,13 +24,16 @@ final class GateConnection {
 
   var isBroken: Bool { peer.isBroken }
 
-  /// Reads what there is and what is left of before; the messages that are complete, as many as it may send now. A message
-  /// that cannot be read breaks the connection.
+  /// Reads what there is and what is left of before; the messages that are complete, as many as it may send now and
+  /// `messagesMost` at the most. A message that cannot be read breaks the connection.
   func receive(at now: Instant) -> [GateMessage] {
     var messages: [GateMessage] = []
     do throws(LinkError) {
       if !peer.hasLines { try peer.receive() }
-      while peer.hasLines, allowance.take(at: now), let line = peer.nextLine() {
+      // What a gate said before it went is heard whole.
+      while peer.isBroken || messages.count < Self.messagesMost, peer.hasLines, allowance.take(at: now),
+        let line = peer.nextLine()
+      {
         if line != Self.pong { messages.append(try LineCodec.read(GateMessage.self, from: line)) }
       }
     } catch {

@@ -322,12 +322,12 @@ extension LiveSession {
   /// once, each with a hundred messages, keep nobody from being granted a cell, or from hearing that the engine lives. The
   /// others' turn comes next: their words wait in their sockets.
   private func hearGates(_ ready: [Readiness.Ready], at now: Instant) {
+    var end = now + Self.slice
     var isOver: Bool {
       let time = clock.now
       desk.ping(at: time)
-      return time >= now + Self.slice
+      return time >= end
     }
-    // Whoever is connected is heard first, but not alone.
     for one in ready {
       serve(one.descriptor, at: now)
       if isOver { break }
@@ -336,6 +336,8 @@ extension LiveSession {
       serve(descriptor, at: now)
       if isOver { break }
     }
+    // Who arrives has a slice of his own, for those who are connected may always have something to say.
+    end = clock.now + Self.slice
     var count = 0
     while count < arrivals.count {
       greet(arrivals[count], at: now)
