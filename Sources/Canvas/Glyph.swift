@@ -1,3 +1,5 @@
+import Domain
+
 /// The pictures that views draw with, each with a form for terminals that know ASCII only.
 public enum Glyph: UInt8, Hashable, Sendable, CaseIterable {
   case horizontal, vertical, topLeft, topRight, bottomLeft, bottomRight, teeLeft, teeRight, teeTop, teeBottom, cross

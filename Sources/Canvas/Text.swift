@@ -1,3 +1,5 @@
+import Domain
+
 /// Which characters a terminal can show.
 public enum Repertoire: String, Hashable, Sendable, CaseIterable {
   /// All of Unicode, in a UTF-8 locale.
@@ -12,27 +14,6 @@ struct Cluster: Hashable {
   var firstMark: Unicode.Scalar?
   var secondMark: Unicode.Scalar?
   var width: Int
-}
-
-/// Whether a scalar must not reach a terminal: controls (C0, C1, DEL), format characters (bidirectional overrides and
-/// isolates, zero-width joiners and spaces, tags), line and paragraph separators, private use, unassigned, and
-/// variation selectors, which change a character's width behind our back. Text that carries one shows a visible
-/// replacement instead, so that no name can move the cursor, turn its line around, or pass for another.
-public func isHostile(_ scalar: Unicode.Scalar) -> Bool {
-  let value = scalar.value
-  if value < 0x7F { return value < 0x20 }
-  if value < 0xA0 || value == 0xAD { return true }
-  if value < 0x300 { return false }
-  if isVariationSelector(scalar) { return true }
-  switch scalar.properties.generalCategory {
-  case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: return true
-  default: return false
-  }
-}
-
-private func isVariationSelector(_ scalar: Unicode.Scalar) -> Bool {
-  let value = scalar.value
-  return (0xFE00...0xFE0F).contains(value) || (0xE0100...0xE01EF).contains(value) || (0x180B...0x180F).contains(value)
 }
 
 /// Text as it may be shown, cluster by cluster.
@@ -85,10 +66,6 @@ struct Clusters: Sequence, IteratorProtocol {
       let base = scalar.isASCII ? scalar : asciiForms[scalar] ?? "?"
       return Cluster(base: bad ? "?" : base, width: bad ? 1 : cellWidth(of: scalar))
     }
-  }
-
-  private func isPlainEmojiSelector(_ scalar: Unicode.Scalar, after base: Unicode.Scalar) -> Bool {
-    (scalar.value == 0xFE0F || scalar.value == 0xFE0E) && base.properties.isEmoji && !base.isASCII
   }
 }
 

@@ -117,16 +117,7 @@ public struct ParseError: Error, Equatable, Sendable, CustomStringConvertible {
   ///   - because: what is wrong, as a clause.
   ///   - mend: an example that is right.
   public init(reading what: String, text: String, because: String, mend: String) {
-    description = "cannot read \(what) '\(text.printable(at: 80))': \(because). Write it like \(mend)"
-  }
-}
-
-extension String {
-  /// The text with its control characters shown as `?` and cut to `limit` characters, fit for an error message.
-  public func printable(at limit: Int) -> String {
-    let clean = String(
-      String.UnicodeScalarView(
-        unicodeScalars.prefix(limit * 4).map { $0.value < 32 || (127..<160).contains($0.value) ? "?" : $0 }))
-    return clean.count > limit ? clean.prefix(limit - 1) + "…" : clean
+    description =
+      "cannot read \(what) '\(text.printable(at: 80))': \(because.printable(at: 600)). Write it like \(mend.printable(at: 600))"
   }
 }

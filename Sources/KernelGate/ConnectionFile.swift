@@ -1,6 +1,6 @@
 import Domain
-import FoundationEssentials
 import Glibc
+import JupyterWire
 
 /// The five sockets of a kernel, in the connection file's words.
 enum Channel: String, CaseIterable {
@@ -11,9 +11,11 @@ enum Channel: String, CaseIterable {
 
 /// A kernel's connection file ("Connection files", jupyter_client): where its sockets are, and the key that signs.
 ///
-/// Members that are not understood are kept and handed on.
+/// Members that are not understood are kept and handed on. It is read on the way to each kernel's start, and so without the
+/// general decoder, which takes 3 ms for its first text.
 struct ConnectionFile: Equatable {
-  private var members: [String: JSONValue]
+  /// Each member's value as its text stands in the file.
+  private var members: [String: String] = [:]
   private(set) var transport: String
   private(set) var ip: String
   private(set) var key: String
@@ -27,43 +29,63 @@ struct ConnectionFile: Equatable {
         reading: "the connection file", text: name, because: why,
         mend: #"{"transport":"tcp","ip":"127.0.0.1","shell_port":50001,…,"key":"…"}"#)
     }
-    guard let members = try? JSONDecoder().decode([String: JSONValue].self, from: Data(bytes)) else {
-      throw fail("it is not a JSON object")
-    }
+    let (isObject, members, texts) = bytes.withUnsafeBytes(Self.read)
+    guard isObject else { throw fail("it is not a JSON object") }
     self.members = members
-    transport = members["transport"]?.string ?? "tcp"
-    ip = members["ip"]?.string ?? "127.0.0.1"
-    key = members["key"]?.string ?? ""
+    transport = texts["transport"] ?? "tcp"
+    ip = texts["ip"] ?? "127.0.0.1"
+    key = texts["key"] ?? ""
+    notebook = texts["jupyter_session"]
+    if let open = texts["curve_publickey"], let secret = texts["curve_secretkey"], !open.isEmpty, !secret.isEmpty {
+      curve = CurveKeys(publicKey: open, secretKey: secret)
+    }
     guard transport == "tcp" || transport == "ipc" else {
       throw fail("the transport '\(transport)' is neither tcp nor ipc")
     }
     for channel in Channel.allCases {
-      guard let port = members[channel.key]?.integer, (1...65_535).contains(port) else {
+      guard (1...65_535).contains(port(channel)) else {
         throw fail("'\(channel.key)' is not a port from 1 to 65535")
       }
     }
-    let scheme = members["signature_scheme"]?.string ?? "hmac-sha256"
+    let scheme = texts["signature_scheme"] ?? "hmac-sha256"
     guard key.isEmpty || scheme == "hmac-sha256" else {
       throw fail("the signature scheme '\(scheme)' is not hmac-sha256")
     }
   }
 
+  /// The members' values as they stand, and those that are strings, decoded; of members written twice the last counts.
+  private static func read(_ bytes: UnsafeRawBufferPointer) -> (
+    isObject: Bool, members: [String: String], texts: [String: String]
+  ) {
+    var (members, texts): ([String: String], [String: String]) = ([:], [:])
+    var all = JSONMembers(bytes)
+    while let (key, value) = all.next() {
+      guard let name = key.string else { return (false, [:], [:]) }
+      members[name] = String(decoding: value.text, as: UTF8.self)
+      texts[name] = value.string
+    }
+    return (all.isComplete, members, texts)
+  }
+
+  /// A channel's port; 0 where the file says none.
+  private func port(_ channel: Channel) -> Int { members[channel.key].flatMap { Int($0) } ?? 0 }
+
   /// Where a channel's socket is, as ZeroMQ writes it.
   func endpoint(_ channel: Channel) -> String {
-    let port = members[channel.key]?.integer ?? 0
+    let port = port(channel)
     if transport == "ipc" { return "ipc://\(ip)-\(port)" }
     return ip.contains(":") ? "tcp://[\(ip)]:\(port)" : "tcp://\(ip):\(port)"
   }
 
   /// The notebook's path, where the server wrote it (`jupyter_session`).
-  var notebook: String? { members["jupyter_session"]?.string }
+  private(set) var notebook: String?
 
   /// The CURVE keys (Z85) of an encrypted kernel, where the client made some.
-  var curve: (publicKey: String, secretKey: String)? {
-    guard let open = members["curve_publickey"]?.string, let secret = members["curve_secretkey"]?.string,
-      !open.isEmpty, !secret.isEmpty
-    else { return nil }
-    return (open, secret)
+  private(set) var curve: CurveKeys?
+
+  struct CurveKeys: Equatable {
+    var publicKey: String
+    var secretKey: String
   }
 
   /// The same kernel behind these ports of this machine.
@@ -71,9 +93,9 @@ struct ConnectionFile: Equatable {
     var moved = self
     moved.transport = "tcp"
     moved.ip = "127.0.0.1"
-    moved.members["transport"] = .string("tcp")
-    moved.members["ip"] = .string("127.0.0.1")
-    for (channel, port) in ports { moved.members[channel.key] = .integer(Int64(port)) }
+    moved.members["transport"] = quoted(moved.transport)
+    moved.members["ip"] = quoted(moved.ip)
+    for (channel, port) in ports { moved.members[channel.key] = String(port) }
     return moved
   }
 
@@ -81,10 +103,8 @@ struct ConnectionFile: Equatable {
   func moved(into directory: String) -> ConnectionFile {
     var moved = self
     moved.ip = directory + "/k"
-    moved.members["ip"] = .string(moved.ip)
-    for (number, channel) in Channel.allCases.enumerated() {
-      moved.members[channel.key] = .integer(Int64(number + 1))
-    }
+    moved.members["ip"] = quoted(moved.ip)
+    for (number, channel) in Channel.allCases.enumerated() { moved.members[channel.key] = String(number + 1) }
     return moved
   }
 
@@ -93,10 +113,8 @@ struct ConnectionFile: Equatable {
 
   /// The file's text.
   func text() -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    // JSON values that came from JSON always encode.
-    return (try? encoder.encode(members)).map { Array($0) } ?? []
+    let lines = members.sorted { $0.key < $1.key }.map { "  \(quoted($0.key)): \($0.value)" }
+    return Array("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8)
   }
 
   /// Ports of 127.0.0.1 that nobody listens on at this moment, all different. They can be taken before the kernel

@@ -71,8 +71,7 @@ struct Keeper {
     let masked = (1...31).map { Int32($0) }.filter { $0 != SIGKILL && $0 != SIGSTOP }
     celltop_mask_signals(masked, Int32(masked.count), 1)
     let signals = celltop_signalfd([SIGCHLD], 1)
-    var kernel = startKernel()
-    KeeperMessage(kind: .started, value: kernel).write(to: gate)
+    var kernel = startKernel(for: gate)
     var told = false
     while true {
       var waits = [
@@ -85,9 +84,8 @@ struct Keeper {
       switch KeeperMessage.read(from: gate)?.kind {
       case .startAgain?:
         waitpid(kernel, nil, 0)
-        kernel = startKernel()
+        kernel = startKernel(for: gate)
         told = false
-        KeeperMessage(kind: .started, value: kernel).write(to: gate)
       case .finish?:
         remains.clear { ProcessRecord.now($0)?.session == kernel }
         _exit(0)
@@ -109,12 +107,12 @@ struct Keeper {
     return true
   }
 
-  /// Puts this process, and what it will start, into a control group; where that is refused it stays where it is.
-  private func join(_ path: String) {
-    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return }
-    _ = write(descriptor, "0", 1)
-    close(descriptor)
+  /// Starts the kernel, tells the gate, and puts the kernel into its control groups.
+  private func startKernel(for gate: Int32) -> Int32 {
+    let kernel = startKernel()
+    KeeperMessage(kind: .started, value: kernel).write(to: gate)
+    remains.group?.gather { ProcessTree(root: getpid(), includesRoot: false).members() }
+    return kernel
   }
 
   /// Forks and executes the kernel: a session of its own, no signal blocked, killed when the keeper dies.
@@ -125,7 +123,6 @@ struct Keeper {
     setsid()
     celltop_set_parent_death_signal(SIGKILL)
     if getppid() != keeper { _exit(1) }
-    for path in remains.group?.joinPaths ?? [] { join(path) }
     celltop_unmask_all_signals()
     signal(SIGPIPE, SIG_DFL)
     var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }

@@ -72,8 +72,7 @@ struct ShellQueues<Payload> {
     acts: [Act], suppress: Bool
   ) {
     guard let shell = shell(running: messageID) else {
-      guard state == .idle else { return ([], false) }
-      return (shells.indices.flatMap { shells[$0].queue.othersIdle() }, false)
+      return (state == .idle ? othersIdle { _ in true } : [], false)
     }
     var suppress = false
     let acts = change(shell.name, at: now) { queue in
@@ -81,7 +80,13 @@ struct ShellQueues<Payload> {
       suppress = isTold
       return acts
     }
-    return (acts, suppress)
+    // Clients have one state for the whole kernel: one shell's idle is what those see whose cells another shell still holds.
+    return (acts + (state == .idle ? othersIdle { $0 != shell.name } : []), suppress)
+  }
+
+  /// The shells that are meant hear of an idle that none of their cells brought.
+  private mutating func othersIdle(_ isMeant: (String?) -> Bool) -> [Act] {
+    shells.indices.flatMap { isMeant(shells[$0].name) ? shells[$0].queue.othersIdle() : [] }
   }
 
   mutating func tellsBusy(for messageID: String) -> Bool {

@@ -95,7 +95,7 @@ final class Peer {
 /// What all sockets towards the kernel have in common.
 enum BackSockets {
   /// A kernel is being started while its gate connects: look often.
-  static let reconnectMilliseconds: Int32 = 5
+  static let reconnectMilliseconds: Int32 = 2
 
   static func prepare(_ socket: ZeroMQSocket, _ kernel: ConnectionFile) throws(ZeroMQError) {
     try socket.set(ZMQ_LINGER, 0)

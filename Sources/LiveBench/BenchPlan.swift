@@ -59,7 +59,8 @@ public struct BenchPlan: Codable, Hashable, Sendable {
   public var repetitions: Int
   /// How often the notebooks run alone, one after the other, for T_alone.
   public var aloneRuns: Int
-  /// How many copies of a notebook run at once where the loss of sharing is measured; 0 leaves that out.
+  /// How many copies of a notebook run at once where the loss of sharing is measured; 0 leaves the calibration of the
+  /// simulator out.
   public var copies: Int
   /// What the bundled notebooks' sizes are multiplied by.
   public var size: Double

@@ -3,15 +3,24 @@ import Logging
 
 /// Says of a session's entries what whoever runs the server wants to read: what went wrong as warnings, who came and
 /// went, and every cell on `debug`.
+///
+/// A kernel that ends with no cell in hand ended as kernels do; one that takes its cell along did not. A gate tells of its kernel's
+/// end before it goes: one that goes without a word was killed, or is lost.
 public struct EntryLog: Sendable {
   private let logger: Logger
   private var names: [NotebookID: String] = [:]
+  /// Notebooks whose kernel has ended.
+  private var ended: Set<NotebookID> = []
+  /// The notebook whose cell was lost by the last entry.
+  private var losing: NotebookID?
 
   public init(_ logger: Logger) { self.logger = logger }
 
   public mutating func take(_ entries: [Entry]) { for entry in entries { take(entry) } }
 
   private mutating func take(_ entry: Entry) {
+    let losing = losing
+    self.losing = nil
     switch entry.event {
     case .policyChanged(let name): logger.notice("the policy decides", metadata: ["policy": "\(name)"])
     case .nodeAdded(let node):
@@ -23,9 +32,20 @@ public struct EntryLog: Sendable {
       names[notebook.id] = notebook.path
       logger.info("a notebook opened", metadata: facts(notebook.id, ["user": "\(notebook.user)"]))
     case .notebookClosed(let id):
-      logger.info("a notebook closed", metadata: facts(id))
+      if ended.remove(id) != nil {
+        logger.info("a notebook closed", metadata: facts(id))
+      } else {
+        logger.warning("a notebook closed, for its gate was killed or is lost", metadata: facts(id))
+      }
       names[id] = nil
-    case .kernelDied(let id): logger.warning("a kernel died", metadata: facts(id))
+    case .kernelReady(let id): ended.remove(id)
+    case .kernelDied(let id):
+      ended.insert(id)
+      if losing == id {
+        logger.warning("a kernel died, and its cell is lost", metadata: facts(id))
+      } else {
+        logger.info("a kernel ended", metadata: facts(id))
+      }
     case .effectFailed(let id, let sequence, let why):
       logger.warning(
         "an order could not be carried out", metadata: facts(id, ["entry": "\(sequence)", "why": "\(why)"]))
@@ -48,8 +68,9 @@ public struct EntryLog: Sendable {
       logger.debug("suspended", metadata: facts(id, ["cell": "\(cell.number)", "rule": "\(reason.rule)"]))
     case .cellResumed(let cell, let id, _, _): logger.debug("resumed", metadata: facts(id, ["cell": "\(cell.number)"]))
     case .cellEnded(let cell, let id, let outcome):
+      if outcome == .lost { self.losing = id }
       logger.debug("ended", metadata: facts(id, ["cell": "\(cell.number)", "outcome": "\(outcome.word)"]))
-    case .kernelReady, .backlogChanged, .cellWaits, .cellResized, .interruptRequested, .priorityChanged, .pinned,
+    case .backlogChanged, .cellWaits, .cellResized, .interruptRequested, .priorityChanged, .pinned,
       .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .usageSampled, .memoryEvicted,
       .suspensionPlanned, .suspensionCalledOff, .gpusSeen:
       break

@@ -184,13 +184,32 @@ public struct KernelGroup: Sendable {
     }
   }
 
-  /// The files into which a process writes `0` to join, before it starts anything.
-  public var joinPaths: [String] {
+  /// The files into which a process's number is written for it to be in the groups.
+  var joinPaths: [String] {
     var seen: [String] = []
     for directory in [freezer?.directory, cpuset?.directory].compactMap(\.self) where !seen.contains(directory) {
       seen.append(directory)
     }
     return seen.map { $0 + "/cgroup.procs" }
+  }
+
+  /// How many times `gather` looks for somebody who is still outside; whoever is inside has its children there.
+  static let gatheringsMost = 8
+
+  /// Puts processes that run already into the groups, and those that they make meanwhile.
+  ///
+  /// The system takes 10 to 20 ms to move the first (it waits until nobody forks), so no kernel does this on the way to its own
+  /// start: its keeper does, while the kernel starts.
+  ///
+  /// - Parameter members: the processes that belong in there, at the moment of the call.
+  public func gather(_ members: () -> [Int32]) {
+    for path in joinPaths {
+      for _ in 0..<Self.gatheringsMost {
+        let inside = Set((files.read(path) ?? "").split(separator: "\n").compactMap { Int32($0) })
+        let moved = members().filter { !inside.contains($0) && files.write(path, "\($0)") }
+        if moved.isEmpty { break }
+      }
+    }
   }
 
   /// The processes in the group that can be frozen: who could not join is not frozen with it.

@@ -76,6 +76,10 @@ public struct BoardReport: Codable, Hashable, Sendable {
   public var notebooks: [NotebookRow]
   public var queue: [QueueRow]
   public var events: [EventRow]
+  /// Why the session is not fully recorded at present; nil where it is.
+  public var notRecorded: String?
+  /// That no server runs, and what to do; nil where one does. The rest is the node as it is found.
+  public var noServer: String?
 
   public init(_ board: Board, at now: Instant, session: Int64, end: Instant, entries: Int64) {
     let overview = Overview(board)

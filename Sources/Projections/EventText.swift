@@ -73,7 +73,7 @@ extension Board {
       return "\(verb.word) \(places(cores, gpus))"
     case .setPolicy(let name): return "policy \(name)"
     case .overrideDemand(_, let demand):
-      return demand.map { "demand of \($0.sentence) for \(who)" } ?? "demand of \(who) as it asks itself"
+      return demand.map { "demand of \($0.wholeSentence) for \(who)" } ?? "demand of \(who) as it asks itself"
     }
   }
 
@@ -103,6 +103,12 @@ extension Demand {
     let text = "\(cores) core\(coresMost == 1 ? "" : "s")"
     return gpus == 0 ? text : text + ", \(counted(Int(gpus), "GPU"))"
   }
+
+  /// The same with what it asks of memory: "1 core, 8G of memory, 16G of each GPU's".
+  public var wholeSentence: String {
+    sentence + (memory > .zero ? ", \(memory.words) of memory" : "")
+      + (gpuMemory > .zero ? ", \(gpuMemory.words) of each GPU's" : "")
+  }
 }
 
 extension Allotment {
@@ -113,4 +119,15 @@ extension Allotment {
 extension Pin {
   /// "cores 0-1, reserved".
   public var sentence: String { places(cores, gpus) + (reserves ? ", reserved" : "") }
+}
+
+extension Bytes {
+  /// As an order says it: `8G`, `1.5G`, `512M`, or the bytes where they are few.
+  fileprivate var words: String {
+    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] where count >= 1 << shift {
+      let tenths = (Double(count) / Double(1 << shift) * 10).rounded() / 10
+      return (tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)") + unit
+    }
+    return "\(count) bytes"
+  }
 }

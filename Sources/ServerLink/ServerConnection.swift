@@ -68,6 +68,7 @@ public final class ServerConnection {
             "it speaks version \(welcome.version) of the protocol, and this celltop \(clientProtocolVersion)")
         }
         self.welcome = welcome
+        trouble = welcome.trouble?.printable(at: 400)
         epochMicroseconds = celltop_boottime_us() - welcome.at
       case .unwelcome(let why): throw .unwelcome(why.printable(at: 400))
       case .snapshot, .tail, .answer, .status, .preview, .processes, .code, .refused, .ping, .ending, .unknown:

@@ -63,6 +63,8 @@ public struct Welcome: Codable, Hashable, Sendable {
   public var history: String?
   /// The questions that the server answers, by name; nil where it answers none.
   public var answers: [String]?
+  /// Why the recording is incomplete at present; nil where it is complete.
+  public var trouble: String?
 
   /// Whether the server answers such a question.
   public func answers(_ kind: QuestionKind) -> Bool { answers?.contains(kind.rawValue) ?? false }
@@ -70,8 +72,9 @@ public struct Welcome: Codable, Hashable, Sendable {
   public init(
     version: Int = clientProtocolVersion, server: String, instance: String, session: Int64, host: String, user: String,
     role: ClientRole, isVeiled: Bool, beganMicroseconds: Int64, at: Int64, history: String? = nil,
-    answers: [String]? = nil
+    answers: [String]? = nil, trouble: String? = nil
   ) {
+    self.trouble = trouble
     self.version = version
     self.server = server
     self.instance = instance

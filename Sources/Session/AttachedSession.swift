@@ -29,8 +29,8 @@ public final class AttachedSession: @unchecked Sendable {
     var orders: [Order] = []
     var answers: [Answered] = []
     var questions: [QuestionKind: ClientMessage] = [:]
-    /// The orders that were asked about last, and the number of the question.
-    var asked: (id: UInt64, verbs: [Verb])?
+    /// The orders that were asked about last, the number of the question, and how many of them it has room for.
+    var asked: (id: UInt64, verbs: [Verb], count: Int)?
     var preview: Preview?
     var processes: ProcessesAnswer?
     var code: CodeAnswer?
@@ -93,14 +93,13 @@ public final class AttachedSession: @unchecked Sendable {
     celltop_eventfd_signal(wake)
   }
 
-  /// Asks the server what orders are likely to bring; `preview` is the answer once it has come.
+  /// Asks the server what orders are likely to bring; `preview` is the answer once it has come. Of more orders than a question
+  /// has room for, the first are looked into, and the answer is marked as cut short.
   public func ask(_ verbs: [Verb]) {
     let isAsked = box.withLock { box in
-      guard box.standing.welcome.answers(.preview), (1...PreviewAsked.verbsMost).contains(verbs.count) else {
-        return false
-      }
-      let question = PreviewAsked(id: (box.asked?.id ?? 0) + 1, verbs: verbs)
-      box.asked = (question.id, verbs)
+      guard box.standing.welcome.answers(.preview), !verbs.isEmpty else { return false }
+      let question = PreviewAsked.fitting(id: (box.asked?.id ?? 0) + 1, verbs)
+      box.asked = (question.id, verbs, question.verbs.count)
       box.questions[.preview] = .preview(question)
       return true
     }
@@ -183,9 +182,7 @@ extension AttachedSession {
     }
     unanswered += orders
     for order in orders { try connection.send(.command(order)) }
-    for question in questions where LineCodec.line(question).count < LineCodec.lineBytesMost {
-      try connection.send(question)
-    }
+    for question in questions { try connection.send(question) }
     guard let message = try connection.receive(seconds: 1, waker: wake) else { return note(connection) }
     if case .answer(let answer) = message {
       unanswered.removeAll { $0.key == answer.key }
@@ -204,6 +201,7 @@ extension AttachedSession {
     let isNews = box.withLock { box in
       if case .preview(let answer) = message, let asked = box.asked, asked.id == answer.id {
         box.preview = answer.preview(of: asked.verbs)
+        if asked.count < asked.verbs.count { box.preview?.isCutShort = true }
         return true
       }
       if case .processes(let answer) = message {
@@ -239,7 +237,7 @@ extension AttachedSession {
       // What the server before it said is not this one's word; what was asked about orders is asked again.
       (box.preview, box.processes, box.code, box.questions) = (nil, nil, nil, [:])
       if let asked = box.asked {
-        box.questions[.preview] = .preview(PreviewAsked(id: asked.id, verbs: asked.verbs))
+        box.questions[.preview] = .preview(PreviewAsked(id: asked.id, verbs: Array(asked.verbs.prefix(asked.count))))
       }
     }
     board.update { _ in }

@@ -38,16 +38,13 @@ final class ClientConnection {
   var isBroken: Bool { peer.isBroken }
   var wantsToWrite: Bool { peer.unsentCount > 0 || !stream.isEmpty }
 
-  /// Reads what there is; the messages that are complete. One that cannot be read, or comes too fast, ends the connection.
-  func receive(perSecond: Int, at now: Instant) -> [ClientMessage] {
+  /// Reads what there is and what is left of before; the messages that are complete, as many as it may send now. One that
+  /// cannot be read ends the connection.
+  func receive(at now: Instant) -> [ClientMessage] {
     var messages: [ClientMessage] = []
     do throws(LinkError) {
-      try peer.receive()
-      while let line = peer.nextLine() {
-        guard allowance.take(at: now) else {
-          refuse("more than \(perSecond) messages came within a second; send fewer, or have the server's limits raised")
-          break
-        }
+      if !peer.hasLines { try peer.receive() }
+      while peer.hasLines, allowance.take(at: now), let line = peer.nextLine() {
         heard = now
         messages.append(try LineCodec.read(ClientMessage.self, from: line))
       }
@@ -55,6 +52,13 @@ final class ClientConnection {
       refuse("a message could not be read: \(error.sentence)")
     }
     return messages
+  }
+
+  /// When more of what has come already may be handled; nil where nothing is left. A client that says too much is heard later,
+  /// and what it says meanwhile waits in its socket.
+  func hearAgain(at now: Instant) -> Instant? {
+    guard peer.hasLines, !peer.isBroken else { return nil }
+    return allowance.exhaustedUntil(now) ?? now
   }
 
   /// Queues what must not be lost. A client that has too much of it waiting is let go.

@@ -62,8 +62,9 @@ struct ClientDesk {
   mutating func take(_ order: Order, from client: ClientConnection, instance: String) -> Command? {
     let user = client.peer.user
     if let known = answers[user]?.byKey[order.key] {
-      // The first answer is still to come, or is given again.
-      if let known { client.send(.answer(known)) }
+      // The first answer is given again; or it is still to come, and goes to whoever asked last: the connection of the one
+      // before may have broken.
+      if let known { client.send(.answer(known)) } else { redirect(order.key, of: user, to: client) }
       return nil
     }
     remember(order.key, user, nil)
@@ -77,6 +78,10 @@ struct ClientDesk {
     asked[id] = Asked(
       key: order.key, user: user, client: client, verb: order.verb, isOperator: client.role == .operator)
     return Command(id: id, author: user, why: order.why.printable(at: 200), verb: order.verb)
+  }
+
+  private mutating func redirect(_ key: UInt64, of user: String, to client: ClientConnection) {
+    for (id, one) in asked where one.key == key && one.user == user { asked[id]?.client = client }
   }
 
   private func refusal(of order: Order, _ client: ClientConnection, _ instance: String) -> Refusal? {
@@ -121,12 +126,18 @@ struct ClientDesk {
   }
 
   /// Gives a report of the session as a client may see it.
-  func report(for client: ClientConnection, session: Int64, at now: Instant) -> BoardReport {
-    report(seen(board.take(), by: client), session, now)
+  ///
+  /// - Parameter facts: the session's number, and why it is not fully recorded.
+  func report(
+    for client: ClientConnection, _ facts: (session: Int64, trouble: String?), at now: Instant
+  ) -> BoardReport {
+    report(seen(board.take(), by: client), facts, now)
   }
 
-  private func report(_ board: Board, _ session: Int64, _ now: Instant) -> BoardReport {
-    BoardReport(board, at: now, session: session, end: board.now, entries: board.sequence)
+  private func report(_ board: Board, _ facts: (session: Int64, trouble: String?), _ now: Instant) -> BoardReport {
+    var report = BoardReport(board, at: now, session: facts.session, end: board.now, entries: board.sequence)
+    report.notRecorded = facts.trouble
+    return report
   }
 
   private func seen(_ board: Board, by client: ClientConnection) -> Board {
@@ -159,12 +170,17 @@ struct ClientDesk {
 
   private mutating func answer(_ command: Command, _ refusal: Refusal?, _ sequence: Int64) {
     let asked = asked.removeValue(forKey: command.id)
-    // A command that no client gave comes from the console in this process, which is the operator's.
-    if refusal == nil { standing.note(command.verb, byOperator: asked?.isOperator ?? true) }
+    if refusal == nil { standing.note(command.verb, byOperator: asked?.isOperator ?? isOperators(command)) }
     guard let asked else { return }
     let answer = Answered(key: asked.key, sequence: sequence, refusal)
     remember(asked.key, asked.user, answer)
     asked.client?.send(.answer(answer))
+  }
+
+  /// Whether a command that no client gave is an operator's: it comes from the console in this process, which is, or was
+  /// given before the server was started anew, by the notebook's author or another.
+  private func isOperators(_ command: Command) -> Bool {
+    command.id.number < OrderNumbers.own || command.author != command.verb.notebook.flatMap(owner(of:))
   }
 
   private struct Audience: Hashable {
@@ -211,7 +227,7 @@ struct ClientDesk {
         why: why, sequence: seen.sequence, at: now.microseconds, trouble: facts.trouble)
       switch client.attach.stream {
       case .none: break
-      case .entries: snapshot.report = report(seen, facts.session, now)
+      case .entries: snapshot.report = report(seen, facts, now)
       case .packed: snapshot.board = Data(seen.packedWhole).base64EncodedString()
       }
       client.needsSnapshot = nil

@@ -74,7 +74,8 @@ struct EngineDriver {
     }
     if let writer { meters.time({ $0.committed(in: $1) }, { _ = writer.flush(frames: frames) }) }
     let entries = pending
-    pending.removeAll(keepingCapacity: true)
+    // A new array: to keep the capacity would be to make another of the largest size that ever was, at each commit.
+    pending = []
     board.update { board in for entry in entries { board.apply(entry) } }
     meters.update { book in for entry in entries { book.apply(entry) } }
     hears?(entries)

@@ -30,12 +30,15 @@ struct GateDesk {
   /// Nil once everybody is back who was awaited.
   private var recovery: Recovery?
   private var recoversUntil = Instant.zero
-  /// What was ordered of notebooks before a crash, until their gates are back.
+  /// What was ordered of notebooks before this server began, until their gates are back.
   private var standingOrders: [GateName: Recovery.StandingOrders] = [:]
+  /// The gates of the server before this one.
+  private var knownGates: Set<GateName> = []
   /// Cells that came while others were awaited, in the order of their coming.
   private var deferred: [(notebook: NotebookID, submission: Submission)] = []
-  /// Where the numbers of commands of our own begin: far beyond anybody else's.
-  private var nextCommand: UInt64 = 1 << 62
+  /// The same for the cells in their hands, until those are in the books.
+  private var cellOrders: [NotebookID: Recovery.StandingOrders] = [:]
+  private var nextCommand = OrderNumbers.own
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
   init(
@@ -117,13 +120,13 @@ struct GateDesk {
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))
       let notebook = Notebook(
-        id: id, node: NodeID(0), user: connection.peer.user, path: (hello.path ?? hello.connection).printable(at: 1024),
+        id: id, node: NodeID(0), user: connection.peer.user, path: (hello.path ?? hello.connection).kept(at: 1024),
         kernel: (hello.language ?? "unknown").printable(at: 64), gate: name)
       driver.handle(.observation(.notebookOpened(notebook)), at: now)
       guard driver.state.contains(id) else { return }
       notebooks[gate] = id
       gateNames[id] = gate
-      repeatStandingOrders(of: gate, id, &driver, at: now)
+      repeatStandingOrders(of: gate, driver.state.descriptions[Int(id.number)].path, id, &driver, at: now)
     }
     recovery?.awaited?.remove(gate)
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
@@ -158,12 +161,16 @@ struct GateDesk {
         repeatOrders(id, running, driver.state)
       } else {
         let ran = Span(seconds: running.ranSeconds.isFinite ? max(0, min(running.ranSeconds, 1e9)) : 0)
+        let key = running.submission.key
+        // A cell that somebody suspended is taken up as running and suspended anew, so that only they resume it.
+        let isOrdered = cellOrders[id].map { $0.key == key && $0.isSuspended } ?? false
         driver.handle(
           .observation(
             .cellFoundRunning(
               id, demand(of: running.submission), source(of: running.submission), ran: ran, running.cores,
-              numbers(of: running.gpus ?? [], id, driver.state), suspended: running.suspended)),
+              numbers(of: running.gpus ?? [], id, driver.state), suspended: running.suspended && !isOrdered)),
           at: now)
+        repeatCellOrders(id, key, &driver, at: now)
       }
       if running.suspended, running.saved == true { driver.handle(.observation(.gpuMemorySaved(id)), at: now) }
     } else if let waiting = hello.waiting {
@@ -215,6 +222,7 @@ struct GateDesk {
     let (source, demand) = (source(of: submission), demand(of: submission))
     driver.handle(
       .observation(.cellSubmitted(id, demand, source, driver.forecast(source, demand, in: id))), at: now)
+    repeatCellOrders(id, submission.key, &driver, at: now)
   }
 
   private func demand(of submission: Submission) -> Demand { submission.demand?.over(defaultDemand) ?? defaultDemand }
@@ -240,6 +248,7 @@ struct GateDesk {
     for orphan in gone {
       kernels[orphan.notebook] = nil
       codes?.forget(orphan.notebook)
+      cellOrders[orphan.notebook] = nil
       deferred.removeAll { $0.notebook == orphan.notebook }
       if let gate = gateNames.removeValue(forKey: orphan.notebook) { notebooks[gate] = nil }
       driver.handle(.observation(.notebookClosed(orphan.notebook)), at: now)
@@ -350,14 +359,26 @@ extension GateDesk {
     return true
   }
 
-  /// Grants nothing from now on until the gates are back that held cores before a crash, or `Recovery.patience` is over; takes
-  /// up what had been ordered of the node.
+  /// Grants nothing from now on until the gates are back that held cores before this server began, or `Recovery.patience` is
+  /// over; takes up what had been ordered of the node.
+  ///
+  /// The policy in force is taken up unless this server was told of another one than the server before.
   mutating func recover(_ recovery: Recovery, _ driver: inout EngineDriver, at now: Instant) {
     self.recovery = recovery
     standingOrders = recovery.orders
+    knownGates = recovery.gates
     recoversUntil = now + Recovery.patience
-    if let policy = recovery.policy, policy != driver.state.policyName { order(.setPolicy(policy), &driver, at: now) }
-    for place in recovery.drained { order(.drain(place.node, place.cores, place.gpus), &driver, at: now) }
+    let told = driver.state.policyName
+    if let policy = recovery.policy, policy != told, (recovery.firstPolicy ?? told) == told {
+      order(.setPolicy(policy), by: Self.ownName, &driver, at: now)
+    }
+    for place in recovery.drained where driver.state.contains(place.node) {
+      // Cores that this server was not given need no draining.
+      let node = driver.state[place.node].node
+      let (cores, gpus) = (place.cores.intersection(node.cores), place.gpus.intersection(node.gpuSet))
+      guard !cores.isEmpty || !gpus.isEmpty else { continue }
+      order(.drain(place.node, cores, gpus), by: Self.ownName, &driver, at: now)
+    }
   }
 
   /// When `settleRecovery` is to be called; `never` where nobody is awaited.
@@ -374,18 +395,42 @@ extension GateDesk {
     }
   }
 
+  /// Says again what had been ordered of a notebook whose gate is back, or whose kernel was started anew meanwhile.
   private mutating func repeatStandingOrders(
-    of gate: GateName, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
+    of gate: GateName, _ path: String, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
   ) {
-    guard let orders = standingOrders.removeValue(forKey: gate) else { return }
-    for verb in orders.verbs { order(verb(id), &driver, at: now) }
+    guard let name = standingOrders[gate] == nil ? predecessor(of: gate, path) : gate,
+      let given = standingOrders.removeValue(forKey: name)
+    else { return }
+    for one in given.orders { order(one.verb(id, CellID(0), now), by: one.author, &driver, at: now) }
+    if !given.ofCell.isEmpty { cellOrders[id] = given }
   }
 
-  private mutating func order(_ verb: Verb, _ driver: inout EngineDriver, at now: Instant) {
+  /// A gate of the same user and document that did not come back, for one that was not there before.
+  private func predecessor(of gate: GateName, _ path: String) -> GateName? {
+    guard !knownGates.contains(gate) else { return nil }
+    let same = standingOrders.filter { $0.key.user == gate.user && $0.value.path == path }
+    return same.keys.min { $0.gate < $1.gate }
+  }
+
+  /// Says again what had been ordered of a notebook's cell, once that is in the books; of another cell it does not hold.
+  private mutating func repeatCellOrders(
+    _ id: NotebookID, _ key: UInt64, _ driver: inout EngineDriver, at now: Instant
+  ) {
+    guard let given = cellOrders.removeValue(forKey: id), given.key == key, driver.state[id].hasCell else { return }
+    let cell = driver.state[id].cell.id
+    for one in given.ofCell { order(one.verb(id, cell, now), by: one.author, &driver, at: now) }
+  }
+
+  /// Who gives the orders that nobody else is known to have given.
+  static let ownName = "celltop"
+
+  private mutating func order(_ verb: Verb, by author: String, _ driver: inout EngineDriver, at now: Instant) {
     nextCommand += 1
     driver.handle(
       .command(
-        Command(id: CommandID(nextCommand), author: "celltop", why: "as before the server was cut short", verb: verb)),
+        Command(
+          id: CommandID(nextCommand), author: author, why: "as before the server was started anew", verb: verb)),
       at: now)
   }
 }

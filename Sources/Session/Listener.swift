@@ -6,9 +6,11 @@ import Foundation
 public final class Listener {
   public let path: String
   private(set) var descriptor: Int32 = -1
-  /// What the engine before this one at the same place left in its lock file, where that was cut short, so that its gates
-  /// are on their way back: its session's number. Nil where it ended as it should, or there was none.
+  /// What the engine before this one at the same place left in its lock file: its session's number, or 0 where it was cut
+  /// short and had none. Nil where there was none, or it ended as it should without a history.
   let trace: String?
+  /// What is left in the lock file for the engine after this one; empty for nothing.
+  var legacy = ""
   private let mode: UInt32
   /// Held for life: whoever has it is the one engine of this socket, so that a file without a holder may be replaced.
   private let lock: Int32
@@ -35,7 +37,7 @@ public final class Listener {
       throw SessionError(
         "another celltop's engine listens at \(path). Leave that one, or give this one its own with CELLTOP_SOCKET")
     }
-    // The file is not empty as long as an engine runs: what is found there was left by a crash.
+    // The file is not empty as long as an engine runs; one that ends as it should leaves its legacy.
     var bytes = [UInt8](repeating: 0, count: 32)
     let count = pread(lock, &bytes, bytes.count, 0)
     trace = count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
@@ -52,7 +54,7 @@ public final class Listener {
   deinit {
     if FileIdentity(path) == identity { unlink(path) }
     close(descriptor)
-    ftruncate(lock, 0)
+    leave(trace: legacy)
     close(lock)
   }
 
@@ -63,7 +65,7 @@ public final class Listener {
     return descriptor
   }
 
-  /// Leaves word for an engine that comes after a crash of this one.
+  /// Leaves word for an engine that comes after this one.
   func leave(trace: String) {
     let bytes = Array(trace.utf8)
     ftruncate(lock, 0)

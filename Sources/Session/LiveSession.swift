@@ -27,6 +27,8 @@ public final class LiveSession: @unchecked Sendable {
     public var evictsGPUMemory = false
     /// Told of entries once they are in the history, on the engine's thread; it must be quick.
     public var hears: (@Sendable ([Entry]) -> Void)?
+    /// Told why the recording is incomplete, when it becomes so, and nil once it is complete again; as `hears`.
+    public var hearsTrouble: (@Sendable (String?) -> Void)?
     /// Whom the gates tell what a held cell waits for.
     public var telling = Telling()
     /// Who may connect to the socket: 0600 for the owner alone.
@@ -50,6 +52,8 @@ public final class LiveSession: @unchecked Sendable {
 
   /// How often the engine's thread wakes for a history that could not be written.
   static let retryPeriod = Span(seconds: 1)
+  /// How long a turn of the engine's thread hears gates before it records and carries out what came of it.
+  static let slice = Span(microseconds: 50_000)
 
   public let clock: SessionClock
   public let board = BoardBox()
@@ -93,6 +97,8 @@ public final class LiveSession: @unchecked Sendable {
   /// The reception's; here only word is left in its lock file.
   private var listener: Listener?
   private var tracedNumber: Int64 = 0
+  private let hearsTrouble: (@Sendable (String?) -> Void)?
+  private var toldTrouble: String?
   private var driver: EngineDriver
   private var desk: GateDesk
   private let sampler: UsageSampler
@@ -101,6 +107,8 @@ public final class LiveSession: @unchecked Sendable {
   private let readiness: Readiness
   /// By descriptor.
   private var connections: [Int32: GateConnection] = [:]
+  /// Gates that have arrived and wait to be greeted.
+  private var arrivals: [Arrival] = []
   /// Gates that have said more than is handled at once, and when they are heard again.
   private var overheard: [Int32: Instant] = [:]
   private var thread: Thread?
@@ -113,10 +121,12 @@ public final class LiveSession: @unchecked Sendable {
   /// - Throws: `SessionError` or `Refusal`, before anything runs.
   public init(_ configuration: Configuration, on nodeDriver: any NodeDriver, history: String?) throws {
     clock = configuration.clock ?? SessionClock()
+    hearsTrouble = configuration.hearsTrouble
     let listener = try Listener(path: configuration.socketPath, mode: configuration.socketMode)
     readiness = try Readiness()
     readiness.watch(wake)
-    let recovery = listener.trace.map { Recovery(trace: $0, history: history) }
+    let began = clock.beganWallMicroseconds
+    let recovery = listener.trace.map { Recovery(trace: $0, history: history, beganMicroseconds: began) }
     let notes = [configuration.note, recovery?.note ?? ""].filter { !$0.isEmpty }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
@@ -171,7 +181,7 @@ public final class LiveSession: @unchecked Sendable {
     reception?.start()
   }
 
-  private func take(_ gate: Arrival) {
+  func take(_ gate: Arrival) {
     // One that comes while the session ends is hung up on, and tries again with the next.
     mailbox.withLock { box in if !box.isStopping { box.gates.append(gate) } }
     celltop_eventfd_signal(wake)
@@ -238,9 +248,8 @@ extension LiveSession {
       if let question = mail.clientQuestions.last {
         clientPreviews.ask(question.verbs, driver.engine, at: now, question.answer)
       }
-      for arrival in mail.gates { greet(arrival, at: now) }
-      for one in ready { serve(one.descriptor, at: now) }
-      for (descriptor, due) in overheard where due <= now { serve(descriptor, at: now) }
+      arrivals += mail.gates
+      hearGates(ready, at: now)
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
       desk.settleRecovery(&driver, at: now)
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
@@ -250,7 +259,9 @@ extension LiveSession {
         _ = commit()
         driver.end(atMicroseconds: clock.wallMicroseconds)
         tellTrouble()
-        connections = [:]
+        (connections, arrivals) = ([:], [])
+        // The next server takes up what was ordered here.
+        if number > 0 { listener?.legacy = "\(number)" }
         listener = nil
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         return
@@ -283,6 +294,10 @@ extension LiveSession {
       gates: desk.gates, consoles: others, entriesWaiting: unwritten.waiting, entriesLost: unwritten.lost)
     let kernels = desk.kernels
     mailbox.withLock { ($0.trouble, $0.number, $0.facts, $0.kernels) = (trouble, number, facts, kernels) }
+    if trouble != toldTrouble {
+      toldTrouble = trouble
+      hearsTrouble?(trouble)
+    }
     guard number != tracedNumber else { return }
     tracedNumber = number
     listener?.leave(trace: "\(number)")
@@ -290,6 +305,7 @@ extension LiveSession {
 
   /// How long nothing has to be done; -1 for as long as nothing happens.
   private func timeoutMilliseconds() -> Int32 {
+    guard arrivals.isEmpty else { return 0 }
     let now = clock.now
     var next = driver.wakeAt
     if desk.hasOrphans { next = min(next, now + Span(microseconds: 100_000)) }
@@ -302,7 +318,36 @@ extension LiveSession {
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
   }
 
+  /// Greets those who have arrived and hears those who have something to say, as many as a slice of time allows: a thousand at
+  /// once, each with a hundred messages, keep nobody from being granted a cell, or from hearing that the engine lives. The
+  /// others' turn comes next: their words wait in their sockets.
+  private func hearGates(_ ready: [Readiness.Ready], at now: Instant) {
+    var isOver: Bool {
+      let time = clock.now
+      desk.ping(at: time)
+      return time >= now + Self.slice
+    }
+    // Whoever is connected is heard first, but not alone.
+    for one in ready {
+      serve(one.descriptor, at: now)
+      if isOver { break }
+    }
+    for (descriptor, due) in overheard where due <= now {
+      serve(descriptor, at: now)
+      if isOver { break }
+    }
+    var count = 0
+    while count < arrivals.count {
+      greet(arrivals[count], at: now)
+      count += 1
+      if isOver { break }
+    }
+    arrivals.removeFirst(count)
+  }
+
   private func greet(_ arrival: Arrival, at now: Instant) {
+    // One that has given up meanwhile is back under another connection, or will be.
+    guard !arrival.gate.peer.hasLeft else { return }
     let descriptor = arrival.gate.peer.descriptor
     guard arrival.gate.peer.attend(readiness) else { return }
     connections[descriptor] = arrival.gate

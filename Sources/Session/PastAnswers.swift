@@ -5,7 +5,9 @@ import ServerLink
 /// The number that a client's order has in the books: its key, and a mark above it, so that two users' orders with one key
 /// are two orders, and that the key can be told from the history after a restart.
 struct OrderNumbers {
-  /// Numbers of consoles in this process, and of releases that kept no keys, have smaller ones, the server's own greater ones.
+  /// Where the numbers of the server's own orders begin, which are what others had ordered before it was started anew.
+  static let own: UInt64 = 1 << 62
+  /// Numbers of consoles in this process, and of releases that kept no keys, have smaller ones.
   private static let marks: ClosedRange<UInt64> = 2...511
   private static let keyBits = 53
 

@@ -123,6 +123,13 @@ final class PeerConnection {
     sent = 0
   }
 
+  /// Whether the other end has closed the connection; what it said before may still wait here.
+  var hasLeft: Bool {
+    // Asked for nothing, poll(2) tells of a hang-up all the same.
+    var one = pollfd(fd: descriptor, events: 0, revents: 0)
+    return isBroken || poll(&one, 1, 0) > 0
+  }
+
   /// Hangs up. What was sent still arrives; and whoever waits for the descriptor hears of it.
   func hangUp() {
     guard !isBroken else { return }

@@ -146,7 +146,7 @@ extension Reception {
       greet(ready.guests, at: now)
       for client in ready.clients {
         client.flush()
-        for message in client.receive(perSecond: limits.messagesPerSecond, at: now) { serve(message, client, at: now) }
+        for message in client.receive(at: now) { serve(message, client, at: now) }
       }
       questions.turn(at: now)
       tell(at: now)
@@ -174,12 +174,18 @@ extension Reception {
     ]
     for guest in guests { descriptors.append(pollfd(fd: guest.peer.descriptor, events: Int16(POLLIN), revents: 0)) }
     for client in desk.clients {
-      let events = POLLIN | (client.wantsToWrite ? POLLOUT : 0)
-      descriptors.append(pollfd(fd: client.peer.descriptor, events: Int16(events), revents: 0))
+      // One that has said too much is not heard until it may say more.
+      let hears = client.hearAgain(at: now) == nil
+      let events = (hears ? POLLIN : 0) | (client.wantsToWrite ? POLLOUT : 0)
+      descriptors.append(
+        pollfd(fd: events == 0 ? -1 : client.peer.descriptor, events: Int16(events), revents: 0))
     }
-    guard poll(&descriptors, nfds_t(descriptors.count), timeoutMilliseconds(now)) > 0 else { return (false, [], []) }
+    guard poll(&descriptors, nfds_t(descriptors.count), timeoutMilliseconds(now)) >= 0 else { return (false, [], []) }
     let first = 2 + guests.count
-    let clients = zip(desk.clients, descriptors[first...]).filter { $1.revents != 0 }.map(\.0)
+    let later = clock.now
+    let clients = zip(desk.clients, descriptors[first...]).filter { client, found in
+      found.revents != 0 || client.hearAgain(at: later).map { $0 <= later } ?? false
+    }.map(\.0)
     return (
       descriptors[1].revents != 0, Set(descriptors[2..<first].filter { $0.revents != 0 }.map(\.fd)), clients
     )
@@ -191,6 +197,7 @@ extension Reception {
     if let first = guests.map(\.until).min() { next = min(next, first) }
     if let aloneUntil, !desk.hasStreams { next = min(next, aloneUntil) }
     if acceptAgain > now { next = min(next, acceptAgain) }
+    if let first = desk.clients.compactMap({ $0.hearAgain(at: now) }).min() { next = min(next, first) }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
   }
 
@@ -294,9 +301,9 @@ extension Reception {
     let isVeiled = given != .operator && !access.showsPaths
     let client = ClientConnection(
       peer, attach, role: role, veiledFor: isVeiled ? peer.user : nil, limits: limits, at: now)
-    let session = box.withLock { box in
+    let (session, trouble) = box.withLock { box in
       box.wantsEntries = box.wantsEntries || attach.stream != .none
-      return box.session
+      return (box.session, box.trouble)
     }
     desk.seat(
       client,
@@ -304,9 +311,10 @@ extension Reception {
         server: identity.server, instance: identity.instance, session: session, host: identity.host, user: peer.user,
         role: role, isVeiled: isVeiled, beganMicroseconds: identity.beganMicroseconds, at: clock.now.microseconds,
         history: given == .operator ? identity.history : nil,
-        answers: QuestionKind.allCases.filter { $0 != .code || questions.sources.codes != nil }.map(\.rawValue)))
+        answers: QuestionKind.allCases.filter { $0 != .code || questions.sources.codes != nil }.map(\.rawValue),
+        trouble: trouble))
     // What came along with the greeting waits in no descriptor.
-    for message in client.receive(perSecond: limits.messagesPerSecond, at: now) { serve(message, client, at: now) }
+    for message in client.receive(at: now) { serve(message, client, at: now) }
   }
 
   /// Why a client is not taken; nil where it is.
@@ -335,7 +343,7 @@ extension Reception {
     case .command(let order):
       if let command = desk.take(order, from: client, instance: identity.instance) { doors.command(command) }
     case .status(let id):
-      let report = desk.report(for: client, session: box.withLock { $0.session }, at: now)
+      let report = desk.report(for: client, box.withLock { ($0.session, $0.trouble) }, at: now)
       client.send(.status(id: id, report: report))
     case .preview(let asked):
       let refusals = asked.verbs.compactMap { desk.refusal(of: $0, client) }

@@ -84,7 +84,7 @@ extension Line {
   private static func meant(by name: String, on board: Board) throws(ParseError) -> [NotebookID] {
     func fail(_ why: String) -> ParseError {
       ParseError(
-        reading: "the notebook", text: name, because: why, mend: "churn, 3, user:ana, state:running, tagged or all")
+        reading: "the notebook", text: name, because: why, mend: "churn, #3, user:ana, state:running or all")
     }
     let open = board.notebooks.filter { $0.state != .gone }
     let found: [NotebookFacts]

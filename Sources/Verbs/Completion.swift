@@ -27,12 +27,18 @@ extension Grammar {
   public static func completion(
     of text: String, on board: Board, among words: [GrammarWord] = words, policies: [String] = []
   ) -> Completion {
-    let cut = text.lastIndex { $0 == " " || $0 == "," }.map { text.index(after: $0) } ?? text.startIndex
+    let cut = wordBegin(in: text)
     let before = String(text[..<cut])
     let typed = text[cut...].lowercased()
     let earlier = before.split { $0 == " " }.map(String.init)
     func fitting(_ offered: [String]) -> Completion {
-      Completion(before: before, candidates: offered.filter { $0.lowercased().hasPrefix(typed) })
+      Completion(
+        before: before,
+        candidates: offered.filter { offer in
+          // A name in quotes is found by its beginning without them, too.
+          let offer = offer.lowercased()
+          return offer.hasPrefix(typed) || (offer.first == "\"" && offer.dropFirst().hasPrefix(typed))
+        })
     }
     guard let first = earlier.first else { return fitting(words.map(\.name)) }
     guard let word = try? Self.word(first, among: words), Self.words.contains(word) else { return fitting([]) }
@@ -53,7 +59,7 @@ extension Grammar {
     let open = board.notebooks.filter { $0.state != .gone }
     var users: [String] = []
     for facts in open where !users.contains(facts.notebook.user) { users.append(facts.notebook.user) }
-    let names = open.prefix(200).map { $0.name.contains(" ") ? "#\($0.notebook.id.number)" : $0.name }
+    let names = open.prefix(200).map { quoted($0.name) }
     return names + users.map { "user:\($0)" } + ["state:running", "state:queued", "tagged", "filtered", "all"]
   }
 

@@ -30,7 +30,8 @@ public struct GrammarWord: Sendable, Hashable {
 /// The one language of orders: `VERB [ARGUMENTS] [on WHOM] [because WHY]`, for the palette and for `celltop ctl`.
 ///
 /// WHOM is names or numbers of notebooks with commas between them, `user:NAME`, `state:STATE`, `tagged`, `filtered` or
-/// `all`; without it the notebook under the cursor (or the tagged ones) is meant. A name with blanks stands in quotes.
+/// `all`; without it the notebook under the cursor (or the tagged ones) is meant. A name with blanks, commas or quotes stands
+/// in quotes, in which `\"` is a quote and `\\` a backslash.
 public enum Grammar {
   /// The words of orders, in the order in which people are told of them.
   public static let words: [GrammarWord] = [
@@ -72,30 +73,5 @@ public enum Grammar {
       because: close.isEmpty || text.isEmpty
         ? "there is none of that name" : "it could be \(close.map(\.name).joined(separator: " or "))",
       mend: close.isEmpty || text.isEmpty ? names : close[0].example)
-  }
-
-  /// A line's words: separated by blanks, those in double quotes kept together.
-  ///
-  /// - Throws: `ParseError` where a quote is not closed.
-  static func split(_ text: String) throws(ParseError) -> [String] {
-    var words: [String] = []
-    var word: String?
-    var isQuoted = false
-    for character in text {
-      if character == "\"" {
-        isQuoted.toggle()
-        word = word ?? ""
-      } else if character == " " || character == "\t", !isQuoted {
-        if let finished = word { words.append(finished) }
-        word = nil
-      } else {
-        word = (word ?? "") + String(character)
-      }
-    }
-    guard !isQuoted else {
-      throw ParseError(reading: "the line", text: text, because: "a quote is not closed", mend: "hold on \"my book\"")
-    }
-    if let word { words.append(word) }
-    return words
   }
 }

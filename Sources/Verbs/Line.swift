@@ -40,8 +40,8 @@ public struct Line: Hashable, Sendable {
       throw ParseError(reading: "the command", text: text, because: "it is empty", mend: "hold")
     }
     why = ""
-    if let place = words.dropFirst().firstIndex(of: "because") {
-      why = words[(place + 1)...].joined(separator: " ").printable(at: 200)
+    if let place = words.dropFirst().firstIndex(where: { $0.isWord("because") }) {
+      why = words[(place + 1)...].map(\.text).joined(separator: " ").printable(at: 200)
       guard !why.isEmpty else {
         throw ParseError(
           reading: "the command", text: text, because: "'because' tells no reason", mend: "hold because demo")
@@ -49,12 +49,12 @@ public struct Line: Hashable, Sendable {
       words.removeSubrange(place...)
     }
     whom = .shown
-    if let place = words.dropFirst().firstIndex(of: "on") {
-      whom = try Self.whom(words[(place + 1)...].joined(separator: " "))
+    if let place = words.dropFirst().firstIndex(where: { $0.isWord("on") }) {
+      whom = try Self.whom(words[(place + 1)...])
       words.removeSubrange(place...)
     }
-    let word = try Grammar.word(first)
-    act = try Act(word, Array(words.dropFirst()))
+    let word = try Grammar.word(first.text)
+    act = try Act(word, words.dropFirst().map(\.text))
     guard act.isAboutNotebooks || whom == .shown else {
       throw ParseError(
         reading: "the command", text: word.name, because: "it is about no notebook, and takes no 'on'",
@@ -62,18 +62,30 @@ public struct Line: Hashable, Sendable {
     }
   }
 
-  private static func whom(_ text: String) throws(ParseError) -> Whom {
-    switch text {
-    case "tagged": return .tagged
-    case "filtered": return .filtered
-    case "all": return .all
-    default:
-      let names = text.split(separator: ",").map { String($0.trimmed) }.filter { !$0.isEmpty }
-      guard !names.isEmpty else {
-        throw ParseError(reading: "the command", text: text, because: "'on' names nobody", mend: "hold on churn,digits")
-      }
-      return .these(names)
+  private static func whom(_ words: ArraySlice<LineWord>) throws(ParseError) -> Whom {
+    if words.count == 1, let word = words.first, word.isBare {
+      if word.text == "tagged" { return .tagged }
+      if word.text == "filtered" { return .filtered }
+      if word.text == "all" { return .all }
     }
+    // Words without a comma between them are one name with blanks.
+    var names = [""]
+    for word in words {
+      for (number, part) in word.parts.enumerated() {
+        if number > 0 {
+          names.append(part)
+        } else {
+          names[names.count - 1] += (names[names.count - 1].isEmpty || part.isEmpty ? "" : " ") + part
+        }
+      }
+    }
+    names.removeAll(where: \.isEmpty)
+    guard !names.isEmpty else {
+      throw ParseError(
+        reading: "the command", text: words.map(\.text).joined(separator: " "), because: "'on' names nobody",
+        mend: "hold on churn,digits")
+    }
+    return .these(names)
   }
 
   /// As it is written; reading it again gives the same line.
@@ -85,8 +97,7 @@ public struct Line: Hashable, Sendable {
     case .filtered: text += " on filtered"
     case .all: text += " on all"
     case .these(let names):
-      let list = names.joined(separator: ",")
-      text += " on " + (list.contains(" ") ? "\"\(list)\"" : list)
+      text += " on " + names.map(Grammar.quoted).joined(separator: ",")
     }
     return why.isEmpty ? text : text + " because " + why
   }
@@ -190,13 +201,5 @@ extension Act {
       }
     }
     return (cores, gpus)
-  }
-}
-
-extension Substring {
-  var trimmed: Substring {
-    var text = drop { $0 == " " }
-    while text.last == " " { text.removeLast() }
-    return text
   }
 }

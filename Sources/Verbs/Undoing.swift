@@ -54,7 +54,7 @@ extension Verb {
     case .undrain(_, let cores, let gpus): return "\(Self.places(cores, gpus)) undrained"
     case .setPolicy(let name): return "policy \(name)"
     case .overrideDemand(_, let demand):
-      return "\(who): " + (demand.map { "its cells ask for \($0.sentence)" } ?? "its cells ask for what they want")
+      return "\(who): " + (demand.map { "its cells ask for \($0.wholeSentence)" } ?? "its cells ask for what they want")
     }
   }
 

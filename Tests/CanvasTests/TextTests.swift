@@ -1,4 +1,5 @@
 import Chance
+import Domain
 import Testing
 
 @testable import Canvas

@@ -81,6 +81,9 @@ class Run:
             result = json.loads(kept.read_text())
             if result["stamp"] == stamp:
                 say(f"{part.name}: kept from {result['when']}")
+                # The page names the versions of everything that it tells of.
+                for name in {part.environment, *(home or part.environment for _, home in part.kernels)}:
+                    self.environment(name)
                 return result
         if time.monotonic() > self.deadline:
             say(f"{part.name}: no time left; run the same command again to go on from here")

@@ -231,6 +231,10 @@ import Testing
     var text = state.screen(size: state.size).text
     #expect(text.contains("D svc of carla") || text.contains("D svc of ana"))
     #expect(text.contains("PAST CELLS 2, 1 failed"))
+    #expect(text.contains("WAITED     RAN    SUSP  OUTCOME"))
+    let (ran, suspended) = (Span(seconds: 70).clock, Span(seconds: 30).clock)
+    #expect(
+      text.contains(ran.leftPadded(to: 8) + suspended.leftPadded(to: 8) + "  ok"), "from 400 to 500, in two stretches")
     #expect(text.contains("not known yet"))
     state.processes = ProcessFacts(
       notebook: RichSession.svc,

@@ -278,4 +278,23 @@ import Testing
         .contains { $0.contains("is damaged: its digest is another") })
     #expect { try store.entries(of: 1) } throws: { "\($0)".contains("entries 1 to") && "\($0)".contains("is damaged") }
   }
+
+  @Test("tells the orders that can be read where one stretch is damaged")
+  func ordersBesideDamage() throws {
+    let place = TemporaryHistory()
+    let store = try place.open()
+    var played = try Played(seed: 3)
+    try place.record(&played, rounds: 1000, into: store)
+    let before = try store.recorded(1).orders(last: 10_000)
+    let damaged = try #require(
+      try store.database.write { db in
+        try db.execute(
+          sql:
+            "UPDATE stretch SET log = zeroblob(length(log)) WHERE first = (SELECT max(first) FROM stretch WHERE session = 1)"
+        )
+        return try Int64.fetchOne(db, sql: "SELECT max(first) FROM stretch WHERE session = 1")
+      })
+    let after = try store.recorded(1).orders(last: 10_000)
+    #expect(after == before.filter { $0.sequence < damaged } && !after.isEmpty && after.count < before.count)
+  }
 }

@@ -177,13 +177,25 @@ struct GateOptionsTests {
     #expect(Set(ports.values).count == 5 && !ConnectionFile.isTaken(ports))
     let moved = try ConnectionFile(parsing: file.moved(to: ports).text(), name: "f")
     #expect(moved.endpoint(.shell) == "tcp://127.0.0.1:\(ports[.shell]!)" && moved.key == "k")
-    #expect(String(decoding: moved.text(), as: UTF8.self).contains(#""kernel_name" : "x""#))
+    #expect(String(decoding: moved.text(), as: UTF8.self).contains(#""kernel_name": "x""#))
+  }
+
+  @Test("hands members on as they stand, whatever is in them")
+  func handsOn() throws {
+    let strange =
+      #","a \"b\"":{"c":[1,{"d":"\u00e9}"}],"e":1e400},"curve_publickey":"p","curve_secretkey":"s","ip":"\u002fs"}"#
+    let file = try ConnectionFile(parsing: Array((Self.file.dropLast() + strange).utf8), name: "f")
+    #expect(file.ip == "/s" && file.curve == ConnectionFile.CurveKeys(publicKey: "p", secretKey: "s"))
+    let moved = String(decoding: file.moved(into: "/p").text(), as: UTF8.self)
+    #expect(moved.contains(#""a \"b\"": {"c":[1,{"d":"\u00e9}"}],"e":1e400}"#) && moved.contains(#""ip": "/p/k""#))
+    #expect(try ConnectionFile(parsing: Array(moved.utf8), name: "f").endpoint(.shell) == "tcp:///p/k:1")
   }
 
   @Test(
     "names the member that is wrong",
     arguments: [
-      ("x", "it is not a JSON object"), ("{}", "'shell_port' is not a port from 1 to 65535"),
+      ("x", "it is not a JSON object"), (file + "]", "it is not a JSON object"),
+      ("{}", "'shell_port' is not a port from 1 to 65535"),
       (file.replacing("\"hb_port\":5", with: "\"hb_port\":70000"), "'hb_port' is not a port from 1 to 65535"),
       (file.replacing("\"tcp\"", with: "\"udp\""), "the transport 'udp' is neither tcp nor ipc"),
       (file.replacing("sha256", with: "md5"), "the signature scheme 'hmac-md5' is not hmac-sha256"),

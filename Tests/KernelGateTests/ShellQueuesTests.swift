@@ -56,6 +56,28 @@ struct ShellQueuesTests {
     #expect(desk.end("s") == ["ended 1 ok", "announce 2"])
   }
 
+  @Test("one shell's idle has the busy of the cells told again that other shells hold, and of no others")
+  func busyAcrossShells() {
+    var desk = SubshellDesk()
+    _ = desk.cell("m")
+    _ = desk.grant(1)
+    #expect(desk.cell("s", in: "one") == ["start s"])
+    #expect(desk.end("m") == [], "the rider has its cores")
+    #expect(desk.cell("n") == ["ended 1 ok", "announce 2"])
+    #expect(desk.cell("t", in: "two") == [], "behind the announced one")
+    desk.now = desk.now + ShellQueue<String>.busyAfter
+    #expect(desk.words(desk.queues.tick(at: desk.now)) == ["busy n", "busy t"])
+    #expect(desk.end("s") == ["busy n", "busy t"])
+    #expect(desk.grant(2) == ["start n", "start t"])
+    let suppressed = desk.queues.published(.busy, for: "n", at: desk.now).suppress
+    #expect(suppressed, "it stands since the rider's idle")
+    #expect(
+      desk.end("n") == [], "its own idle brings nothing; the one of the other, which has not begun, stands no longer")
+    let told = desk.queues.published(.busy, for: "t", at: desk.now).suppress
+    #expect(!told)
+    #expect(desk.end("t") == ["ended 2 ok"])
+  }
+
   @Test(
     "cells of other shells start at once beside a running one, and the grant lasts until the last of them has ended")
   func riders() {

@@ -70,12 +70,13 @@ private final class Reader {
 
   @Test("keeps a hostile name on its line and in its quotes, and short")
   func hostile() {
-    let name = "a\n<0>celltop: forged \u{1B}[2J\" level=x \u{9B}" + String(repeating: "x", count: 5000)
+    let name =
+      "a\n<0>celltop: forged \u{1B}[2J\" level=x \u{9B}\u{202E}\u{2066}\u{200B}" + String(repeating: "x", count: 5000)
     let lines = logged { $0.info("opened", metadata: ["notebook": "\(name)"]) }
     #expect(lines.count == 1)
     let line = lines.first ?? ""
     #expect(line.count < 300)
-    #expect(line.unicodeScalars.allSatisfy { $0.value >= 32 && !(127..<160).contains($0.value) })
+    #expect(!line.unicodeScalars.contains(where: isHostile))
     #expect(line.contains(#"\" level"#))
   }
 
@@ -131,7 +132,7 @@ private final class Reader {
       var log = EntryLog(logger)
       log.take(entries)
     }
-    #expect(lines.count == 4)
+    #expect(lines.count == 4 && lines.contains { $0.contains(" info celltop: a kernel ended") })
     #expect(lines.contains { $0.contains("ordered by=ben notebook=/home/ana/a.ipynb order=hold why=\"a demo\"") })
     #expect(lines.contains { $0.contains("an order was refused") && $0.contains("it is held already") })
     #expect(
@@ -139,5 +140,35 @@ private final class Reader {
         var log = EntryLog(logger)
         log.take(entries)
       }.count == 5)
+  }
+
+  @Test("tells an end that is normal as info, and one that took a cell along or came without a word as a warning")
+  func ends() {
+    func notebook(_ number: Int32) -> Notebook {
+      Notebook(
+        id: NotebookID(number), node: NodeID(0), user: "ana", path: "/home/ana/\(number).ipynb", kernel: "python",
+        gate: "g")
+    }
+    let (normal, died, killed) = (NotebookID(0), NotebookID(1), NotebookID(2))
+    let events: [Event] = [
+      .notebookOpened(notebook(0)), .notebookOpened(notebook(1)), .notebookOpened(notebook(2)),
+      .cellEnded(CellID(1), normal, .ok), .kernelDied(normal), .notebookClosed(normal),
+      .cellEnded(CellID(2), died, .lost), .kernelDied(died), .kernelReady(died), .kernelDied(died),
+      .notebookClosed(died),
+      .cellEnded(CellID(3), killed, .lost), .notebookClosed(killed),
+    ]
+    let lines = logged { logger in
+      var log = EntryLog(logger)
+      log.take(events.enumerated().map { Entry(sequence: Int64($0.offset + 1), at: .zero, event: $0.element) })
+    }
+    let told = lines.map {
+      $0.dropFirst(21).replacing("celltop: ", with: "").replacing("notebook=/home/ana/", with: "")
+    }
+    #expect(
+      told.dropFirst(3) == [
+        "info a kernel ended 0.ipynb", "info a notebook closed 0.ipynb",
+        "warning a kernel died, and its cell is lost 1.ipynb", "info a kernel ended 1.ipynb",
+        "info a notebook closed 1.ipynb", "warning a notebook closed, for its gate was killed or is lost 2.ipynb",
+      ])
   }
 }

@@ -46,7 +46,10 @@ private final class FakeRoot: @unchecked Sendable {
           return false
         }
         written.append("\(path.dropFirst(root.count + 1))=\(text)")
-        let result = path.hasSuffix("subtree_control") ? String(text.dropFirst()) : text
+        let result =
+          path.hasSuffix("subtree_control")
+          ? String(text.dropFirst())
+          : path.hasSuffix("cgroup.procs") ? (system.read(path) ?? "") + text + "\n" : text
         return (try? result.write(toFile: path, atomically: false, encoding: .utf8)) != nil
       },
       makeDirectory: { path in
@@ -170,6 +173,30 @@ struct ControlGroupsTests {
     #expect(outside.finding(for: .freezer) == nil, "a group above the mount is out of reach")
   }
 
+  @Test("processes are put into every group, with those that they make meanwhile, and the refused stay out")
+  func gathers() throws {
+    let root = try FakeRoot()
+    for name in ["freezer", "cpuset"] { try root.add("\(name)/a/cgroup.procs", "") }
+    try root.add("cpuset/a/cpuset.cpus", "0-7\n")
+    try root.add("cpuset/a/cpuset.mems", "0\n")
+    let groups = root.groups("5:freezer:/a\n4:cpuset:/a\n", root.mount1("freezer") + root.mount1("cpuset"))
+    let group = try #require(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true })
+    var looks = 0
+    group.gather {
+      looks += 1
+      return looks == 1 ? [12] : [12, 13]
+    }
+    #expect(group.members() == [12, 13])
+    #expect(root.text("cpuset/a/celltop-77/cgroup.procs") == "12\n13\n")
+    root.sealed = [root.root]
+    looks = 0
+    group.gather {
+      looks += 1
+      return [14]
+    }
+    #expect(looks == 2 && group.members() == [12, 13], "a look for each group, and no more where nobody can be moved")
+  }
+
   @Test("a group that does not freeze in time goes on")
   func slow() throws {
     let root = try FakeRoot()
@@ -204,15 +231,16 @@ struct RealControlGroupsTests {
       .filter { $0.contains(version == 1 ? " - cgroup " : " - cgroup2 ") }.joined(separator: "\n")
     let groups = ControlGroups(
       membership: ProcFiles.text("/proc/self/cgroup") ?? "", mounts: mounts, files: .system)
-    guard groups.finding(for: .freezer) != nil,
-      let group = KernelGroup.make(groups, gate: getpid() + 1_000_000 * Int32(version))
-    else {
+    // Named for a process that lives: others who make groups at this moment remove those of the dead.
+    let family = Family()
+    guard groups.finding(for: .freezer) != nil, let group = KernelGroup.make(groups, gate: family.pid) else {
       print("skipped: no freezer of version \(version) is writable here")
       return
     }
-    let family = Family(joining: group.joinPaths)
     let tree = ProcessTree(root: family.pid)
-    try #require(family.until { tree.members().count == 3 && group.members().isSuperset(of: tree.members()) })
+    try #require(family.until { tree.members().count == 3 })
+    group.gather { tree.members() }
+    #expect(group.members().isSuperset(of: tree.members()), "the shell and the children that it had made before")
     defer {
       group.thaw()
       for member in group.members() { kill(member, SIGKILL) }

@@ -8,12 +8,9 @@ final class Family {
   let pid: Int32
   private let input: Int32
 
-  /// - Parameters:
-  ///   - command: what the shell does; by default it has two children that wait.
-  ///   - joining: files into which the shell writes its number first, to join control groups.
-  init(command: String = "sleep 600 & sleep 600 & wait", joining: [String] = []) {
-    let join = joining.map { "echo $$ > '\($0)'; " }.joined()
-    let words: [String] = ["sh", "-c", join + command]
+  /// - Parameter command: what the shell does; by default it has two children that wait.
+  init(command: String = "sleep 600 & sleep 600 & wait") {
+    let words: [String] = ["sh", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
     arguments.append(nil)
     var ends: [Int32] = [-1, -1]

@@ -58,14 +58,17 @@ import Testing
     #expect(facts.isOperatorSuspended)
     #expect(facts.allotment == nil)
     #expect(facts.ran(at: Instant(seconds: 100)) == 5)
+    #expect(facts.suspended(at: Instant(seconds: 100)) == 85)
     tape.add(.resumeOrdered(id, cell), at: 20)
     #expect(tape.board[id]?.cell?.isOperatorSuspended == false)
     tape.add(.cellResumed(cell, id, .on(CoreSet([1])), Reason(.operatorResumed)), at: 30)
     facts = try #require(tape.board[id]?.cell)
     #expect(facts.started == Instant(seconds: 10))
     #expect(facts.ran(at: Instant(seconds: 33)) == 8)
+    #expect(facts.suspended(at: Instant(seconds: 33)) == 15)
     tape.add(.cellEnded(cell, id, .ok), at: 34)
     #expect(tape.board[id]?.ran == 9)
+    #expect(tape.board[id]?.past.map(\.suspended) == [15])
     #expect(tape.board[id]?.waited == .zero)
   }
 

@@ -83,6 +83,11 @@ import Testing
     (.drain(NodeID(0), cores, GPUSet()), "drain cores 0-1"),
     (.undrain(NodeID(0), CoreSet(), GPUSet([2])), "undrain GPU 2"), (.setPolicy("sjf"), "policy sjf"),
     (.overrideDemand(a, .oneCore), "demand of 1 core for churn"),
+    (
+      .overrideDemand(
+        a, Demand(coresLeast: 1, coresMost: 4, gpus: 1, memory: Bytes(8 << 30), gpuMemory: Bytes(1536 << 20))),
+      "demand of 1-4 cores, 1 GPU, 8G of memory, 1.5G of each GPU's for churn"
+    ),
     (.overrideDemand(a, nil), "demand of churn as it asks itself"),
   ]
 

@@ -125,7 +125,7 @@ import Testing
     }
     let board = second.board.take()
     #expect(
-      board.notebooks[0].priority == 9 && board.answers.count { $0.command.author != "celltop" } == 1,
+      board.notebooks[0].priority == 9 && board.answers.count { !$0.command.why.hasPrefix("as before") } == 1,
       "\(board.answers)")
     var other = order
     (other.key, other.instance) = (4713, client.welcome.instance)

@@ -71,6 +71,29 @@ import Verbs
     #expect(eventually { console.processes?.why == "there is no notebook 7" })
   }
 
+  @Test("of more orders than a question has room for the first are looked into, and the answer says so")
+  func many() throws {
+    let stage = try Stage(cores: 4)
+    let gate = try stage.gate("first")
+    defer { _ = gate }
+    #expect(stage.eventually { $0.notebooks.count == 1 })
+    let console = try AttachedSession(
+      [stage.socket], Attach(client: "test", stream: .packed, form: Board.wireForm))
+    console.start()
+    defer { console.leave() }
+    let pin = Pin(node: NodeID(0), cores: CoreSet(stride(from: 0, to: 200, by: 2)), gpus: GPUSet(), reserves: true)
+    for verbs in [
+      Array(repeating: Verb.hold(NotebookID(0)), count: PreviewAsked.verbsMost + 1),
+      Array(repeating: Verb.pin(NotebookID(0), pin), count: 900),
+    ] {
+      console.ask(verbs)
+      #expect(eventually { console.preview?.verbs == verbs })
+      #expect(console.preview?.isCutShort == true)
+    }
+    console.ask([.hold(NotebookID(0))])
+    #expect(eventually { console.preview?.verbs == [.hold(NotebookID(0))] })
+  }
+
   @Test("questions without an end delay no grant, and the newest of a client is answered")
   func flood() throws {
     let stage = try Stage(cores: 4, limits: { $0.messagesPerSecond = 1_000_000 })

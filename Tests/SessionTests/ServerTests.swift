@@ -106,7 +106,8 @@ extension ServerConnection {
   @Test("lets one that only looks look, and refuses its orders with the reason")
   func observer() throws {
     let stage = try Stage()
-    _ = try stage.gate("first")
+    let gate = try stage.gate("first")
+    defer { _ = gate }
     #expect(stage.eventually { $0.notebooks.count == 1 })
     let console = try stage.console(readOnly: true)
     #expect(console.welcome.role == .observer)

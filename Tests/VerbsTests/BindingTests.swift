@@ -128,4 +128,29 @@ import Testing
     #expect(Grammar.completion(of: "suspend a", on: Self.desk().board).common == "a")
     #expect(Grammar.completion(of: "hold on churn,e", on: Self.desk().board).before == "hold on churn,")
   }
+
+  @Test("name a notebook whatever its name, and are completed to what names it")
+  func anyName() throws {
+    for name in [
+      "say \"hi\"", "a,b", "my book", "back\\slash \"", "\"", "on", "all", "because", "a \u{202E}b", "#1", "-5", "'",
+      "日本 語",
+    ] {
+      var desk = Self.desk()
+      let id = desk.open(name)
+      let line = Verb.hold(id).line(on: desk.board)
+      #expect(try Line(parsing: line.text).notebooks(on: desk.board) == [id], "\(line.text)")
+      let known = desk.board.name(of: id)
+      let typed = String(Grammar.quoted(known).dropLast(known.count > 2 ? 1 : 0))
+      for line in ["hold on " + typed, "hold on churn," + typed] {
+        let completion = Grammar.completion(of: line, on: desk.board)
+        #expect(completion.candidates.contains(Grammar.quoted(known)), "\(line): \(completion)")
+        let whole = completion.before + Grammar.quoted(known)
+        #expect(try Line(parsing: whole).notebooks(on: desk.board).contains(id), "\(whole)")
+      }
+    }
+    var desk = Self.desk()
+    desk.open("my book")
+    #expect(Grammar.completion(of: "hold on my", on: desk.board).candidates == ["\"my book\""])
+    #expect(Grammar.completion(of: "hold on \"my b", on: desk.board).candidates == ["\"my book\""])
+  }
 }

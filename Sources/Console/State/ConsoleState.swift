@@ -144,6 +144,8 @@ public struct SessionFacts: Sendable, Hashable {
   public var hasLive = false
   /// Whether orders may be given to the user's own notebooks alone.
   public var ordersOwnOnly = false
+  /// Whether there is a server behind a live session; where there never was one, the node is shown as it is found.
+  public var hasServer = true
 
   public init(
     mode: Mode, number: Int64, user: String, beganWallMicroseconds: Int64, utcOffsetSeconds: Int,

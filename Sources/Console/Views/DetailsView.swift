@@ -118,15 +118,20 @@ extension ConsoleState {
         + "their 90 %"
       lines.append(DetailLine(parts: [(text, .text)]))
     }
+    // A column that most notebooks have no use for.
+    let tellsSuspended = facts.past.contains { $0.suspended > .zero }
+    let suspended = tellsSuspended ? "    SUSP" : ""
     lines.append(
-      DetailLine(parts: [("  CELL   ENDED  WAITED     RAN  OUTCOME     FORECAST AND OUTCOME", .tableHeader)]))
+      DetailLine(
+        parts: [("  CELL   ENDED  WAITED     RAN\(suspended)  OUTCOME     FORECAST AND OUTCOME", .tableHeader)]))
     for cell in facts.past.reversed() {
       let role: Role = cell.outcome == .ok ? .good : .warning
       let wait = ((cell.started ?? cell.ended) - cell.submitted).clock
       let ended = session.timeOfDay(cell.ended).prefix(5)
       let text =
         "\(cell.id.number)".leftPadded(to: 6) + "   " + ended + wait.leftPadded(to: 8)
-        + cell.ran.clock.leftPadded(to: 8) + "  "
+        + cell.ran.clock.leftPadded(to: 8)
+        + (tellsSuspended ? (cell.suspended > .zero ? cell.suspended.clock : "-").leftPadded(to: 8) : "") + "  "
       lines.append(
         DetailLine(
           parts: [(text, .text), (cell.outcome.word.padded(to: 12), role)], indent: text.count + 12,

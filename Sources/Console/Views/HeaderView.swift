@@ -35,7 +35,7 @@ extension ConsoleState {
     parts.append(HeaderPart(rank: 0, texts: modeTexts(isNarrow)))
     if frozen != nil { parts.append(HeaderPart(rank: 0, texts: [(" FROZEN", .warning)])) }
     if overview.faults > 0 { parts.append(HeaderPart(rank: 0, texts: [(" FAULTS \(overview.faults)", .error)])) }
-    if away != nil { parts.append(HeaderPart(rank: 0, texts: [(" SERVER AWAY", .error)])) }
+    if away != nil, session.hasServer { parts.append(HeaderPart(rank: 0, texts: [(" SERVER AWAY", .error)])) }
     if trouble != nil { parts.append(HeaderPart(rank: 0, texts: [(" NOT RECORDED", .error)])) }
     parts.append(HeaderPart(rank: 1, texts: [(" \(session.timeOfDay(shownNow))", .text)]))
     var resources: [(String, Role)] = [
@@ -75,7 +75,7 @@ extension ConsoleState {
 
   private func modeTexts(_ isNarrow: Bool) -> [(String, Role)] {
     switch session.mode {
-    case .live: [(" ● LIVE", .statusLive)]
+    case .live: session.hasServer ? [(" ● LIVE", .statusLive)] : [(" NO SERVER", .error)]
     case .simulated: [(" ● SIMULATED", .statusSimulated)]
     case .replay: [(" REPLAY \(isNarrow ? "" : "of session ")\(session.number)", .statusReplay)]
     }

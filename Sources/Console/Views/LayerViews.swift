@@ -64,9 +64,14 @@ extension ConsoleState {
     }
     lines.append("Cell \(cell.cell.id.number) asks for \(cell.cell.demand.sentence).")
     if let allotment = cell.allotment {
-      lines.append("It runs on \(allotment.sentence), for \(cell.ran(at: shownNow).clock) so far.")
+      let before = cell.suspended(at: shownNow)
+      lines.append(
+        "It runs on \(allotment.sentence), for \(cell.ran(at: shownNow).clock) so far"
+          + (before > .zero ? ", and was suspended for \(before.clock)." : "."))
     } else if facts.state == .suspended {
-      lines.append("It ran for \(cell.ran(at: shownNow).clock), holds no core or GPU now, and keeps its memory.")
+      lines.append(
+        "It ran for \(cell.ran(at: shownNow).clock), was suspended for \(cell.suspended(at: shownNow).clock) so far, holds no core or "
+          + "GPU now, and keeps its memory.")
     }
     if let wait = cell.wait {
       lines.append("It waits: \(wait.clause(naming: shown.name)). It is number \(wait.place) in the line.")

@@ -3,14 +3,16 @@ import GRDB
 
 /// An order that a session recorded, and what became of it.
 public struct RecordedOrder: Sendable, Hashable {
+  /// The entry that records it.
   public var sequence: Int64
+  /// Who gave it, why, and what it was.
   public var command: Command
   /// Why it was not obeyed; nil where it was.
   public var refusal: Refusal?
 }
 
 extension RecordedSession {
-  /// The last orders of the session, in order.
+  /// The last orders of the session, in order. Those in a stretch that is damaged are left out.
   ///
   /// - Throws: `HistoryError` where the file cannot be read.
   public func orders(last count: Int) throws(HistoryError) -> [RecordedOrder] {
@@ -22,7 +24,7 @@ extension RecordedSession {
     }
     var found: [RecordedOrder] = []
     for sequence in sequences.reversed() {
-      guard let entry = try entries(from: sequence, limit: 1).first else { continue }
+      guard let entry = try? entries(from: sequence, limit: 1).first else { continue }
       if case .commandAccepted(let command) = entry.event {
         found.append(RecordedOrder(sequence: entry.sequence, command: command))
       } else if case .commandRefused(let command, let refusal) = entry.event {
@@ -30,5 +32,23 @@ extension RecordedSession {
       }
     }
     return found
+  }
+
+  /// Who gave the last order of each kind that was obeyed, by notebook and by the verb's word.
+  ///
+  /// - Throws: `HistoryError` where the file cannot be read.
+  public func authorsOfOrders() throws(HistoryError) -> [NotebookID: [String: String]] {
+    let id = id
+    return try store.reading { db in
+      var authors: [NotebookID: [String: String]] = [:]
+      let rows = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT notebook, verb, author FROM action
+          WHERE session = ? AND refused IS NULL AND notebook IS NOT NULL ORDER BY sequence
+          """, arguments: [id])
+      while let row = try rows.next() { authors[NotebookID(row[0]), default: [:]][row[1]] = row[2] }
+      return authors
+    }
   }
 }

@@ -206,7 +206,9 @@ public enum KernelSpecs {
 
   /// What a removal found: the names of those removed, sorted, and the names asked for that were not there.
   public struct Removal: Equatable, Sendable {
+    /// The directories' names of the wrapped specs that were there and are gone: `python3-celltop`.
     public var removed: [String]
+    /// Of the names that were given, those of which there was no wrapped spec, as they were given.
     public var absent: [String]
   }
 

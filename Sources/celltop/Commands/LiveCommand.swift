@@ -9,6 +9,8 @@ struct LiveCommand: ParsableCommand {
       Kernels whose names end in (celltop) are scheduled; 'celltop kernelspec install' makes them. Where a server runs \
       already (celltop serve, or another console's), the console attaches to it, and leaving changes nothing. Where none \
       does, one is started with the console; leaving asks whether it shall stay.
+
+      --once, --json and --svg start nothing. Where no server runs they show the node as it is, say so, and exit with 3.
       """)
 
   @OptionGroup var options: LiveOptions

@@ -32,12 +32,23 @@ struct OncePrint: ParsableArguments {
     guard isAsked || pane == nil else { throw ValidationError("--pane needs --once") }
   }
 
+  /// What is said where no server runs.
+  static let noServer =
+    "no server runs here, and this is the node as it is found. Start one with 'celltop serve', or open the console with 'celltop'"
+
   /// Prints a board as it is at an instant.
-  func print(_ board: Board, at now: Instant, facts: SessionFacts, theme: Theme) throws {
+  ///
+  /// - Parameter notRecorded: why the session is not fully recorded; nil where it is.
+  func print(_ board: Board, at now: Instant, facts: SessionFacts, theme: Theme, notRecorded: String? = nil) throws {
     if json {
-      return try Tool.printJSON(BoardReport(board, at: now, session: facts.number, end: now, entries: board.sequence))
+      var report = BoardReport(board, at: now, session: facts.number, end: now, entries: board.sequence)
+      report.notRecorded = notRecorded
+      report.noServer = facts.hasServer ? nil : Self.noServer
+      return try Tool.printJSON(report)
     }
     var state = ConsoleState(session: facts)
+    state.trouble = notRecorded
+    state.away = facts.hasServer ? nil : Self.noServer
     state.show(board, at: now)
     if let pane { state.zoom(try Tool.pane(pane)) }
     try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg)

@@ -46,7 +46,7 @@ struct ServeCommand: ParsableCommand {
       defer { reports.end() }
       let session = try LiveRun.session(
         options, socket: path, note: "", isShared: shared, needsConsole: withConsole, madeUpCores: madeUpCores,
-        hears: reports.hears)
+        hears: reports.hears, hearsTrouble: reports.hearsTrouble)
       let why = WhyEnded()
       session.callOnStopAsked { text in
         why.text = text

@@ -11,7 +11,8 @@ struct ControlCommand: ParsableCommand {
       state:STATE and all. An order names the cell that ctl saw: one that comes too late is refused, and not done to the \
       next cell.
 
-      Exit status: 0 done, 1 refused or failed, 2 wrong use, 3 no server answers.
+      Exit status: 0 done; 1 refused or failed: the line is right, and as things are here it cannot be obeyed; 2 wrong use: the \
+      line could be obeyed nowhere; 3 no server answers.
       """,
     subcommands: [
       ControlStatus.self, ControlNotebooks.self, ControlQueue.self, ControlExplain.self,

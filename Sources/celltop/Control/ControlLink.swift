@@ -54,7 +54,7 @@ struct ControlOptions: ParsableArguments {
     do {
       try Tool.reporting {
         do { try body() } catch let error as AttachError {
-          Tool.progress("celltop: \(error)")
+          Tool.complain("\(error)")
           throw ExitCode(error.isAbsence ? 3 : 1)
         }
       }
@@ -78,8 +78,10 @@ extension AttachError {
   }
 }
 
-/// Lines of columns, as wide as what stands in them; the last one is as long as it likes.
+/// Lines of columns, as wide as what stands in them; the last one is as long as it likes. Whatever stands in them is fit for a
+/// terminal afterwards.
 func columns(_ rows: [[String]]) -> String {
+  let rows = rows.map { $0.map { $0.printable(at: 1000) } }
   let count = rows.map(\.count).max() ?? 0
   let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
   return rows.map { row in

@@ -27,7 +27,7 @@ struct ControlStatus: ParsableCommand {
         ["running for", Tool.clock(Int64(report.atSeconds))], ["you are", "\(welcome.user), \(welcome.role.rawValue)"],
         ["policy", report.policy], ["cores", "\(report.coresAllotted) of \(report.cores) allotted"],
         ["GPUs", "\(report.gpusAllotted) of \(report.gpus) allotted"], ["notebooks", notebooks],
-        ["recording", connection.trouble ?? "complete"], ["faults", faults],
+        ["recording", report.notRecorded.map { "NOT COMPLETE: \($0)" } ?? "complete"], ["faults", faults],
       ]
       print(columns(rows))
     }
@@ -128,6 +128,9 @@ struct ControlExplain: ParsableCommand {
     var holders: [String]
     /// An order that would change it, where one is sure to.
     var order: String?
+    /// How long its cell has run, and has been suspended by the clock; nil where it has not begun.
+    var ranSeconds: Double?
+    var suspendedSeconds: Double?
   }
 
   func run() throws {
@@ -153,6 +156,12 @@ struct ControlExplain: ParsableCommand {
       reason: row?.reason,
       expectedSeconds: row?.expectedSeconds, expectedEarlySeconds: row?.expectedEarlySeconds,
       expectedLateSeconds: row?.expectedLateSeconds, holders: (facts.cell?.wait?.holders ?? []).map(board.name(of:)))
+    if let cell = facts.cell, cell.started != nil {
+      let now = Instant(microseconds: Int64(report.atSeconds * 1_000_000))
+      (explanation.ranSeconds, explanation.suspendedSeconds) = (
+        cell.ran(at: now).seconds, cell.suspended(at: now).seconds
+      )
+    }
     if facts.isHeld {
       explanation.order = "celltop ctl release on \(facts.name)"
     } else if facts.state == .suspended, facts.cell?.isOperatorSuspended == true {
@@ -166,6 +175,10 @@ struct ControlExplain: ParsableCommand {
   private func text(_ explanation: Explanation, at now: Double) -> String {
     var rows = [["notebook", "\(explanation.name) of \(explanation.user), \(explanation.state)"]]
     if let cell = explanation.cell { rows.append(["cell", "\(cell), asks for \(explanation.demand ?? "nothing")"]) }
+    if let ran = explanation.ranSeconds, let suspended = explanation.suspendedSeconds {
+      let clock = { (seconds: Double) in Tool.clock(Int64(seconds)) }
+      rows.append(["has run", clock(ran) + (suspended > 0 ? ", and was suspended for \(clock(suspended))" : "")])
+    }
     guard let place = explanation.place, let reason = explanation.reason else {
       rows.append([
         "waits", explanation.state == NotebookState.running.word ? "no, it runs" : "no, it has no cell to run",

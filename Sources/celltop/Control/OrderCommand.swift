@@ -29,7 +29,7 @@ struct OrderCommand<Word: OrderWord>: ParsableCommand {
 
   @Option(
     help: """
-      Names the order, from 1 to 9007199254740992: given again it is not done again, and gets the first answer. Where one \
+      Names the order, from 1 to \(Order.keyMost): given again it is not done again, and gets the first answer. Where one \
       line orders several things, they are numbered from it on.
       """)
   var key: UInt64?
@@ -89,7 +89,7 @@ struct OrderCommand<Word: OrderWord>: ParsableCommand {
 enum OrderLine {
   /// - Throws: `ParseError`, also where it does not say whom it means: ctl has no cursor.
   static func read(_ words: [String]) throws(ParseError) -> Line {
-    var line = try Line(parsing: try words.map(quoted).joined(separator: " "))
+    var line = try Line(parsing: words.map(quoted).joined(separator: " "))
     guard line.act.isAboutNotebooks else { return line }
     switch line.whom {
     case .all: break
@@ -114,12 +114,12 @@ enum OrderLine {
     return ["ctl", word.name] + arguments.dropFirst(2)
   }
 
-  /// A shell has taken the quotes off; the grammar wants them where there are blanks.
-  private static func quoted(_ word: String) throws(ParseError) -> String {
-    guard !word.contains("\"") else {
-      throw ParseError(reading: "the command", text: word, because: "a quote stands in a word", mend: "hold on churn")
-    }
-    return word.isEmpty || word.contains(where: { $0 == " " || $0 == "\t" }) ? "\"\(word)\"" : word
+  /// A shell has taken the quotes off; the grammar wants them where there are blanks or quotes. Commas separate names here too:
+  /// one that has a comma is named by its number.
+  private static func quoted(_ word: String) -> String {
+    guard word.isEmpty || word.contains(where: { $0 == " " || $0 == "\t" || $0 == "\"" }) else { return word }
+    return word.split(separator: ",", omittingEmptySubsequences: false).map { Grammar.quoted(String($0)) }
+      .joined(separator: ",")
   }
 
   /// `./a.ipynb` as the server knows it.
@@ -142,7 +142,15 @@ enum OrderLine {
     let found = Grammar.completion(of: text, on: board, policies: LiveRun.policies)
     // A list is one word of the shell: what stands before its last comma stays.
     let head = typed.lastIndex(of: ",").map { String(typed[...$0]) } ?? ""
-    return found.candidates.map { head + $0.trimmingCharacters(in: .whitespaces) }
+    // bash puts on the line what it is given; zsh and fish quote it themselves.
+    let quotes = !["zsh", "fish"].contains(ProcessInfo.processInfo.environment["SAP_SHELL"] ?? "")
+    // Tags and a filter are a console's.
+    return found.candidates.filter { $0 != "tagged" && $0 != "filtered" }.map { offered in
+      let name = (try? Line(parsing: "hold on \(offered)")).flatMap {
+        if case .these(let names) = $0.whom { names.first } else { nil }
+      }
+      return head + (quotes ? offered : name ?? offered).trimmingCharacters(in: .whitespaces)
+    }
   }
 }
 
@@ -186,6 +194,6 @@ struct OrderReport: Encodable {
       case false?: "\(part.sentence): refused: \(part.text ?? "no reason was given")"
       case nil: "\(part.sentence): would be ordered"
       }
-    }.joined(separator: "\n")
+    }.map { $0.printable(at: 1000) }.joined(separator: "\n")
   }
 }

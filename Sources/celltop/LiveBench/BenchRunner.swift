@@ -142,7 +142,8 @@ final class BenchRunner {
 extension BenchRunner {
   private var sideNames: [String] {
     let crowds = plan.copies > 1 ? ["crowded", "crowded-passive"] : []
-    return (1...max(plan.aloneRuns, 1)).map { "alone-\($0)" } + ["single", "learning"] + crowds
+    let calibration = plan.copies > 0 ? ["single"] + crowds : []
+    return (1...max(plan.aloneRuns, 1)).map { "alone-\($0)" } + ["learning"] + calibration
   }
 
   private func path(_ name: String) -> String { "\(folder.path)/notebooks/\(name).ipynb" }

@@ -21,7 +21,7 @@ struct LiveBenchCommand: ParsableCommand {
     help: "Notebooks to play (default: the bundled ones, made smaller).", completion: .file(extensions: ["ipynb"]))
   var files: [String] = []
 
-  @Flag(help: "One repetition of fewer schemes on smaller notebooks, within 5 minutes.")
+  @Flag(help: "One repetition of fewer schemes, without the simulator's word, within 5 minutes.")
   var quick = false
 
   @Option(
@@ -34,7 +34,7 @@ struct LiveBenchCommand: ParsableCommand {
   @Option(help: "Repetitions of each scheme on each workload, by turns (default: 3).")
   var repetitions: Int?
 
-  @Option(help: "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.04).")
+  @Option(help: "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.015).")
   var size: Double?
 
   @Option(help: "What notebooks' sizes are multiplied by besides, by turns, such as 0.5,1,2; 1 for all alike.")
@@ -50,7 +50,8 @@ struct LiveBenchCommand: ParsableCommand {
   var dynamic = "dynamic"
 
   @Option(
-    help: "Copies of a notebook that run at once where the loss of sharing is measured; 0 leaves that out (default: 4)."
+    help:
+      "Copies of a notebook that run at once where the loss of sharing is measured, for the simulator's word; 0 leaves that and the word out (default: 4)."
   )
   var copies: Int?
 
@@ -142,7 +143,7 @@ extension LiveBenchCommand {
     let documents = try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:))
     let plan = BenchPlan(
       blocks: blocks, repetitions: repetitions ?? (quick ? 1 : 3), aloneRuns: alone ?? (quick ? 1 : 2),
-      copies: copies ?? (quick ? 0 : 4), size: size ?? (files.isEmpty ? (quick ? 0.02 : 0.04) : 1), spread: spread,
+      copies: copies ?? (quick ? 0 : 4), size: size ?? (files.isEmpty ? 0.015 : 1), spread: spread,
       thinkScale: thinkScale, thinkSecondsMost: thinkMax, dynamic: dynamic, seed: seed,
       // What no workload comes to needs no T_alone either.
       documents: Array(documents.prefix(loads.map(\.notebooks).max() ?? documents.count)))
@@ -156,8 +157,10 @@ extension LiveBenchCommand {
   }
 
   static let main: [Scheme] = [.os, .partition, .dynamic, .dynamicLearned]
-  static let quickLoads = [Workload(notebooks: 8, thinks: false), Workload(notebooks: 8, thinks: true)]
-  static let standardLoads = quickLoads + [12, 4, 6].map { Workload(notebooks: $0, thinks: false) }
+  static let quickLoads = [Workload(notebooks: 8, thinks: false), Workload(notebooks: 4, thinks: true)]
+  static let standardLoads =
+    [false, true].map { Workload(notebooks: 8, thinks: $0) }
+    + [12, 4, 6].map { Workload(notebooks: $0, thinks: false) }
 
   private static func check(_ plan: BenchPlan) throws {
     guard Set(plan.documents).count == plan.documents.count, !plan.documents.isEmpty else {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Canvas
 import Console
 import Domain
@@ -46,9 +47,11 @@ final class LiveRun {
   ///   - needsConsole: whether it ends when the last console has left.
   ///   - madeUpCores: how many cores a made-up node has that is scheduled in place of this one; nil for this one.
   ///   - hears: told of entries once they are in the history, on the engine's thread; it must be quick.
+  ///   - hearsTrouble: told why the recording is incomplete, and nil once it is complete again, likewise.
   static func session(
     _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false,
-    madeUpCores: Int? = nil, hears: (@Sendable ([Entry]) -> Void)? = nil
+    madeUpCores: Int? = nil, hears: (@Sendable ([Entry]) -> Void)? = nil,
+    hearsTrouble: (@Sendable (String?) -> Void)? = nil
   ) throws -> LiveSession {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
@@ -73,6 +76,7 @@ final class LiveRun {
     configuration.socketMode = isShared ? 0o666 : 0o600
     configuration.needsConsole = needsConsole
     configuration.hears = hears
+    configuration.hearsTrouble = hearsTrouble
     configuration.server = "celltop \(Celltop.version)"
     let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     return try LiveSession(configuration, on: driver, history: history)
@@ -89,24 +93,32 @@ final class LiveRun {
     }
   }
 
-  /// Prints the session of this node's server as far as this user may see it; where none runs, the node as it is. Starts
-  /// nothing.
+  /// The exit status where no server answers, as `celltop ctl` has it.
+  static let noServerStatus: Int32 = 3
+
+  /// Prints the session of this node's server as far as this user may see it. Where none runs, prints the node as it is, says
+  /// so, and exits with `noServerStatus`. Starts nothing.
   static func printOnce(_ options: LiveOptions, _ printing: OncePrint) throws {
     let environment = ProcessInfo.processInfo.environment
     if let (connection, fold) = try serverNow(environment: environment) {
       let facts = SessionFacts(connection.welcome, confirmsQuit: false)
-      return try printing.print(fold.board, at: connection.now, facts: facts, theme: Looks(theme: options.theme).theme)
+      return try printing.print(
+        fold.board, at: connection.now, facts: facts, theme: Looks(theme: options.theme).theme,
+        notRecorded: connection.trouble)
     }
     let capacity = LinuxNode().capacity()
     let inventory = Inventory.here(
       capacity: capacity, settings: try Tool.settings(environment: environment), environment: environment)
     let clock = SessionClock()
-    let facts = SessionFacts(
+    var facts = SessionFacts(
       mode: .live, number: 0, user: NSUserName(), beganWallMicroseconds: clock.beganWallMicroseconds,
       utcOffsetSeconds: TimeZone.current.secondsFromGMT(), isReadOnly: true)
+    facts.hasServer = false
     try printing.print(
       OncePrint.nodeAlone(inventory.node, policy: options.engine.policy), at: clock.now, facts: facts,
       theme: Looks(theme: options.theme).theme)
+    Tool.complain(OncePrint.noServer)
+    throw ExitCode(Self.noServerStatus)
   }
 
   /// Closes the session; the gates go on without an engine.

@@ -1,6 +1,7 @@
 import CLinux
 import Canvas
 import Console
+import Domain
 import Foundation
 import Glibc
 

@@ -68,6 +68,8 @@ final class ServerReports {
   private var server: MetricsServer?
   /// To be told of entries, on the engine's thread: lines are only queued here.
   let hears: @Sendable ([Entry]) -> Void
+  /// To be told why the history is incomplete, and nil once it is complete again, on the engine's thread.
+  let hearsTrouble: @Sendable (String?) -> Void
 
   /// - Throws: `ParseError` or `ValidationError` where an option cannot be read.
   init(_ options: ReportOptions) throws {
@@ -81,6 +83,13 @@ final class ServerReports {
     notice = ServiceNotice(environment: environment)
     let heard = HeardEntries(logger)
     hears = { heard.take($0) }
+    hearsTrouble = { trouble in
+      if let trouble {
+        logger.warning("the history is not being recorded; scheduling goes on", metadata: ["why": "\(trouble)"])
+      } else {
+        logger.notice("the history is recorded again")
+      }
+    }
     // Kernels and helpers started later are none of systemd's business.
     unsetenv("NOTIFY_SOCKET")
   }
@@ -96,7 +105,6 @@ final class ServerReports {
       logger.notice("metrics are offered", metadata: ["address": "http://\(made.address)/metrics"])
     }
     logger.notice("serving", metadata: ["socket": "\(socket)", "session": "\(session.number)"])
-    if let trouble = session.trouble { logger.warning("the history is not complete", metadata: ["why": "\(trouble)"]) }
     notice?.ready(status: "serving at \(socket)")
   }
 

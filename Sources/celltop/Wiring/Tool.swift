@@ -16,14 +16,20 @@ enum Tool {
     do {
       try body()
     } catch let error as ValidationError {
-      progress("celltop: \(error.message)")
+      complain(error.message)
       throw ExitCode(2)
     } catch let error as ExitCode {
       throw error
     } catch {
-      progress("celltop: \(error)")
+      complain("\(error)")
       throw ExitCode(1)
     }
+  }
+
+  /// What went wrong, on standard error; names in it come from outside.
+  static func complain(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { String($0).printable(at: 4000) }
+    progress("celltop: " + lines.joined(separator: "\n"))
   }
 
   /// A line on standard error.

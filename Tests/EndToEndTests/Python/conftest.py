@@ -42,6 +42,7 @@ class Engine:
         self.lock = threading.Lock()
         self.connection = None
         self.mute = False
+        self.welcomed = 0
         self.hides, self.evicts, self.tells = None, None, None
         pathlib.Path(path).unlink(missing_ok=True)
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -75,6 +76,7 @@ class Engine:
             more = {"hides": self.hides, "evicts": self.evicts, "tells": self.tells}
             welcome = {"version": 1, "session": 1, "notebook": 0}
             self.send({"welcome": welcome | {k: v for k, v in more.items() if v is not None}})
+            self.welcomed += 1
             waiting = message["hello"]["_0"].get("waiting")
             if waiting and self.auto is not None:
                 self.grant(waiting["key"], self.auto)
@@ -103,6 +105,10 @@ class Engine:
     def stand(self, key, need="waiting for 1 GPU", **more):
         """Says where the waiting cell stands: `place`, `expectedSeconds`, `latestSeconds`."""
         self.send({"standing": {"key": key, "now": {"need": need, **more}}})
+
+    def backlog(self, count):
+        """Waits until the gate has read that many cells behind the one in hand."""
+        until(lambda: [b for b in self.heard("backlog") if b["count"] == count], what=f"{count} cells behind the first")
 
     def heard(self, kind):
         with self.lock:
@@ -279,8 +285,25 @@ def stopped(pid):
 
 
 def threads_affinity(pid):
-    """The affinity of each thread of a process, as a set of tuples."""
-    return {tuple(sorted(os.sched_getaffinity(int(t)))) for t in os.listdir(f"/proc/{pid}/task")}
+    """The affinity of each thread of a process, as a set of tuples; threads that end meanwhile have none."""
+    found = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            found.add(tuple(sorted(os.sched_getaffinity(int(thread)))))
+        except ProcessLookupError:
+            continue
+    return found
+
+
+class Latch:
+    """A file that a cell waits for, so that nothing hangs on how long a cell takes."""
+
+    def __init__(self, path):
+        self.path = path
+        self.wait = f"while not __import__('os').path.exists({str(path)!r}): __import__('time').sleep(0.01)"
+
+    def open(self):
+        self.path.touch()
 
 
 @pytest.fixture
@@ -306,12 +329,24 @@ def engine(spec_directory):
 
 
 @pytest.fixture
-def kernels(spec_directory):
-    """Starts kernels, and ends them with the test."""
+def latch(tmp_path):
+    return Latch(tmp_path / "latch")
+
+
+@pytest.fixture
+def kernels(spec_directory, request):
+    """Starts kernels, and ends them with the test.
+
+    Where the test has an engine, a gated kernel is there once it has welcomed the gate: what a cell that came before that would
+    do depends on who is quicker."""
     started = []
+    engine = request.getfixturevalue("engine") if "engine" in request.fixturenames else None
 
     def start(name="gated", **environment):
+        welcomed = engine.welcomed if engine else 0
         started.append(Kernel(name, **environment))
+        if engine and name == "gated" and not engine.mute:
+            until(lambda: engine.welcomed > welcomed, what="the gate's greeting")
         return started[-1]
 
     yield start

@@ -77,24 +77,26 @@ class TestInDocuments:
         kernel = kernels()
         area = OutputArea(execute(kernel, "print('ran')", cellId="a"))
         engine.submitted()
-        engine.stand(1, place=2, expectedSeconds=40, latestSeconds=90)
-        area.follow(kernel, lambda: area.outputs == ["waiting for 1 GPU: 2nd in line, about 40 s"])
+        # Roughly enough for the text to be the same however long this test takes to read it.
+        engine.stand(1, place=2, expectedSeconds=7200, latestSeconds=9000)
+        area.follow(kernel, lambda: area.outputs == ["waiting for 1 GPU: 2nd in line, about 2 h"])
         engine.stand(1, place=1, expectedSeconds=4, latestSeconds=90)
-        area.follow(kernel, lambda: area.outputs == ["waiting for 1 GPU: next in line, about 5 s"])
+        area.follow(kernel, lambda: ["waiting for 1 GPU: next in line, about 5 s"] in area.history)
         area.follow(kernel, lambda: area.outputs == ["waiting for 1 GPU: next in line, any moment"])
         engine.grant(1, "0")
         area.follow(kernel, lambda: area.idle)
         assert area.outputs == ["ran\n"] and area.states == ["busy", "idle"]
         texts = [m for m in area.messages if m["msg_type"] in ("display_data", "update_display_data")]
-        assert [m["msg_type"] for m in texts] == ["display_data", "update_display_data", "update_display_data"]
+        assert [m["msg_type"] for m in texts][:3] == ["display_data", "update_display_data", "update_display_data"]
+        assert [m["msg_type"] for m in texts].count("display_data") == 1
         # They are the kernel's own words to a client: its session, and a name that nothing else bears.
         assert len({m["header"]["session"] for m in area.messages}) == 1
         assert len({m["msg_id"] for m in area.messages}) == len(area.messages)
         # By this whoever saves a notebook knows it from the cell's own output.
         assert all(m["content"]["metadata"] == {"celltop": {"notice": True}} for m in texts)
 
-    def test_says_nothing_of_a_short_wait_nor_of_one_that_nobody_explained(self, engine, kernels):
-        engine.tells = {"audience": "people", "afterSeconds": 0.3}
+    def test_says_nothing_of_a_short_wait(self, engine, kernels):
+        engine.tells = {"audience": "people", "afterSeconds": 60}
         kernel = kernels()
         area = OutputArea(execute(kernel, "print('ran')", cellId="a"))
         engine.submitted()
@@ -102,25 +104,31 @@ class TestInDocuments:
         engine.grant(1, "0")
         area.follow(kernel, lambda: area.idle)
         assert [m["msg_type"] for m in area.messages if m["msg_type"] != "status"] == ["execute_input", "stream"]
+
+    def test_says_nothing_of_a_wait_that_nobody_explained(self, engine, kernels):
+        engine.tells = QUICKLY
+        kernel = kernels()
         area = OutputArea(execute(kernel, "", cellId="a"))
-        engine.submitted(2)
+        engine.submitted()
         began = time.monotonic()
         area.follow(kernel, lambda: time.monotonic() - began > 0.6)
         assert area.outputs == []
-        engine.grant(2, "0")
+        engine.grant(1, "0")
         area.follow(kernel, lambda: area.idle)
 
     def test_says_no_more_than_a_text_a_second(self, engine, kernels):
         engine.tells = QUICKLY
         kernel = kernels()
         area = OutputArea(execute(kernel, "", cellId="a"))
+        submitted = time.monotonic()
         engine.submitted()
         for place in range(30, 0, -1):
             engine.stand(1, place=place)
             began = time.monotonic()
             area.follow(kernel, lambda: time.monotonic() - began > 0.05)
         area.follow(kernel, lambda: area.outputs == ["waiting for 1 GPU: next in line"])
-        assert len([m for m in area.messages if m["msg_type"] == "update_display_data"]) <= 3
+        updates = len([m for m in area.messages if m["msg_type"] == "update_display_data"])
+        assert updates <= time.monotonic() - submitted
         engine.grant(1, "0")
         area.follow(kernel, lambda: area.idle)
         assert area.outputs == []
@@ -157,53 +165,61 @@ class TestInDocuments:
 
 
 class TestWhoIsTold:
-    def shown(self, engine, kernel, **how):
-        """Whether a cell that is held for half a second and more shows anything."""
+    def shows(self, engine, kernel, **how):
+        """A cell that is held shows something in the end."""
+        self.held(engine, kernel, lambda area: area.outputs, **how)
+
+    def shows_nothing(self, engine, kernel, **how):
+        """A cell that is held for half a second and more shows nothing."""
+        began = time.monotonic()
+        area = self.held(engine, kernel, lambda area: area.outputs or time.monotonic() - began > 0.5, **how)
+        assert [] == [outputs for outputs in area.history if outputs]
+
+    def held(self, engine, kernel, until_then, **how):
+        """A cell that was held until then, and has run."""
         count = len(engine.heard("submitted"))
         area = OutputArea(execute(kernel, "", **how))
         key = engine.submitted(count + 1)["key"]
         engine.stand(key, place=2)
-        began = time.monotonic()
-        area.follow(kernel, lambda: area.outputs or time.monotonic() - began > 0.5)
-        shown = bool(area.outputs)
+        area.follow(kernel, lambda: until_then(area))
         engine.grant(key, "0")
         area.follow(kernel, lambda: area.idle)
         assert area.outputs == []
         kernel.reply(area.request)
-        return shown
+        return area
 
     def test_documents_and_sessions_in_front_of_which_somebody_sits(self, engine, kernels):
         engine.tells = QUICKLY
         kernel = kernels()
-        assert self.shown(engine, kernel, cellId="a")
-        assert not self.shown(engine, kernel), "a console"
-        assert not self.shown(engine, kernel, cellId="a", allow_stdin=False), "a program"
-        assert not self.shown(engine, kernel, cellId="a", celltop={"tell": False}), "the cell's own word"
-        assert self.shown(engine, kernel, celltop={"tell": True}, allow_stdin=False)
+        self.shows(engine, kernel, cellId="a")
+        self.shows_nothing(engine, kernel)  # a console
+        self.shows_nothing(engine, kernel, cellId="a", allow_stdin=False)  # a program
+        self.shows_nothing(engine, kernel, cellId="a", celltop={"tell": False})  # the cell's own word
+        self.shows(engine, kernel, celltop={"tell": True}, allow_stdin=False)
 
     def test_a_server_names_the_session_and_what_runs_inside_inherits_it(self, engine, kernels):
         engine.tells = QUICKLY
         kernel = kernels(JPY_SESSION_NAME="/home/ana/a.ipynb")
-        assert self.shown(engine, kernel)
+        self.shows(engine, kernel)
         assert engine.heard("hello")[-1]["_0"]["path"] == "/home/ana/a.ipynb"
         inside = kernels(JPY_SESSION_NAME="/home/ana/a.ipynb", CELLTOP_WITHIN="/home/ana/a.ipynb")
-        assert not self.shown(engine, inside)
+        self.shows_nothing(engine, inside)
         assert "path" not in engine.heard("hello")[-1]["_0"]
 
     def test_the_kernelspecs_environment_decides_over_the_engine(self, engine, kernels):
         engine.tells = {"audience": "people", "afterSeconds": 600}
         kernel = kernels(CELLTOP_TELL="everyone", CELLTOP_TELL_AFTER="0.1")
-        assert self.shown(engine, kernel)
+        self.shows(engine, kernel)
         engine.tells = QUICKLY
-        assert not self.shown(engine, kernels(CELLTOP_TELL="nobody"), cellId="a")
+        self.shows_nothing(engine, kernels(CELLTOP_TELL="nobody"), cellId="a")
 
 
 class TestNbclient:
     @pytest.fixture
     def patient_engine(self, engine):
-        """Grants each cell half a second after it came, having said where it stands."""
+        """Grants each cell half a second after it came, having said where it stands; or, where somebody is told, once he is."""
         engine.tells = {"audience": "people", "afterSeconds": 0.05}
-        over = threading.Event()
+        over, engine.told = threading.Event(), None
 
         def serve():
             key = 0
@@ -211,7 +227,11 @@ class TestNbclient:
                 key += 1
                 until(lambda: over.is_set() or len(engine.heard("submitted")) >= key)
                 engine.stand(key, place=3, expectedSeconds=9, latestSeconds=20)
-                over.wait(0.5)
+                if engine.told:
+                    until(lambda: over.is_set() or engine.told.is_set(), what="a notice")
+                    engine.told.clear()
+                else:
+                    over.wait(0.5)
                 engine.grant(key, "0")
 
         thread = threading.Thread(target=serve)
@@ -224,11 +244,14 @@ class TestNbclient:
     def test_a_notebook_is_saved_without_a_trace(self, patient_engine, spec_directory, monkeypatch, audience):
         if audience:
             monkeypatch.setenv("CELLTOP_TELL", audience)
+            patient_engine.told = threading.Event()
         seen = []
 
         class Client(nbclient.NotebookClient):
             def process_message(self, message, cell, index):
                 seen.append(message["msg_type"])
+                if patient_engine.told and message["content"].get("metadata") == {"celltop": {"notice": True}}:
+                    patient_engine.told.set()
                 return super().process_message(message, cell, index)
 
         codes = ["1 + 1", "print('a')", "x = 3", "raise ValueError('on purpose')"]

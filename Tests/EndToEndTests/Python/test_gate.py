@@ -41,9 +41,14 @@ def states_of(messages, request):
 class TestWithoutEngine:
     def test_runs_cells_at_once(self, kernels):
         kernel = kernels()
-        began = time.monotonic()
-        assert kernel.run("print(6 * 7)") == ("ok", "42\n")
-        assert time.monotonic() - began < 2
+
+        def seconds():
+            began = time.monotonic()
+            assert kernel.run("print(6 * 7)") == ("ok", "42\n")
+            return time.monotonic() - began
+
+        # Less than a gate waits for its first engine; a busy machine may need several tries for it.
+        until(lambda: seconds() < 0.25, what="a cell that nobody holds")
 
     def test_answers_input(self, kernels):
         kernel = kernels()
@@ -54,9 +59,15 @@ class TestWithoutEngine:
         texts = [m["content"]["text"] for m in drain_iopub(kernel, request) if m["msg_type"] == "stream"]
         assert "got hello\n" in "".join(texts)
 
-    def test_run_all_with_an_error_aborts_what_follows(self, kernels):
+    def test_run_all_with_an_error_aborts_what_follows(self, engine, kernels, latch):
         kernel = kernels()
-        requests = [kernel.client.execute(code) for code in ("1", "1/0", "print('must not run')", "2")]
+        requests = [kernel.client.execute(code) for code in (latch.wait, "1/0", "print('must not run')", "2")]
+        engine.submitted()
+        engine.grant(1, "0")
+        # All of it has come before the engine goes, and what follows runs without one.
+        engine.backlog(3)
+        engine.close()
+        latch.open()
         statuses = [kernel.reply(r)["content"]["status"] for r in requests]
         assert statuses == ["ok", "error", "aborted", "aborted"]
         assert states_of(drain_iopub(kernel, requests[3]), requests[3]) == ["busy", "idle"]
@@ -67,10 +78,13 @@ class TestWithoutEngine:
         requests = [kernel.client.execute(code, stop_on_error=False) for code in ("1/0", "2")]
         assert [kernel.reply(r)["content"]["status"] for r in requests] == ["error", "ok"]
 
-    def test_interrupt_ends_the_running_cell_and_aborts_the_rest(self, kernels, tmp_path):
+    def test_interrupt_ends_the_running_cell_and_aborts_the_rest(self, engine, kernels, tmp_path):
+        engine.auto = "0"
         kernel = kernels()
         first = kernel.begin("while True: pass", tmp_path / "mark")
         second = kernel.client.execute("2")
+        engine.backlog(1)
+        engine.close()
         kernel.manager.interrupt_kernel()
         assert kernel.reply(first)["content"]["ename"] == "KeyboardInterrupt"
         assert kernel.reply(second)["content"]["status"] == "aborted"
@@ -134,7 +148,7 @@ class TestWithoutEngine:
         everyone = [pid] + [int(c) for c in children]
         assert all(alive(p) for p in everyone)
         os.kill(kernel.gate_pid, signal.SIGKILL)
-        until(lambda: not any(alive(p) for p in everyone), 5, "the end of the kernel and its children")
+        until(lambda: not any(alive(p) for p in everyone), what="the end of the kernel and its children")
 
     def test_two_clients_get_their_own_replies(self, kernels):
         kernel = kernels()
@@ -215,7 +229,7 @@ class TestWithEngine:
     def test_only_the_head_is_announced_and_cells_start_in_order(self, engine, kernels):
         kernel = kernels()
         requests = [kernel.client.execute(f"print({i})") for i in range(3)]
-        until(lambda: [b for b in engine.heard("backlog") if b["count"] == 2])
+        engine.backlog(2)
         assert len(engine.heard("submitted")) == 1
         for key in (1, 2, 3):
             assert engine.submitted(key)["key"] == key
@@ -262,11 +276,13 @@ class TestWithEngine:
         assert engine.applied(sequence)["cores"] == "0-1"
         assert kernel.reply(request)["content"]["status"] == "ok"
 
-    def test_suspending_stops_the_tree_and_loses_nothing(self, engine, kernels):
+    def test_suspending_stops_the_tree_and_loses_nothing(self, engine, kernels, latch):
         kernel = kernels()
         request = kernel.client.execute(
-            "import subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\nprint(child.pid, flush=True)\n"
-            "for i in range(100): print('line', i, flush=True); time.sleep(0.005)\nchild.kill()"
+            "import itertools, os, subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\n"
+            "print(child.pid, flush=True)\nfor i in itertools.count():\n    print('line', i, flush=True)\n"
+            f"    time.sleep(0.005)\n    if i >= 99 and os.path.exists({str(latch.path)!r}): break\n"
+            "child.kill()\nprint('last', i)"
         )
         engine.submitted()
         engine.grant(1, "0")
@@ -279,10 +295,13 @@ class TestWithEngine:
         engine.applied(engine.order("suspend", 1))
 
         until(lambda: stopped(child), what="the child's stop")
-        assert kernel.client.hb_channel.is_beating()
+        until(kernel.client.hb_channel.is_beating, what="a heartbeat")
         engine.applied(engine.order("resume", 1, cores="0"))
+        latch.open()
         text = "".join(m["content"]["text"] for m in drain_iopub(kernel, request) if m["msg_type"] == "stream")
-        assert [l for l in text.splitlines() if l.startswith("line")][-1] == "line 99"
+        lines = [line.split() for line in text.splitlines() if line.startswith(("line", "last"))]
+        numbers = [int(number) for word, number in lines if word == "line"]
+        assert numbers == list(range(numbers[0], int(lines[-1][1]) + 1)) and lines[-1][0] == "last"
         assert engine.ended(1) == 0
 
     def test_old_and_repeated_orders_change_nothing(self, engine, kernels, tmp_path):
@@ -296,23 +315,25 @@ class TestWithEngine:
         engine.applied(engine.order("resume", key, cores="0"))
         engine.send({"suspend": {"sequence": old, "key": key}})
         until(lambda: len([a for a in engine.heard("applied") if a["sequence"] == old]) == 2)
-        assert not stopped(pid)
+        until(lambda: not stopped(pid), what="the kernel's going on")
         (tmp_path / "stop").touch()
         assert kernel.reply(request)["content"]["status"] == "ok"
 
-    def test_a_cell_that_ends_while_suspended_leaves_no_stopped_kernel(self, engine, kernels, tmp_path):
+    def test_a_cell_that_ends_while_suspended_leaves_no_stopped_kernel(self, engine, kernels, tmp_path, latch):
         engine.auto = "0"
         kernel = kernels()
         pid, key = kernel.pid, len(engine.heard("submitted")) + 1
-        # An idle that comes early, with no reply behind it, ends the cell in the gate's books while it is suspended.
+        # An idle that comes early, with no reply behind it, ends the cell in the gate's books while it is suspended; as long as
+        # there is output, it is not ended.
         request = kernel.begin(
-            "import time\nget_ipython().kernel._publish_status('idle', 'shell')\n"
-            f"open({str(tmp_path / 'idle')!r}, 'w').close()\ntime.sleep(1)", tmp_path / "mark")
+            "import os, time\nget_ipython().kernel._publish_status('idle', 'shell')\n"
+            f"open({str(tmp_path / 'idle')!r}, 'w').close()\n"
+            f"while not os.path.exists({str(latch.path)!r}): print('.', flush=True); time.sleep(0.05)", tmp_path / "mark")
         until((tmp_path / "idle").exists)
         engine.applied(engine.order("suspend", key))
-        assert stopped(pid)
         engine.ended(key)
-        until(lambda: not stopped(pid), 5, "the kernel's going on")
+        until(lambda: not stopped(pid), what="the kernel's going on")
+        latch.open()
         assert kernel.reply(request)["content"]["status"] == "ok"
 
     def test_interrupts_reach_a_suspended_kernel(self, engine, kernels, tmp_path):
@@ -337,7 +358,7 @@ class TestWithEngine:
         engine.applied(engine.order("suspend", key))
         kernel.manager.interrupt_kernel()
         until(caught.exists)
-        until(lambda: stopped(pid), 5, "the second suspension")
+        until(lambda: stopped(pid), what="the second suspension")
         kernel.manager.interrupt_kernel()
         assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
         assert engine.ended(key) == 2
@@ -352,6 +373,7 @@ class TestWithEngine:
         until(mark.exists)
         request = kernel.client.execute("print('after all')")
         engine.submitted()
+        engine.applied(1)
         time.sleep(2.2)  # longer than the gate waits for a kernel's sign before it gives a cell up
         kernel.manager.interrupt_kernel()
         messages = drain_iopub(kernel, request)
@@ -373,7 +395,7 @@ class TestWithEngine:
         kernel = kernels()
         requests = [kernel.client.execute("print('must not run')") for _ in range(3)]
         engine.submitted()
-        until(lambda: [b for b in engine.heard("backlog") if b["count"] == 2])
+        engine.backlog(2)
         kernel.manager.interrupt_kernel()
         assert [kernel.reply(r)["content"]["status"] for r in requests] == ["aborted"] * 3
         assert until(lambda: engine.heard("withdrawn")) == [{"key": 1, "outcome": 2}]
@@ -383,6 +405,7 @@ class TestWithEngine:
         request = kernel.client.execute("1")
         second = kernel.client.execute("2")
         engine.submitted()
+        engine.backlog(1)
         engine.order("refuse", 1, why="it asks for 9 GPUs, and this node has none")
         content = kernel.reply(request)["content"]
         assert content["status"] == "error" and "9 GPUs" in content["evalue"]
@@ -403,15 +426,16 @@ class TestWithEngine:
         request = kernel.client.execute("print('ran')")
         engine.submitted()
         engine.close()
-        assert kernel.reply(request, 5)["content"]["status"] == "ok"
+        assert kernel.reply(request)["content"]["status"] == "ok"
 
-    def test_a_lost_engine_resumes_the_suspended_kernel(self, engine, kernels, tmp_path):
+    def test_a_lost_engine_resumes_the_suspended_kernel(self, engine, kernels, tmp_path, latch):
         engine.auto = "0"
         kernel = kernels()
-        request = kernel.begin("import time\ntime.sleep(0.2)", tmp_path / "mark")
+        request = kernel.begin(latch.wait, tmp_path / "mark")
         engine.applied(engine.order("suspend", 1))
+        latch.open()
         engine.close()
-        assert kernel.reply(request, 5)["content"]["status"] == "ok"
+        assert kernel.reply(request)["content"]["status"] == "ok"
 
     def test_a_new_engine_learns_what_runs_and_what_waits(self, spec_directory, kernels, tmp_path):
         kernel = kernels()
@@ -434,8 +458,8 @@ class TestWithEngine:
             engine.drop()
             hello = until(lambda: engine.heard("hello")[greetings:])[0]["_0"]
             assert hello["waiting"]["key"] == 2
-            # An engine that never answers does not hold anybody for long.
-            assert kernel.reply(third, 5)["content"]["status"] == "ok"
+            # An engine that never answers does not hold anybody for ever.
+            assert kernel.reply(third)["content"]["status"] == "ok"
         finally:
             engine.close()
 

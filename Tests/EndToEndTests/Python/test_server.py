@@ -12,100 +12,11 @@ import sys
 import time
 
 import pytest
-from conftest import PATIENCE, ROOT, until
+from conftest import PATIENCE, until
+from stage import TOOL, Gate, Server, server  # noqa: F401
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from client import Client, Refused  # noqa: E402
-
-TOOL = os.path.abspath(os.environ.get("CELLTOP_TOOL", ROOT / ".build/debug/celltop"))
-
-
-class Server:
-    """A server of its own in a folder of its own."""
-
-    def __init__(self, folder, *arguments, config=None, shared=False, before=None):
-        self.folder = folder
-        folder.mkdir(mode=0o755, exist_ok=True)
-        self.socket = str(folder / "engine.sock")
-        self.arguments = [TOOL, "serve", "--socket", self.socket, *arguments]
-        self.environment = {
-            **os.environ, "HOME": str(folder), "CELLTOP_HISTORY": str(folder / "history.sqlite"),
-            "XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state"), "CELLTOP_CGROUPS": "off",
-        }
-        self.environment.pop("CELLTOP_CONFIG", None)
-        self.environment.pop("CELLTOP_SOCKET", None)
-        if config:
-            (folder / "config" / "celltop").mkdir(parents=True, exist_ok=True)
-            (folder / "config" / "celltop" / "config.toml").write_text(config)
-        self.before = before
-        self.start()
-
-    def start(self):
-        self.log = open(self.folder / "log.txt", "ab")
-        self.process = subprocess.Popen(
-            self.arguments, env=self.environment, stderr=self.log, stdin=subprocess.DEVNULL, preexec_fn=self.before)
-        until(self.answers, what="the server's answer")
-
-    def answers(self):
-        assert self.process.poll() is None, (self.folder / "log.txt").read_text()
-        try:
-            probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            probe.connect(self.socket)
-            probe.close()
-            return True
-        except OSError:
-            return False
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(PATIENCE)
-
-
-@pytest.fixture
-def server(tmp_path):
-    made = Server(tmp_path / "server")
-    yield made
-    made.stop()
-
-
-class Gate:
-    """A gate without a kernel, as the page describes one."""
-
-    def __init__(self, path, name, running=None, kernel=0):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
-        self.file = self.socket.makefile("rb")
-        hello = {
-            "version": 1, "pid": os.getpid(), "kernelPid": kernel, "gate": name, "path": f"/x/{name}.ipynb",
-            "connection": "k.json", "backlog": 0, "isReady": True,
-        }
-        if running:
-            hello["running"] = running
-        self.send({"hello": {"_0": hello}})
-
-    def send(self, message):
-        self.socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def submit(self, key):
-        self.send({"submitted": {"_0": {"key": key, "codeHash": key}}})
-
-    def hear(self, name):
-        for line in self.file:
-            message = json.loads(line)
-            if name in message:
-                return message[name]
-        raise ConnectionError("hung up")
-
-    def close(self):
-        # Both: the file keeps the descriptor open.
-        self.file.close()
-        self.socket.close()
 
 
 def test_a_client_from_the_page_alone(server):
@@ -323,38 +234,53 @@ print(s.makefile().readline())
         assert Client(shared.socket).status()["notebooks"] == []
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="skipped: needs root, for /run and to be another user")
-@pytest.mark.skipif(os.path.exists("/run/celltop"), reason="skipped: this machine's own server uses /run/celltop")
+PRIVATE_RUN = ["unshare", "-m", "sh", "-c", 'mount --make-rprivate / && mount -t tmpfs none /run && exec "$0" "$@"']
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="skipped: needs root, for a /run of its own and to be another user")
 def test_one_server_for_all_users(tmp_path):
+    """In a namespace with a /run of its own: nothing is opened in this machine's."""
     import pwd
 
+    if subprocess.run([*PRIVATE_RUN, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace can be made here (a container needs CAP_SYS_ADMIN for it)")
     server = Server.__new__(Server)
     server.folder = tmp_path / "server"
     server.folder.mkdir()
-    server.socket, server.before = "/run/celltop/engine.sock", None
-    server.arguments = [TOOL, "serve", "--shared"]
+    server.before = None
+    server.arguments = [*PRIVATE_RUN, TOOL, "serve", "--shared"]
     server.environment = {
         **os.environ, "HOME": str(server.folder), "CELLTOP_HISTORY": str(server.folder / "history.sqlite"),
         "XDG_CONFIG_HOME": str(server.folder), "CELLTOP_CGROUPS": "off"}
     for name in ["CELLTOP_SOCKET", "CELLTOP_CONFIG", "XDG_RUNTIME_DIR"]:
         server.environment.pop(name, None)
+
+    def inside(*command, **options):
+        return subprocess.run(
+            ["nsenter", "-t", str(server.process.pid), "-m", "--wd=/", *command], capture_output=True, text=True, timeout=60,
+            **options)
+
+    def answers():
+        # The same socket as it is seen from outside, once the process has its own /run.
+        server.socket = f"/proc/{server.process.pid}/root/run/celltop/engine.sock"
+        return Server.answers(server)
+
+    server.answers, was_there = answers, os.path.exists("/run/celltop")
     try:
         server.start()
         assert oct(os.stat(server.socket).st_mode & 0o777) == "0o666"
         nobody = pwd.getpwnam("nobody")
         text = pathlib.Path(__file__).with_name("client.py").read_text() + (
-            f"\nprint(Client('{server.socket}').welcome['role'])\n")
-        result = subprocess.run(
-            [shutil.which("python3", path="/usr/bin"), "-c", text], capture_output=True, text=True, timeout=60,
-            user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd="/")
+            "\nprint(Client('/run/celltop/engine.sock').welcome['role'])\n")
+        result = inside(
+            "setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups",
+            shutil.which("python3", path="/usr/bin"), "-c", text)
         assert result.stdout == "author\n", result
-        found = subprocess.run(
-            [TOOL, "ctl", "status"], env={**server.environment, "XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True,
-            text=True, timeout=60)
+        found = inside(TOOL, "ctl", "status", env={**server.environment, "XDG_RUNTIME_DIR": str(tmp_path)})
         assert found.returncode == 0, found
+        assert os.path.exists("/run/celltop") == was_there
     finally:
         server.stop()
-        shutil.rmtree("/run/celltop", ignore_errors=True)
 
 
 class Terminal:

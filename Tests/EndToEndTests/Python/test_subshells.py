@@ -74,9 +74,10 @@ def test_runs_beside_the_main_cell_on_its_grant_until_both_have_ended(engine, sh
     engine.submitted()
     engine.grant(1, "0")
     rider = stage.execute(
-        f"import os, time\nwhile not os.path.exists({str(rider_go)!r}): time.sleep(0.01)\n"
+        f"import os, time\nopen({str(tmp_path / 'rides')!r}, 'w').close()\n"
+        f"while not os.path.exists({str(rider_go)!r}): time.sleep(0.01)\n"
         f"open({str(tmp_path / 'cores')!r}, 'w').write(str(os.sched_getaffinity(0)))", shell)
-    time.sleep(0.3)
+    until((tmp_path / "rides").exists, what="the rider's start")
     assert len(engine.heard("submitted")) == 1
     go.touch()
     assert stage.status(main) == "ok"
@@ -111,13 +112,13 @@ def test_cells_of_both_that_wait_for_the_engine_start_together(engine, shells):
     sub = stage.execute("assert a.wait(20); b.set()", shell)
     assert engine.submitted(2)["key"] == 2
     main = stage.execute("a.set(); assert b.wait(20)")
-    until(lambda: [b for b in engine.heard("backlog") if b["count"] == 1])
+    engine.backlog(1)
     engine.grant(2, "0")
     assert [stage.status(r) for r in (sub, main)] == ["ok", "ok"]
     assert engine.ended(2) == 0 and len(engine.heard("submitted")) == 2
 
 
-def test_a_cell_that_comes_beside_riders_alone_gets_a_grant_of_its_own(engine, shells, tmp_path):
+def test_a_cell_that_comes_beside_riders_alone_gets_a_grant_of_its_own(engine, shells, tmp_path, latch):
     stage = shells()
     shell = stage.make()
     go = tmp_path / "go"
@@ -131,10 +132,14 @@ def test_a_cell_that_comes_beside_riders_alone_gets_a_grant_of_its_own(engine, s
     assert stage.status(rider) == "ok"
     engine.ended(1)
     go.unlink()
-    main = stage.execute("import time\ntime.sleep(0.2)")
+    main = stage.execute(latch.wait)
     engine.submitted(2)
-    rider = stage.execute(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)", shell)
+    rides = tmp_path / "rides"
+    rider = stage.execute(
+        f"import os, time\nopen({str(rides)!r}, 'w').close()\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)", shell)
     engine.grant(2, "0")
+    until(rides.exists, what="the rider's start")
+    latch.open()
     assert stage.status(main) == "ok"
     after = stage.execute("2")
     assert engine.submitted(3)["key"] == 3 and engine.ended(2) == 0
@@ -164,7 +169,7 @@ def test_an_error_aborts_its_own_shell_alone(engine, shells):
     subs = [stage.execute(code, shell) for code in ("1/0", "2")]
     engine.submitted()
     main = stage.execute("3")
-    until(lambda: [b for b in engine.heard("backlog") if b["count"] == 2])
+    engine.backlog(2)
     engine.grant(1, "0")
     assert [stage.status(r) for r in subs] == ["error", "aborted"]
     assert stage.status(main) == "ok"

@@ -68,7 +68,7 @@ class TestEncryption:
     def test_both_sides_are_encrypted(self, encrypted, name):
         manager, client = encrypted(name)
         assert output_of(client, "print(6 * 7)") == ("ok", "42\n")
-        until(client.hb_channel.is_beating, 5)
+        until(client.hb_channel.is_beating, what="a heartbeat")
         own = json.loads(output_of(
             client, "import ipykernel; print(open(ipykernel.get_connection_file()).read())")[1])
         assert own["curve_publickey"] and own["curve_secretkey"]
@@ -100,7 +100,7 @@ class TestIpc:
             client.start_channels()
             client.wait_for_ready(timeout=PATIENCE)
             assert output_of(client, "print(6 * 7)") == ("ok", "42\n")
-            until(client.hb_channel.is_beating, 5)
+            until(client.hb_channel.is_beating, what="a heartbeat")
             own = json.loads(output_of(
                 client, "import ipykernel; print(open(ipykernel.get_connection_file()).read())")[1])
             assert own["transport"] == "ipc" and own["ip"] != manager.ip
@@ -112,7 +112,7 @@ class TestIpc:
         finally:
             client.stop_channels()
             manager.shutdown_kernel()
-        until(lambda: not inside.exists(), 5, "the private directory's removal")
+        until(lambda: not inside.exists(), what="the private directory's removal")
         subprocess.run(["rm", "-r", str(directory)], check=True)
 
 
@@ -149,7 +149,7 @@ class TestVSCode:
         pid = int(output_of(client, "import os; print(os.getpid())")[1])
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(PATIENCE) == -signal.SIGTERM
-        until(lambda: not alive(pid), 5)
+        until(lambda: not alive(pid))
 
 
 @pytest.mark.skipif(version(ipykernel) < (7, 0), reason="kernels greet subscribers from ipykernel 7 on")
@@ -219,8 +219,7 @@ def test_no_message_is_lost_when_somebody_takes_a_port_first(engine, spec_direct
         control = client.session.msg("kernel_info_request", {})
         client.control_channel.send(control)
         until((tmp_path / "mark").exists)
-        engine.submitted(1)
-        time.sleep(0.3)  # the first cell has been forwarded
+        engine.applied(1)  # the first cell has been forwarded
         (tmp_path / "go").touch()
         replies = {}
         while not set(requests) | {asked} <= replies.keys():

@@ -1,0 +1,217 @@
+"""`celltop ctl` and what outlives a server: exit statuses, names, standing orders over a restart, a full disk."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+
+import pytest
+from client import Client
+from conftest import PATIENCE, until
+from stage import TOOL, Gate, Server, server  # noqa: F401
+
+
+@pytest.mark.parametrize("line, status", [
+    ("hold on churn", 0), ("demand memory=1M on churn", 0),
+    # The line is right, and cannot be obeyed here.
+    ("pin 99 on churn", 1), ("drain 99", 1), ("policy nothing", 1), ("hold on nobody", 1), ("resume on churn", 1),
+    # It could be obeyed nowhere.
+    ("priority 101 on churn", 2), ("suspend after 25h on churn", 2), ("demand cores=0 on churn", 2), ("pin 0,x on churn", 2),
+    ("hold", 2), ("hold on tagged", 2), ("fly on churn", 2), ("hold on churn --key 9007199254740992", 2),
+])
+def test_exit_statuses(server, line, status):
+    gate = Gate(server.socket, "churn")
+    gate.hear("welcome")
+    done = subprocess.run(
+        [TOOL, "ctl", *line.split(), "--socket", server.socket], env=server.environment, capture_output=True, text=True,
+        timeout=60)
+    assert done.returncode == status, done
+    if line.startswith("demand memory"):
+        assert "1M of memory" in done.stdout, done
+    # There are no tags here.
+    assert line == "hold on tagged" or "tagged" not in done.stderr, done
+
+
+def test_no_server_has_a_status_of_its_own(tmp_path):
+    environment = {**os.environ, "CELLTOP_SOCKET": str(tmp_path / "none.sock"), "HOME": str(tmp_path)}
+    for words in (["ctl", "status"], ["--once"], ["--json"]):
+        done = subprocess.run([TOOL, *words], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 3 and "celltop serve" in done.stderr, done
+        assert "LIVE" not in done.stdout, done
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "my book", "back\\slash \"", "all"])
+def test_any_name_can_be_ordered_by(server, name):
+    gate = Gate(server.socket, name)
+    gate.hear("welcome")
+    done = subprocess.run(
+        [TOOL, "ctl", "hold", "on", name if name != "all" else '#0', "--socket", server.socket], env=server.environment,
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and name in done.stdout, done
+    assert Client(server.socket).status()["notebooks"][0]["isHeld"]
+
+
+def test_nothing_hostile_in_a_name_is_printed(server):
+    name = "a\u202eb\u200bc\x1b[2J"
+    gate = Gate(server.socket, name)
+    gate.hear("welcome")
+
+    def tool(*arguments):
+        environment = {**server.environment, "CELLTOP_SOCKET": server.socket}
+        return subprocess.run([TOOL, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+
+    outputs = [
+        tool("ctl", "notebooks"), tool("ctl", "events"), tool("ctl", "explain", "#0"), tool("ctl", "hold", "on", "#0"),
+        tool("ctl", "hold", "on", "#0", "--dry-run"), tool("ctl", "resume", "on", "#0"), tool("ctl", "hold", "on", name + "x"),
+        tool("ctl", "processes", "#0"), tool("--once"),
+    ]
+    for done in outputs:
+        text = done.stdout + done.stderr
+        assert text and not set(text) & set("\u202e\u200b\x1b"), done
+    assert outputs[0].stdout.count("a?b?c") >= 1, outputs[0]
+    log = (server.folder / "log.txt").read_text()
+    assert "a?b?c" in log and not set(log) & set("\u202e\u200b\x1b"), log
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "shutdown", "SIGKILL"])
+def test_what_was_ordered_outlives_the_server(server, end):
+    """However the server ends: an upgrade of it loses nothing."""
+    gates = [Gate(server.socket, "suspended"), Gate(server.socket, "held")]
+    gates[0].submit(1)
+    cores = gates[0].hear("grant")["cores"]
+    client = Client(server.socket)
+
+    def state():
+        report = client.status()
+        notebooks = {n["name"]: {k: n[k] for k in ["priority", "isHeld", "pin", "state"] if k in n} for n in report["notebooks"]}
+        queue = {row["name"]: (row["demand"], row["state"], row["reason"]) for row in report["queue"]}
+        return report["policy"], report["nodes"][0]["drainedCores"], notebooks, queue
+
+    def order(verb):
+        answer = client.command(verb)
+        assert answer["accepted"], answer
+
+    until(lambda: len(client.status()["notebooks"]) == 2, what="both notebooks")
+    number = {n["name"]: n["number"] for n in client.status()["notebooks"]}
+    held, suspended = number["held"], number["suspended"]
+    core = client.status()["nodes"][0]["cores"].split("-")[0].split(",")[0]
+    order({"suspend": {"notebook": suspended, "cell": 1}})
+    order({"hold": {"notebook": held}})
+    order({"priority": {"notebook": held, "value": 7}})
+    order({"pin": {"notebook": held, "cores": core}})
+    order({"demand": {"notebook": held, "demand": {"coresLeast": 1, "coresMost": 2}}})
+    order({"drain": {"node": 0, "cores": core}})
+    order({"policy": {"name": "backfill"}})
+    gates[1].submit(1)
+    until(lambda: len(client.status()["queue"]) == 2, what="the held cell in the queue")
+    before = state()
+    assert before[0] == "backfill" and before[1] == core and before[2]["held"]["isHeld"], before
+    # The history's word for its end.
+    if end == "shutdown":
+        client.send({"stop": {}})
+        server.process.wait(PATIENCE)
+    elif end == "SIGTERM":
+        server.stop()
+    else:
+        server.kill()
+    for gate in gates:
+        gate.close()
+    server.start()
+    # Without a server the suspended cell went on: it is suspended again.
+    gates = [
+        Gate(server.socket, "held", waiting={"key": 1, "codeHash": 1}),
+        Gate(server.socket, "suspended", running={
+            "submission": {"key": 1, "codeHash": 1}, "ranSeconds": 2.0, "cores": cores, "suspended": False})]
+    assert gates[1].hear("suspend")["key"] == 1
+    client = Client(server.socket)
+    assert until(lambda: len(client.status()["queue"]) == 2, what="the queue") and state() == before
+    # It is one order more, and its author's: the restart gives nobody a right that he did not have.
+    accepted = [e["sentence"] for e in client.status()["events"]]
+    assert any("hold" in text and "as before" in text and "celltop:" not in text for text in accepted), accepted
+    # And once more: what was taken over is handed on.
+    server.stop()
+    server.start()
+    for gate in gates:
+        gate.close()
+    gates = [Gate(server.socket, "held", waiting={"key": 1, "codeHash": 1})]
+    client = Client(server.socket)
+    until(lambda: state()[2].get("held") == before[2]["held"], what="the hold, and the cell in line")
+    assert state()[:2] == before[:2]
+
+
+def test_a_server_that_is_told_of_another_policy_takes_that_one(server):
+    Client(server.socket).command({"policy": {"name": "backfill"}})
+    server.stop()
+    server.start()
+    assert Client(server.socket).status()["policy"] == "backfill"
+    server.stop()
+    server.arguments += ["--policy", "sjf"]
+    server.start()
+    assert Client(server.socket).status()["policy"] == "sjf"
+
+
+@pytest.mark.parametrize("kind", ["limit", "tmpfs"])
+def test_a_full_disk_is_told_everywhere(tmp_path, kind):
+    """A file that may not grow stands in for a full disk where none can be mounted; with `tmpfs` it is a disk that is full."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    small = 3 << 20
+
+    def limit(most):
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+    if kind == "tmpfs":
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={small},mode=0755", "none", str(folder)], capture_output=True, text=True)
+        if mounted.returncode != 0:
+            pytest.skip(f"skipped: a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    server = None
+    try:
+        # A write beyond the limit is to fail, and not to end the process.
+        server = Server(folder, before=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+        log = folder / "log.txt"
+        gate = Gate(server.socket, "churn")
+        client = Client(server.socket)
+        until(lambda: client.status()["notebooks"], what="the notebook")
+        if kind == "limit":
+            limit(16_384)
+
+        def fill():
+            # Many words in the history with each order.
+            for value in range(20):
+                client.command({"priority": {"notebook": 0, "value": value}}, why="x" * 200)
+            return client.status().get("notRecorded")
+
+        why = until(fill, what="that the report says so")
+        assert "cannot write the history" in why, why
+        environment = {**server.environment, "CELLTOP_SOCKET": server.socket}
+
+        def tool(*arguments):
+            return subprocess.run([TOOL, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+
+        status = tool("ctl", "status")
+        assert status.returncode == 0 and "NOT COMPLETE: cannot write the history" in status.stdout, status
+        assert "cannot write the history" in json.loads(tool("ctl", "status", "--json").stdout)["notRecorded"]
+        once = tool("--once", "--size", "120x30")
+        assert once.returncode == 0 and "NOT RECORDED" in once.stdout and "cannot write" in once.stdout, once
+        assert "cannot write the history" in json.loads(tool("--json").stdout)["notRecorded"]
+        assert "trouble" in Client(server.socket).welcome
+        assert "warning celltop: the history is not being recorded" in log.read_text()
+        # Scheduling goes on.
+        gate.submit(1)
+        gate.hear("grant")
+        # And once there is room again, so does the recording.
+        if kind == "tmpfs":
+            subprocess.run(["mount", "-o", "remount,size=256m", str(folder)], check=True)
+        else:
+            limit(resource.RLIM_INFINITY)
+        until(lambda: "notRecorded" not in client.status(), what="that it is recorded again")
+        until(lambda: "notice celltop: the history is recorded again" in log.read_text(), what="that the log says so")
+        assert "complete" in tool("ctl", "status").stdout
+    finally:
+        if server:
+            server.stop()
+            server.log.close()
+        if kind == "tmpfs":
+            subprocess.run(["umount", "-l", str(folder)], check=False)
