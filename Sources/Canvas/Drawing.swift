@@ -1,6 +1,6 @@
 /// Where a text stands in its room.
 public enum Alignment: Hashable, Sendable {
-  case leading, center, trailing
+  case leading, trailing
 }
 
 extension Grid {
@@ -19,10 +19,7 @@ extension Grid {
     guard room > 0, point.row >= 0, point.row < size.rows else { return point.column }
     let clusters = fitted(text, toColumns: room, in: glyphs.repertoire)
     var column = point.column
-    if alignment != .leading {
-      let free = room - clusters.reduce(0) { $0 + $1.width }
-      column += alignment == .trailing ? free : free / 2
-    }
+    if alignment == .trailing { column += room - clusters.reduce(0) { $0 + $1.width } }
     for cluster in clusters {
       put(cluster, at: Point(column: column, row: point.row), role: role)
       column += cluster.width
@@ -101,18 +98,6 @@ extension Grid {
     for offset in 0..<max(0, columns) {
       let cluster = Cluster(base: glyphs.barEnd(eighths: eighths - offset * 8), width: 1)
       put(cluster, at: Point(column: point.column + offset, row: point.row), role: role)
-    }
-  }
-
-  /// Draws a small graph, one column a value, the newest at the right: the last `columns` values, each from 0 to 1, in
-  /// the role of its load. More than nothing always shows.
-  public mutating func spark(_ values: [Double], at point: Point, columns: Int) {
-    let shown = values.suffix(max(0, columns))
-    let start = point.column + columns - shown.count
-    for (offset, value) in shown.enumerated() {
-      let eighths = value > 0 ? max(1, Grid.eighths(value, of: 1)) : 0
-      let cluster = Cluster(base: glyphs.column(eighths: eighths), width: 1)
-      put(cluster, at: Point(column: start + offset, row: point.row), role: .load(value))
     }
   }
 

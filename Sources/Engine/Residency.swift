@@ -167,7 +167,7 @@ extension SchedulerState {
   }
 
   /// Whether what a notebook keeps in GPU memory can be saved: its node does that, and no cell of it uses these GPUs now.
-  public func isEvictable(_ id: NotebookID) -> Bool {
+  func isEvictable(_ id: NotebookID) -> Bool {
     let slot = notebooks[Int(id.number)]
     guard let residency = slot.residency, !residency.isSaved, nodes[Int(slot.node.number)].node.savesIdleGPUMemory
     else { return false }

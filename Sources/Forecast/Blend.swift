@@ -36,15 +36,6 @@ struct Blend: ~Copyable {
     upTo = steps
   }
 
-  /// The probability of values up to `value`.
-  func probability(upTo value: Double) -> Double {
-    guard value > 0 else { return 0 }
-    let place = min(max(LogScale.place(of: value), 0), Double(LogScale.bins))
-    let bin = min(Int(place), LogScale.bins - 1)
-    let below = bin > 0 ? upTo[bin - 1] : 0
-    return below + (upTo[bin] - below) * (place - Double(bin))
-  }
-
   /// The value up to which the probability is `share`, linear within a bin.
   func value(at share: Double) -> Double {
     var low = 0

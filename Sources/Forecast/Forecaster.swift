@@ -32,9 +32,6 @@ public struct Forecaster: Sendable, Hashable {
   /// How well the forecasts of a quantity have covered what came.
   public func coverage(of quantity: Quantity) -> Coverage { predictors[quantity.rawValue].coverage }
 
-  /// How many contexts are remembered, over all quantities.
-  public var contextsCount: Int { predictors.reduce(lifetimes.table.count) { $0 + $1.table.count } }
-
   /// How many notebooks it follows.
   public var openCount: Int { sittings.count }
 }
@@ -162,15 +159,6 @@ extension Forecaster {
     return CellForecast(
       run: Quantiles(seconds: run.quantiles), basis: run.basis,
       parallelThousandths: 1001 - Int32(min(max(serial, 1), 1001).rounded()), further: further)
-  }
-
-  /// What is left of the think time of a notebook that has thought since its last cell's end; nil where its cell has not
-  /// ended, or nothing is known.
-  public func thinkLeft(_ id: NotebookID, at now: Instant) -> Quantiles? {
-    guard let sitting = sittings[id.number], sitting.own == nil, let after = sitting.after else { return nil }
-    let thought = max((now - sitting.endedAt).seconds, 0)
-    guard let foreseen = predictors[Quantity.think.rawValue].foresee(after, beyond: thought) else { return nil }
-    return Quantiles(seconds: foreseen.quantiles.map { max($0 - thought, 0) })
   }
 
   private func foresee(_ quantity: Quantity, _ contexts: Contexts) -> Foreseen? {

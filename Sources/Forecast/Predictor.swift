@@ -90,18 +90,13 @@ struct Predictor: Sendable, Hashable {
 
   /// What is foreseen in these contexts; nil where nothing was ever seen.
   ///
-  /// - Parameters:
-  ///   - elapsed: the value is known to be greater than this.
-  ///   - general: what is expected where the contexts that are known are not trusted.
-  func foresee(
-    _ contexts: Contexts, beyond elapsed: Double = 0, otherwise general: DecayingSketch? = nil
-  ) -> Foreseen? {
+  /// - Parameter general: what is expected where the contexts that are known are not trusted.
+  func foresee(_ contexts: Contexts, otherwise general: DecayingSketch? = nil) -> Foreseen? {
     let known = known(contexts)
     guard let last = known.last else { return nil }
     let blend = blend(known, general)
-    let before = elapsed > 0 ? min(blend.probability(upTo: elapsed), 1 - 1e-6) : 0
     let quantiles = calibrators[last.level.rawValue].shares.map {
-      let value = max(blend.value(at: before + $0 * (1 - before)), elapsed)
+      let value = blend.value(at: $0)
       return isCount ? value.rounded(.down) : value
     }
     let basis = known.map(\.level.basis).min { $0.rawValue < $1.rawValue } ?? .everyone

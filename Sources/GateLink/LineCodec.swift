@@ -76,9 +76,6 @@ public struct LineBuffer: Sendable {
   /// - Parameter lineBytesMost: the longest line that is taken.
   public init(lineBytesMost: Int = LineCodec.lineBytesMost) { self.lineBytesMost = lineBytesMost }
 
-  /// Whether a line has begun and not ended.
-  public var isWithinLine: Bool { !bytes.isEmpty }
-
   /// Adds bytes as they came and gives the complete lines, without their newlines, in order.
   ///
   /// - Throws: `LinkError.lineTooLong` once more than `lineBytesMost` bytes stand without a newline.

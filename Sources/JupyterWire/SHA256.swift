@@ -2,8 +2,6 @@
 ///
 /// Why it is our own: see `Docs/Decisions/0004-own-sha256.md`.
 public struct SHA256: Sendable {
-  /// Bytes of a digest.
-  public static let digestBytes = 32
   static let blockBytes = 64
 
   private var state: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32) = (

@@ -13,7 +13,7 @@ extension Board: KeyFrame {
   public static let segmentsFramed = 64
   /// The most markers of a notebook in a frame, and of the session.
   static let marksFramed = 32
-  public static let markersFramed = 1024
+  static let markersFramed = 1024
 
   public func packFrame(into sink: inout PackBytes) {
     packFrame(into: &sink, segments: Self.segmentsFramed, markers: Self.markersFramed, marks: Self.marksFramed)

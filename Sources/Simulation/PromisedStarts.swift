@@ -17,7 +17,6 @@ public struct PromisedStarts: Sendable, Hashable {
   /// Sums of waits, of widths of ranges, and of the distance of the median from the start, in seconds.
   private var waitSeconds = 0.0
   private var widthSeconds = 0.0
-  private var errorSeconds = 0.0
 
   public init(of entries: [Entry]) {
     var open: [NotebookID: (cell: CellID, at: Instant, range: ExpectedStart?)] = [:]
@@ -53,7 +52,6 @@ public struct PromisedStarts: Sendable, Hashable {
     if started <= range.median { upToMedian += 1 }
     waitSeconds += (started - submitted).seconds
     widthSeconds += (range.late - range.early).seconds
-    errorSeconds += abs((range.median - started).seconds)
   }
 
   private func share(_ count: Int) -> Double { Double(count) / Double(max(promised, 1)) }
@@ -70,6 +68,4 @@ public struct PromisedStarts: Sendable, Hashable {
   public var waitMean: Double { waitSeconds / Double(max(promised, 1)) }
   /// The mean width of the ranges, in seconds.
   public var widthMean: Double { widthSeconds / Double(max(promised, 1)) }
-  /// The mean distance of the promised median from the start, in seconds.
-  public var errorMean: Double { errorSeconds / Double(max(promised, 1)) }
 }

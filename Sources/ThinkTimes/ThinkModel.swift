@@ -165,7 +165,7 @@ public enum ThinkModel: Hashable, Sendable {
 
   /// Its inverse (Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37,
   /// 1988, the routine of seven digits), made exact by one step of Newton's method.
-  public static func normalQuantile(_ share: Double) -> Double {
+  static func normalQuantile(_ share: Double) -> Double {
     let q = share - 0.5
     var z: Double
     if abs(q) <= 0.425 {

@@ -74,14 +74,6 @@ struct GridTests {
     #expect(grid.text == "██\n██▏\n████\n\n")
   }
 
-  @Test("draws the newest values of a spark at the right")
-  func sparks() {
-    var grid = Grid(size: Size(columns: 5, rows: 2))
-    grid.spark([0, 0.01, 0.5, 1], at: Point(column: 0, row: 0), columns: 5)
-    grid.spark([1, 1, 0.5], at: Point(column: 0, row: 1), columns: 2)
-    #expect(grid.text == "  ▁▄█\n█▄")
-  }
-
   @Test("dumps the styles as letters with a legend")
   func styleLayer() {
     var grid = Grid(size: Size(columns: 6, rows: 2))

@@ -138,22 +138,6 @@ struct ForecasterTests {
     #expect(abs(forecast.parallelThousandths - 800) < 40)
   }
 
-  @Test("expects the longer to think the longer somebody has thought, and never less than nothing")
-  func thinking() throws {
-    var past = Past()
-    past.open(0, "a.ipynb")
-    var dice = Dice(state: 3)
-    for code in 0..<400 { past.run(0, code: UInt64(1000 + code), seconds: 1, think: dice.time()) }
-    #expect(past.forecaster.thinkLeft(NotebookID(1), at: past.now) == nil)
-    var last = Span.zero
-    for thought in [0.0, 10, 100, 1000] {
-      let left = try #require(past.forecaster.thinkLeft(NotebookID(0), at: past.now + Span(seconds: thought)))
-      #expect(left.isOrdered && left.p05 >= .zero)
-      #expect(left.p50 > last)
-      last = left.p50
-    }
-  }
-
   @Test("gives quantiles in order, whatever it has seen", arguments: UInt64(1)...3)
   func ordered(seed: UInt64) throws {
     var past = Past.drawn(seed, cells: 120)

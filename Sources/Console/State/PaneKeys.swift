@@ -199,7 +199,7 @@ extension ConsoleState {
   }
 
   /// Moves the timeline so that a moment is at its right end; the present is followed again when it is reached.
-  public mutating func panTimeline(to instant: Instant) {
+  mutating func panTimeline(to instant: Instant) {
     timeline.end = instant >= shownNow ? nil : max(instant, .zero)
   }
 }
