@@ -1,8 +1,13 @@
+#define _GNU_SOURCE
 #include "include/terminal_shims.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+
+int celltop_replace(int from, int to) { return dup3(from, to, O_CLOEXEC); }
+int celltop_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 // One terminal a process: the state of the guard is global because a signal handler has nothing else.
 static const int fatal_signals[] = {SIGSEGV, SIGABRT, SIGILL, SIGBUS, SIGFPE, SIGTRAP};
@@ -32,6 +37,9 @@ static void restore_and_pass_on(int number, siginfo_t *info, void *context) {
     }
     tcsetattr(guard.fd, TCSANOW, &guard.modes);
   }
+  // Swift's backtracer asks questions where its input is a terminal, and would wait for half a minute.
+  int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   for (int i = 0; i < fatal_count; i++) {
     if (fatal_signals[i] == number) sigaction(number, &guard.before[i], NULL);
   }

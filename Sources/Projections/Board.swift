@@ -12,7 +12,7 @@ public struct Board: Sendable, Hashable {
   public internal(set) var policy = ""
   public internal(set) var nodes: [NodeFacts] = []
   /// By number; a notebook that is gone stays.
-  public internal(set) var notebooks: [NotebookFacts] = []
+  public internal(set) var notebooks = NotebookList()
   /// The last entries that a person would want to read, oldest first, `eventsMost` at the most.
   public internal(set) var events: [Entry] = []
   /// Operators' actions and other moments to jump to, oldest first, `markersMost` at the most.

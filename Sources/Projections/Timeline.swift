@@ -16,15 +16,9 @@ public struct Timeline: Sendable, Hashable {
   public var rows: [Row]
 
   /// - Parameters:
-  ///   - window: the length of time to show; rounded up to whole buckets.
-  ///   - columns: how many buckets.
-  ///   - end: the instant that the last bucket holds; nil for now. The window moves by whole buckets, so that the picture
-  ///     stands still within one.
+  ///   - scale: how time lies on the columns.
   ///   - now: up to when what is on the board goes on.
-  public init(
-    _ board: Board, of notebooks: [NotebookID], window: Span, columns: Int, end: Instant? = nil, now: Instant
-  ) {
-    let scale = TimeScale(window: window, columns: columns, end: end ?? now)
+  public init(_ board: Board, of notebooks: [NotebookID], scale: TimeScale, now: Instant) {
     let (width, first, columns) = (scale.bucket.microseconds, scale.first, scale.columns)
     (start, bucket) = (scale.start, scale.bucket)
     rows = notebooks.compactMap { id in
@@ -72,17 +66,32 @@ public struct Timeline: Sendable, Hashable {
 public struct TimeScale: Sendable, Hashable {
   public var bucket: Span
   public var columns: Int
+  /// The buckets by which it moves at once.
+  public var stride: Int
   /// The number of the first bucket.
   var first: Int64
 
   /// - Parameters:
   ///   - window: the length of time; rounded to whole buckets.
-  ///   - end: the instant that the last bucket holds.
-  public init(window: Span, columns: Int, end: Instant) {
+  ///   - end: an instant that is shown: in the last bucket, or with a stride in one of the last. The window moves by whole buckets, so that
+  ///     the picture stands still within one.
+  ///   - stride: the buckets by which it moves at once.
+  public init(window: Span, columns: Int, end: Instant, stride: Int = 1) {
     self.columns = max(columns, 1)
     let width = max(window.microseconds / Int64(self.columns), 1)
     bucket = Span(microseconds: width)
-    first = end.microseconds / width - Int64(self.columns) + 1
+    self.stride = max(stride, 1)
+    let steps = end.microseconds / width / Int64(self.stride) + 1
+    first = steps * Int64(self.stride) - Int64(self.columns)
+  }
+
+  /// The buckets by which a window that follows the present moves at once: one, unless it would move more than twice a second of whoever
+  /// watches; then as many as make it once a second, for each move draws most of the picture anew.
+  ///
+  /// - Parameter speed: seconds of the session a second.
+  public static func stride(window: Span, columns: Int, speed: Double) -> Int {
+    let perSecond = max(speed, 0) * 1e6 * Double(max(columns, 1)) / Double(max(window.microseconds, 1))
+    return perSecond <= 2 ? 1 : max(1, Int(min(perSecond.rounded(.up), Double(columns / 8))))
   }
 
   /// When the first bucket begins.

@@ -75,7 +75,7 @@ public struct Simulator: Sendable {
   }
 
   public private(set) var scheduler: Scheduler
-  public private(set) var now: Int64 = 0
+  public internal(set) var now: Int64 = 0
   public private(set) var entriesCount: Int64 = 0
   /// Every entry so far, where the settings keep them.
   public private(set) var recorded: [Entry] = []
@@ -110,6 +110,8 @@ public struct Simulator: Sendable {
   /// GPU memory in use on shared allotments, by GPU, until the notebooks close.
   var sharedGPUMemory: SharedGPUMemory
   var held = (cores: 0, gpus: 0, since: Int64(0))
+  /// What was told of each notebook's use, where it is sampled.
+  var told: [NotebookID: Usage] = [:]
   let node: Node
 
   /// - Throws: `Refusal` where the policy is unknown, or a cell of the trace could never run on the node.
@@ -374,7 +376,7 @@ extension Simulator {
 
 extension Simulator {
   /// Gives the engine an input and does what its entries order.
-  private mutating func give(_ input: Input) {
+  mutating func give(_ input: Input) {
     scheduler.handle(input, at: Instant(microseconds: now))
     obey(input)
   }

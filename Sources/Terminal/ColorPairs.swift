@@ -13,18 +13,12 @@ struct ColorPairs {
   struct Drawn {
     var attributes: attr_t
     var pair: Int32
-    /// The background, by ncurses' number; nil where it is not known to be the one that the style wants.
-    var background: Int32?
-
-    /// Whether a space looks the same in another style with the same background: nothing is drawn through it or under it.
-    var leavesBlanks: Bool { attributes & (celltop_attr_underline() | celltop_attr_reverse()) == 0 }
   }
 
   private let colors: Int32
   private let pairsMax: Int32
   private let hasColors: Bool
   private var known: [Pair: Int32] = [:]
-  private var refusedPairs: Set<Pair> = []
   /// Styles that had to be drawn in other colours because the terminal has too few pairs (64 on `linux`).
   private(set) var refused = 0
 
@@ -38,18 +32,16 @@ struct ColorPairs {
   /// The attributes and the pair for a style.
   mutating func drawn(_ style: Style) -> Drawn {
     var attributes = ColorPairs.attributes(style.attributes)
-    guard hasColors else { return Drawn(attributes: attributes, pair: 0, background: -1) }
+    guard hasColors else { return Drawn(attributes: attributes, pair: 0) }
     if colors < 16, case .ansi(8...15) = style.foreground { attributes |= celltop_attr_bold() }
     let pair = Pair(foreground: number(style.foreground), background: number(style.background))
-    if pair == Pair(foreground: -1, background: -1) { return Drawn(attributes: attributes, pair: 0, background: -1) }
-    if let found = known[pair] {
-      return Drawn(attributes: attributes, pair: found, background: refusedPairs.contains(pair) ? nil : pair.background)
-    }
+    if pair == Pair(foreground: -1, background: -1) { return Drawn(attributes: attributes, pair: 0) }
+    if let found = known[pair] { return Drawn(attributes: attributes, pair: found) }
     guard known.count < pairsMax - 1 else { return fallback(pair, attributes) }
     let made = alloc_pair(pair.foreground, pair.background)
     guard made > 0 else { return fallback(pair, attributes) }
     known[pair] = made
-    return Drawn(attributes: attributes, pair: made, background: pair.background)
+    return Drawn(attributes: attributes, pair: made)
   }
 
   /// Without a pair to spare: the same background if some pair has it, else the terminal's own colours.
@@ -57,7 +49,6 @@ struct ColorPairs {
     refused += 1
     let similar = known.filter { $0.key.background == wanted.background }.values.min()
     known[wanted] = similar ?? 0
-    refusedPairs.insert(wanted)
     return Drawn(attributes: attributes, pair: similar ?? 0)
   }
 

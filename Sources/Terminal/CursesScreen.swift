@@ -26,6 +26,8 @@ public final class CursesScreen {
   private let inputFile: UnsafeMutablePointer<FILE>
   private let outputFile: UnsafeMutablePointer<FILE>
   private let errorLog: ErrorLog?
+  private let catcher: FrameCatcher?
+  private var shortener: OutputShortener
   private var pairs: ColorPairs
   private var styles: [UInt16: ColorPairs.Drawn] = [:]
   private var shown: Grid?
@@ -62,6 +64,8 @@ public final class CursesScreen {
     (handle, inputFile, outputFile) = opened
     depth = CursesScreen.startColors(options)
     pairs = ColorPairs(hasColors: depth > .mono)
+    catcher = FrameCatcher(fileno(outputFile))
+    shortener = OutputShortener(.ofTerminal)
     size = Size(columns: 0, rows: 0)
     setUp()
   }
@@ -80,6 +84,8 @@ public final class CursesScreen {
     let cpuBefore = threadCPU()
     if shownTheme != theme {
       shownTheme = theme
+      // So that not even spaces wear a colour of the theme before.
+      shortener.forget()
       styles.removeAll(keepingCapacity: true)
       shown = nil
     }
@@ -87,17 +93,13 @@ public final class CursesScreen {
     if runs.isEmpty {
       statistics.skipped += 1
     } else {
-      let bytesBefore = options.countsBytes ? threadBytesWritten() : nil
       for run in runs { draw(run, of: grid, theme: theme) }
-      wnoutrefresh(celltop_stdscr())
-      doupdate()
+      let bytes = update()
       shown = grid
       statistics.drawn += 1
       statistics.pairsRefused = pairs.refused
-      if let bytesBefore, let bytes = threadBytesWritten() {
-        statistics.bytesOfLastFrame = bytes - bytesBefore
-        statistics.bytes = (statistics.bytes ?? 0) + bytes - bytesBefore
-      }
+      statistics.bytesOfLastFrame = bytes
+      statistics.bytes = bytes.flatMap { bytes in statistics.bytes.map { $0 + bytes } }
     }
     statistics.cpuOfLastFrame = threadCPU() - cpuBefore
     statistics.cpu += statistics.cpuOfLastFrame
@@ -106,7 +108,25 @@ public final class CursesScreen {
   /// Draws everything with the next frame, because something else has written on the terminal.
   public func redraw() {
     shown = nil
+    shortener.forget()
     clearok(celltop_stdscr(), true)
+  }
+
+  /// Has ncurses write what has changed, and sends that on in fewer bytes; says how many, where that is known.
+  private func update() -> Int? {
+    let caught = catcher?.written {
+      wnoutrefresh(celltop_stdscr())
+      doupdate()
+    }
+    guard let caught else {
+      // Without a catcher nothing has been written yet; with one that failed, this writes nothing.
+      wnoutrefresh(celltop_stdscr())
+      doupdate()
+      return nil
+    }
+    let frame = shortener.shorten(caught)
+    send(frame)
+    return frame.count
   }
 
   private func draw(_ run: ChangedRun, of grid: Grid, theme: ResolvedTheme) {
@@ -116,46 +136,21 @@ public final class CursesScreen {
     var cells: [cchar_t] = []
     cells.reserveCapacity(end - run.columns.lowerBound)
     var key: UInt16?
-    var own = ColorPairs.Drawn(attributes: 0, pair: 0)
-    var last: ColorPairs.Drawn?
+    var drawn = ColorPairs.Drawn(attributes: 0, pair: 0)
     for column in run.columns.lowerBound..<end {
       let cell = grid[column: column, row: run.row]
       guard cell.part != .tail else { continue }
       let cellKey = UInt16(cell.role.rawValue) << 8 | UInt16(cell.ground.rawValue)
       if key != cellKey {
         key = cellKey
-        own = style(cell, key: cellKey, theme: theme)
+        drawn = style(cell, key: cellKey, theme: theme)
       }
-      var drawn = own
-      // A space shows its background alone: in the style of what stands before it, it costs no change of colours, which
-      // would be up to thirty bytes. The terminal can clear long stretches in one go, where nothing but colours is set.
-      if cell.isBlank, own.leavesBlanks, let last, last.leavesBlanks, own.background != nil,
-        last.background == own.background, last.attributes == 0 || !isLongBlank(grid, column, run.row)
-      {
-        drawn = last
-      }
-      last = drawn
       let fits = cell.part == .whole || column + 1 < end
       appendCharacters(of: cell, fits: fits, drawn: drawn, to: &cells)
     }
     statistics.cellsChanged += end - run.columns.lowerBound
     mvwadd_wchnstr(celltop_stdscr(), Int32(run.row), Int32(run.columns.lowerBound), cells, Int32(cells.count))
   }
-
-  /// Whether a space is part of a stretch of spaces on one ground that is longer than a change of colours.
-  private func isLongBlank(_ grid: Grid, _ column: Int, _ row: Int) -> Bool {
-    let ground = grid[column: column, row: row].ground
-    func isSame(_ other: Int) -> Bool {
-      let cell = grid[column: other, row: row]
-      return cell.isBlank && cell.ground == ground
-    }
-    var (first, end) = (column, column + 1)
-    while first > 0, end - first < Self.longBlank, isSame(first - 1) { first -= 1 }
-    while end < grid.size.columns, end - first < Self.longBlank, isSame(end) { end += 1 }
-    return end - first >= Self.longBlank
-  }
-
-  private static let longBlank = 24
 
   private func style(_ cell: Cell, key: UInt16, theme: ResolvedTheme) -> ColorPairs.Drawn {
     if let known = styles[key] { return known }
@@ -307,6 +302,9 @@ public final class CursesScreen {
   private func putAway() {
     guard isUp else { return }
     isUp = false
+    // ncurses believes that the frame ended without colours.
+    if shortener.isColored { send("\u{1B}[m") }
+    shortener.forget()
     send(InputModes.mouseOff + InputModes.pasteOff)
     // A terminal without an alternate screen (vt100, linux) would leave the picture, and the prompt on its last line.
     if Terminfo.string("rmcup").isEmpty {
@@ -324,8 +322,10 @@ public final class CursesScreen {
 
   /// Sends what is no drawing past ncurses, whose `putp` knows standard output only. In between frames ncurses holds
   /// nothing back, so the order is kept.
-  private func send(_ sequence: String) {
-    var rest = Array(sequence.utf8)[...]
+  private func send(_ sequence: String) { send(Array(sequence.utf8)) }
+
+  private func send(_ bytes: [UInt8]) {
+    var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(options.output, $0.baseAddress, $0.count) }
       guard count > 0 || errno == EINTR else { return }

@@ -22,8 +22,6 @@ public struct ScreenOptions: Sendable {
   /// Where standard error goes while the screen is up, so that a library's message does not break the picture; nil
   /// leaves it alone, and so does standard error that is no terminal.
   public var errorLog: String?
-  /// Whether the bytes of each frame are counted, for 20 µs a frame (from `/proc/thread-self/io`).
-  public var countsBytes = false
 
   /// Options that know nothing of the environment.
   public init() {}

@@ -113,8 +113,13 @@ public final class TerminalLoop {
   /// Runs on a screen until the verdict is stop, the terminal is gone, or the process is told to end. Size changes and
   /// ^Z are dealt with before the events arrive; the screen stays open.
   ///
-  /// - Parameter body: gets all events that were waiting together, in order, so that it can draw once for all.
-  public func run(on screen: CursesScreen, _ body: ([LoopEvent]) -> LoopVerdict) {
+  /// - Parameters:
+  ///   - first: the first deadline, where something is to happen before any event.
+  ///   - body: gets all events that were waiting together, in order, so that it can draw once for all.
+  public func run(
+    on screen: CursesScreen, until first: ContinuousClock.Instant? = nil, _ body: ([LoopEvent]) -> LoopVerdict
+  ) {
+    deadline = first
     run { events in
       body(
         events.map { event in

@@ -136,7 +136,7 @@ struct Comparison {
       }.joined(separator: "  ")
     }
     let head =
-      "\(trace.name): \(trace.notebooks.count) notebooks, \(trace.cellCount) cells on \(node.cores.count) cores and \(node.gpus.count) GPUs"
+      "\(trace.name): \(trace.notebooks.count) notebooks, \(trace.cellCount) cells on \(node.counts.joined(separator: " and "))"
     let bound =
       "no schedule has an ANTT below \(decimal(runs.first?.lowerBound ?? 1, digits: 5)), or an STP above \(trace.notebooks.count)"
     return ([head, bound, "", line(titles.map { ($0, false) })] + cells.map(line)).joined(separator: "\n") + "\n"

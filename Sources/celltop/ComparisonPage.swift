@@ -33,7 +33,7 @@ struct ComparisonPage {
     """
     <h1>\(comparison.trace.name.markupEscaped)</h1>
     <p>\(comparison.trace.notebooks.count) notebooks, \(comparison.trace.cellCount) cells on \
-    \(comparison.node.cores.count) cores and \(comparison.node.gpus.count) GPUs. No schedule has an ANTT below \
+    \(comparison.node.counts.joined(separator: " and ")). No schedule has an ANTT below \
     \(decimal(comparison.runs.first?.lowerBound ?? 1, digits: 5)).</p>
     \(table(comparison))
     <h2>Waits</h2><p>The share of cells (upwards) that stood still no longer than a time (to the right, logarithmic).</p>

@@ -105,7 +105,7 @@ extension FinishedRun {
     func seconds(_ value: Double) -> String { duration(value) }
     let rows = [
       ("trace", "\(trace.name): \(trace.notebooks.count) notebooks, \(trace.cellCount) cells"),
-      ("node", "\(node.cores.count) cores, \(node.gpus.count) GPUs"), ("policy", run.policy),
+      ("node", node.counts.joined(separator: ", ")), ("policy", run.policy),
       ("ANTT", "\(decimal(m.antt, digits: 4))  (no schedule is below \(decimal(lowerBound, digits: 4)))"),
       ("STP", "\(decimal(m.stp, digits: 4)) of \(trace.notebooks.count)"),
       (

@@ -16,7 +16,8 @@ import Testing
 
   private static func line(_ board: Board, window: Span, columns: Int, now: Double) -> String {
     let timeline = Timeline(
-      board, of: [NotebookID(0)], window: window, columns: columns, now: Instant(seconds: now))
+      board, of: [NotebookID(0)], scale: TimeScale(window: window, columns: columns, end: Instant(seconds: now)),
+      now: Instant(seconds: now))
     return timeline.rows[0].states.map(letter).joined()
   }
 
@@ -48,7 +49,9 @@ import Testing
   func wholeBuckets() {
     let board = Self.tape().board
     func timeline(_ now: Double) -> Timeline {
-      Timeline(board, of: [NotebookID(0)], window: 50, columns: 10, now: Instant(seconds: now))
+      Timeline(
+        board, of: [NotebookID(0)], scale: TimeScale(window: 50, columns: 10, end: Instant(seconds: now)),
+        now: Instant(seconds: now))
     }
     let early = timeline(45)
     for tenth in 0..<50 {
@@ -60,6 +63,34 @@ import Testing
     #expect(timeline(50).rows[0].states.dropLast() == early.rows[0].states.dropFirst())
   }
 
+  @Test("moves by several buckets at once where it is told to, and leaves empty what is to come")
+  func strides() {
+    let board = Self.tape().board
+    func line(_ now: Double) -> String {
+      let scale = TimeScale(window: 50, columns: 10, end: Instant(seconds: now), stride: 4)
+      return Timeline(board, of: [NotebookID(0)], scale: scale, now: Instant(seconds: now)).rows[0].states.map(
+        Self.letter
+      )
+      .joined()
+    }
+    // Buckets of 5 s: 40-60 is filled one by one, and then the next four come.
+    #expect(line(40) == "ttqrrtt   ")
+    #expect(line(49.9) == "ttqrrttt  ")
+    #expect(line(59.9) == "ttqrrttttt")
+    #expect(line(60) == "rtttttt   ")
+  }
+
+  @Test("moves no more than twice a second of whoever watches", arguments: [0.125, 1, 9, 60, 3600])
+  func strideOfSpeed(speed: Double) {
+    for columns in [1, 10, 60, 172, 300] {
+      let stride = TimeScale.stride(window: 180, columns: columns, speed: speed)
+      #expect(stride >= 1 && stride <= max(columns / 8, 1))
+      let perSecond = speed / (180 / Double(columns)) / Double(stride)
+      #expect(perSecond <= 2 || stride == max(columns / 8, 1), "\(perSecond) moves a second, \(columns) columns")
+    }
+    #expect(TimeScale.stride(window: .zero, columns: 0, speed: -1) == 1)
+  }
+
   @Test("shows an operator's action over a preemption in the same bucket")
   func marks() {
     var tape = Self.tape()
@@ -69,7 +100,9 @@ import Testing
     tape.add(.cellSuspended(cell, id, Reason(.preempted)), at: 42)
     tape.add(.cellResumed(cell, id, .on(CoreSet([0])), Reason(.firstCome)), at: 43)
     tape.add(.cellSuspended(cell, id, Reason(.preempted)), at: 47)
-    let timeline = Timeline(tape.board, of: [id], window: 50, columns: 10, now: Instant(seconds: 49))
+    let timeline = Timeline(
+      tape.board, of: [id], scale: TimeScale(window: 50, columns: 10, end: Instant(seconds: 49)),
+      now: Instant(seconds: 49))
     #expect(timeline.rows[0].marks == Array(repeating: nil, count: 8) + [.action, .preemption])
   }
 
@@ -78,7 +111,8 @@ import Testing
     var tape = Self.tape()
     let second = tape.open("b", at: 41)
     let timeline = Timeline(
-      tape.board, of: [second, NotebookID(9), NotebookID(0)], window: 10, columns: 4, now: Instant(seconds: 42))
+      tape.board, of: [second, NotebookID(9), NotebookID(0)],
+      scale: TimeScale(window: 10, columns: 4, end: Instant(seconds: 42)), now: Instant(seconds: 42))
     #expect(timeline.rows.map(\.notebook) == [second, NotebookID(0)])
     #expect(timeline.rows.allSatisfy { $0.states.count == 4 && $0.marks.count == 4 })
   }
@@ -87,7 +121,8 @@ import Testing
   func degenerate(window: Int, columns: Int) {
     for now in [0, 1e-6, 36, 1e9] {
       let timeline = Timeline(
-        Self.tape().board, of: [NotebookID(0)], window: Span(microseconds: Int64(window)), columns: columns,
+        Self.tape().board, of: [NotebookID(0)],
+        scale: TimeScale(window: Span(microseconds: Int64(window)), columns: columns, end: Instant(seconds: now)),
         now: Instant(seconds: now))
       #expect(timeline.rows[0].states.count == max(columns, 1))
     }
@@ -109,7 +144,9 @@ import Testing
     }
     let facts = try #require(tape.board[id])
     let columns = 10 + Int(random.next() % 150)
-    let timeline = Timeline(tape.board, of: [id], window: 120, columns: columns, now: Instant(seconds: at))
+    let timeline = Timeline(
+      tape.board, of: [id], scale: TimeScale(window: 120, columns: columns, end: Instant(seconds: at)),
+      now: Instant(seconds: at))
     for (column, state) in timeline.rows[0].states.dropLast().enumerated() {
       let from = timeline.start + Span(microseconds: timeline.bucket.microseconds * Int64(column))
       let until = from + timeline.bucket

@@ -80,3 +80,37 @@ import Traces
     #expect(simulator.isOver)
   }
 }
+
+@Suite("The use of cores and memory in a simulation") struct UsageSampleTests {
+  private func simulator(_ policy: String) throws -> Simulator {
+    let cells = [
+      TraceCell(
+        think: Span(seconds: 1), run: Span(seconds: 10), cores: 4, parallelThousandths: 500, memory: Bytes(1 << 30)),
+      TraceCell(think: Span(seconds: 5), run: Span(seconds: 10), cores: 1, memory: Bytes(1 << 20)),
+    ]
+    let notebooks = [TraceNotebook(name: "n", user: "ana", arrival: .zero, cells: cells)]
+    let node = Node(id: NodeID(0), name: "one", cores: CoreSet(0..<4), memory: Bytes(8 << 30))
+    var settings = Simulator.Settings(policy: policy)
+    settings.keepsEntries = true
+    return try Simulator(
+      Trace(name: "t", notebooks: notebooks), on: node, settings: settings, forecast: OracleForecast(notebooks: 1),
+      catalogue: .standard)
+  }
+
+  @Test("is what the allotment and the trace say, told when it changes", arguments: ["fcfs", "os"])
+  func samples(policy: String) throws {
+    var simulator = try simulator(policy)
+    var found: [(second: Int, usage: Usage)] = []
+    for second in 0..<40 {
+      simulator.sampleUsage(at: Instant(seconds: Double(second)))
+      simulator.drainRecord { _, entries in
+        for entry in entries { if case .usageSampled(_, let usage) = entry.event { found.append((second, usage)) } }
+      }
+    }
+    // Half of the first cell's work runs on one of its four cores: 1 / (0.5 + 0.5 / 4) are busy on the average.
+    let (kernel, grown) = (Bytes(64 << 20), Bytes((64 << 20) + (1 << 30)))
+    #expect(found.map(\.usage.millicores) == [0, 1600, 0, 1000])
+    #expect(found.map(\.usage.memory) == [kernel, grown, grown, grown], "what a kernel has taken it keeps")
+    #expect(found.map(\.second) == [0, 1, 11, 16])
+  }
+}

@@ -39,6 +39,12 @@ final class Pty {
     return String(decoding: output, as: UTF8.self)
   }
 
+  /// What was collected, which is not kept.
+  func take() -> [UInt8] {
+    defer { output = [] }
+    return output
+  }
+
   func type(_ text: String) {
     _ = text.withCString { write(primary, $0, strlen($0)) }
   }

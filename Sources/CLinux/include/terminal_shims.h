@@ -18,6 +18,10 @@ static inline int celltop_set_window_size(int fd, const struct winsize *size) { 
 static inline int celltop_signalfd_of(const sigset_t *set) { return signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK); }
 /// A copy of a descriptor, not below 3 and closed on exec.
 static inline int celltop_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
+/// Makes one descriptor lead where another does; closed on exec. -1 where that fails.
+int celltop_replace(int from, int to);
+/// A file that has no name, in memory; -1 where there is none.
+int celltop_memory_file(const char *name);
 /// Opens a log for appending, readable by its owner only.
 static inline int celltop_open_log(const char *path) {
   return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

@@ -6,6 +6,12 @@ public struct KeyFileError: Error, Hashable, CustomStringConvertible {
   public var path: String
   public var problems: [String]
 
+  /// The first mistake, and how many there are besides: for a line on the screen.
+  public var first: String {
+    let more = problems.count > 1 ? " (and \(problems.count - 1) more)" : ""
+    return (problems.first.map { "\(path): \($0)" } ?? path) + more
+  }
+
   public var description: String { problems.map { "\(path): \($0)" }.joined(separator: "\n") }
 }
 

@@ -45,7 +45,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .follow: "follow: to the newest, to now"
     case .raise: "raise the priority (replay: next marker)"
     case .lower: "lower the priority (replay: previous marker)"
-    case .preempt: "suspend the running cell (menu), or resume it"
+    case .preempt: "suspend the running cell (menu) or resume it"
     case .redo: "do again what was undone"
     case .callOff: "call off a planned suspension"
     case .editor: "cores and GPUs on a grid"

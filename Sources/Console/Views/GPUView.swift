@@ -12,12 +12,14 @@ extension ConsoleState {
     let width = rect.columns / max(perRow, 1)
     let sparks = width >= 60 ? 20 : width >= 44 ? 10 : 0
     let load = sparks > 0 ? board.load(until: shownNow).gpus : nil
-    let part = Span(microseconds: Self.reach.microseconds / Int64(max(sparks, 1)))
-    let begin = shownNow - Self.reach
+    // Whole parts, so that the graphs stand still within one.
+    let scale = TimeScale(window: Self.reach, columns: sparks, end: shownNow)
     for (index, place) in map.gpus.enumerated() where index / perRow < rect.rows {
       let at = Point(column: rect.column + index % perRow * width, row: rect.row + index / perRow)
       let history = load.map { load in
-        load.means(of: index, from: begin, part: part, parts: sparks, now: shownNow).map { $0.map { $0 / 1000 } }
+        load.means(of: index, from: scale.start, part: scale.bucket, parts: sparks, now: shownNow).map {
+          $0.map { $0 / 1000 }
+        }
       }
       drawGPU(&grid, at, width - 1, place, map.node.gpus[index], board, history)
     }

@@ -22,24 +22,24 @@ extension ConsoleState {
     let measures = measureLines()
     if inner.columns >= 90 {
       let parts = inner.splitColumns([.share(1), .fixed(2), .fixed(36)])
-      drawGraphs(&grid, parts[0], window)
+      drawBands(&grid, parts[0])
       drawMeasures(&grid, parts[2], measures)
     } else {
       let rows = inner.rows >= 10 ? min(measures.count, inner.rows - 8) : max(min(inner.rows - 4, measures.count), 0)
       let parts = inner.splitRows([.share(1), .fixed(rows)])
-      drawGraphs(&grid, parts[0], window)
+      drawBands(&grid, parts[0])
       drawMeasures(&grid, parts[1], measures)
     }
   }
 
-  private func drawGraphs(_ grid: inout Grid, _ rect: Rect, _ window: Span) {
+  private func drawBands(_ grid: inout Grid, _ rect: Rect) {
     let board = shown
     let graphs = graphs(Overview(board), board)
     let load = board.load(until: shownNow)
     let label = rect.columns >= 50 ? 18 : 14
     let columns = rect.columns - label - 1
     guard columns >= 4, rect.rows > 0 else { return }
-    let scale = TimeScale(window: window, columns: columns, end: timelineEnd)
+    let scale = scale(ofColumns: columns)
     let level = load.level(reaching: shownNow - scale.start)
     let height = max(rect.rows / graphs.count, 1)
     for (index, graph) in graphs.enumerated() where index * height < rect.rows {

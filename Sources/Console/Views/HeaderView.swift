@@ -12,10 +12,11 @@ private struct HeaderPart {
 
 extension ConsoleState {
   /// The top line: what node, what mode, what time, how much is allotted, what the notebooks do, who may do what.
-  func drawHeader(_ grid: inout Grid, _ rect: Rect) {
+  func drawHeader(_ grid: inout Grid, _ rect: Rect, _ keys: KeyMap) {
     grid.setGround(.status, in: rect)
     let parts = headerParts(Overview(shown), isNarrow: rect.columns < 100)
-    let access = HeaderPart(rank: 3, texts: [("  " + accessText + " [?] ", .statusLabel)])
+    let access = HeaderPart(
+      rank: 3, texts: [("  " + accessText + " [\(keys.shortest(for: .help) ?? "")] ", .statusLabel)])
     // What matters most first, as long as it fits whole.
     var left = rect.columns
     let ranks = (parts + [access]).sorted { $0.rank < $1.rank }.filter { part in
@@ -162,26 +163,45 @@ extension ConsoleState {
     }
   }
 
-  /// The most useful keys, as many as fit whole; help and leaving come first.
-  func drawKeyBar(_ grid: inout Grid, _ rect: Rect) {
-    let live: [(String, String, KeyAction?)] = [
-      ("?", "help", nil), ("q", "quit", nil), ("x", "suspend", .preempt), ("P", "pin", .pin), ("[ ]", "prio", .raise),
-      ("h", "hold", .hold), ("r", "release", .release), ("w", "why", nil), ("z", "undo", .undo), ("/", "filter", nil),
-      (":", "cmd", nil), ("H", "history", nil), ("Tab", "pane", nil), ("e", "zoom", nil),
+  /// The most useful keys, as many as fit whole; help and leaving come first. The keys are those of the map: an action without one is
+  /// left out.
+  func drawKeyBar(_ grid: inout Grid, _ rect: Rect, _ keys: KeyMap) {
+    let live: [([KeyAction], String)] = [
+      ([.help], "help"), ([.quit], "quit"), ([.preempt], "suspend"), ([.pin], "pin"), ([.lower, .raise], "prio"),
+      ([.hold], "hold"), ([.release], "release"), ([.explain], "why"), ([.undo], "undo"), ([.filter], "filter"),
+      ([.palette], "cmd"), ([.intoHistory], "history"), ([.nextPane], "pane"), ([.zoom], "zoom"),
     ]
-    let replay: [(String, String, KeyAction?)] = [
-      ("?", "help"), ("q", "quit"), ("Space", "play"), (", .", "step"), ("{ }", "speed"), ("←→", "5s"),
-      ("[ ]", "marker"), ("g", "go to"), ("W", "what if"), ("L", "live"), ("S", "sessions"), ("w", "why"),
-      ("M", "mark"), ("c", "changes"), ("Tab", "pane"), ("e", "zoom"),
-    ].filter { $0.0 != "L" || session.hasLive }.map { ($0.0, $0.1, nil) }
+    let replay: [([KeyAction], String)] = [
+      ([.help], "help"), ([.quit], "quit"), ([.play], "play"), ([.stepBack, .stepForward], "step"),
+      ([.slower, .faster], "speed"), ([.back5, .forward5], "5s"), ([.lower, .raise], "marker"), ([.go], "go to"),
+      ([.whatIf], "what if"), ([.backToLive], "live"), ([.sessions], "sessions"), ([.explain], "why"),
+      ([.mark], "mark"),
+      ([.changes], "changes"), ([.nextPane], "pane"), ([.zoom], "zoom"),
+    ].filter { $0.0 != [.backToLive] || session.hasLive }
     var column = rect.column
-    for (key, label, action) in transport == nil ? live : replay {
+    for (actions, label) in transport == nil ? live : replay {
+      let names = actions.compactMap { keys.shortest(for: $0) }
+      guard names.count == actions.count else { continue }
+      let key = names.joined(separator: names.allSatisfy { "←→".contains($0) } ? "" : " ")
       // What the role does not allow is there and dim; the key itself says why.
-      let isDisabled = action.flatMap { roleRefusal(of: $0) } != nil
+      let isDisabled = transport == nil && actions.contains { $0.reach != nil && roleRefusal(of: $0) != nil }
       guard column + cellWidth(of: key + label) + 2 <= rect.endColumn else { break }
       column = grid.draw(" " + key, at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarKey)
       column = grid.draw(
         " " + label + " ", at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarLabel)
     }
+  }
+}
+
+extension KeyMap {
+  /// The first key of an action as the key bar shows it; nil where it has none.
+  fileprivate func shortest(for action: KeyAction) -> String? {
+    guard let name = keys(for: action).first else { return nil }
+    let short = [
+      "left": "←", "right": "→", "up": "↑", "down": "↓", "tab": "Tab", "space": "Space", "enter": "Enter",
+      "escape": "Esc",
+      "minus": "-",
+    ]
+    return short[name] ?? name
   }
 }

@@ -23,7 +23,9 @@ extension ConsoleState {
   private func drawHelp(_ grid: inout Grid, _ screen: Rect, _ keys: KeyMap, _ page: Int) {
     let isReplay = transport != nil
     let lines = KeyAction.allCases.filter { $0.isForReplay == nil || $0.isForReplay == isReplay }.map { action in
-      (keys.keys(for: action).joined(separator: " "), action.words, roleRefusal(of: action))
+      // Live, the key that plays a replay tags.
+      let shared = action == .tag && !isReplay ? keys.keys(for: .play) : []
+      return ((shared + keys.keys(for: action)).joined(separator: " "), action.words, roleRefusal(of: action))
     }
     let keyWidth = min(lines.map { cellWidth(of: $0.0) }.max() ?? 0, max(screen.columns / 3, 4))
     let lineWidth = keyWidth + 1 + (lines.map { cellWidth(of: $0.1) }.max() ?? 0)
@@ -74,7 +76,7 @@ extension ConsoleState {
           + "GPU now, and keeps its memory.")
     }
     if let wait = cell.wait {
-      lines.append("It waits: \(wait.clause(naming: shown.name)). It is number \(wait.place) in the line.")
+      lines.append(waitSentence(wait, of: id))
       if let expected = wait.expected {
         lines.append("It is expected to start \(expectedText(expected)).")
       } else if wait.cause != .held, wait.cause != .operatorSuspended {
@@ -90,6 +92,23 @@ extension ConsoleState {
       )
     }
     return lines
+  }
+
+  /// What it waits for; first of all for those before it in the line, where what is missing would be theirs.
+  private func waitSentence(_ wait: Wait, of id: NotebookID) -> String {
+    let clause = wait.clause(naming: shown.name)
+    let place = table.waiting.cells.firstIndex { $0.notebook == id } ?? 0
+    let before = table.waiting.cells.prefix(place).filter { shown[$0.notebook].map { !$0.isHeld } ?? false }
+    switch wait.cause {
+    case .cores, .gpus, .memory, .gpuMemory:
+      guard let first = before.first else { break }
+      let others = before.count - 1
+      let more = others == 0 ? "" : others == 1 ? " and one other" : " and \(others) others"
+      return
+        "It waits behind \(shown.name(of: first.notebook))\(more), number \(wait.place) in the line, and \(clause)."
+    case .turn, .held, .operatorSuspended, .pin, .drain, .seenGPUs, .anticipation: break
+    }
+    return "It waits: \(clause). It is number \(wait.place) in the line."
   }
 
   private func idleText(_ state: NotebookState) -> String {

@@ -203,7 +203,9 @@ extension ConsoleState {
   ) {
     guard let recent = layout.recent else { return }
     let ids = rows.compactMap { if case .notebook(let id) = $0 { id } else { nil } }
-    let timeline = Timeline(board, of: ids, window: Self.recentSpan, columns: recent.columns, now: shownNow)
+    let stride = TimeScale.stride(window: Self.recentSpan, columns: recent.columns, speed: transport?.speed ?? 1)
+    let scale = TimeScale(window: Self.recentSpan, columns: recent.columns, end: shownNow, stride: stride)
+    let timeline = Timeline(board, of: ids, scale: scale, now: shownNow)
     var lines = timeline.rows.makeIterator()
     for (index, row) in rows.enumerated() {
       guard case .notebook = row, let line = lines.next() else { continue }

@@ -79,10 +79,14 @@ extension ConsoleState {
     return wait?.cause == .held ? "; r releases it" : wait?.cause == .operatorSuspended ? "; x resumes it" : ""
   }
 
-  /// `in about 0:40 (0:20–1:30)`, or `overdue by 0:14` where the cells ahead take longer than foreseen.
+  /// `in about 0:40 (0:20–1:30)`, `at any moment (within 1:30)`, or `overdue by 0:14` where the cells ahead take longer than
+  /// foreseen.
   func expectedText(_ expected: ExpectedStart) -> String {
     func left(_ instant: Instant) -> String { max(instant - shownNow, .zero).clock }
     if expected.late <= shownNow { return "overdue by \((shownNow - expected.median).clock)" }
+    if expected.median < shownNow + Span(seconds: 1) {
+      return "at any moment (within \(left(expected.late + Span(seconds: 1))))"
+    }
     let range = expected.early == expected.late ? "" : " (\(left(expected.early))–\(left(expected.late)))"
     return "in about \(left(expected.median))\(range)"
   }

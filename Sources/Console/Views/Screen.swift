@@ -8,7 +8,7 @@ extension ConsoleState {
     var grid = Grid(size: size, glyphs: glyphs)
     guard size.columns > 0, size.rows > 0 else { return grid }
     let layout = layout(size)
-    drawHeader(&grid, layout.header)
+    drawHeader(&grid, layout.header, keys)
     let isCompared = alternative?.isShown == true && details == nil
     for pane in layout.panes where pane != .timeline || !isCompared {
       if let rect = layout.rect(of: pane) { draw(pane, on: &grid, in: rect) }
@@ -16,7 +16,7 @@ extension ConsoleState {
     if isCompared, let alternative { drawAlternative(&grid, layout, alternative) }
     if let rect = layout.details { drawDetails(&grid, rect) }
     if let rect = layout.transport { drawTransport(&grid, rect) }
-    if let rect = layout.keyBar { drawKeyBar(&grid, rect) }
+    if let rect = layout.keyBar { drawKeyBar(&grid, rect, keys) }
     if let rect = layout.flash {
       drawFlash(&grid, rect)
     } else if asksForKeys {

@@ -32,7 +32,15 @@ extension ConsoleState {
     if size.rows > 0, let rect = layout(size).timeline, let layout = timelineLayout(rect, rowOrder) {
       return layout.scale
     }
-    return TimeScale(window: Self.windows[window], columns: 60, end: timelineEnd)
+    return scale(ofColumns: 60)
+  }
+
+  /// How time lies on so many columns of the timeline, and of the graphs beside it.
+  func scale(ofColumns columns: Int) -> TimeScale {
+    let window = Self.windows[window]
+    let stride =
+      timeline.end == nil ? TimeScale.stride(window: window, columns: columns, speed: transport?.speed ?? 1) : 1
+    return TimeScale(window: window, columns: columns, end: timelineEnd, stride: stride)
   }
 
   /// Where the parts are in the pane's rectangle, for these notebooks; nil where there is no room for any.
@@ -50,7 +58,7 @@ extension ConsoleState {
     let used = min(body.rows, rows.count - first)
     return TimelineLayout(
       body: Rect(column: body.column, row: body.row, columns: body.columns, rows: max(used, 0)), label: label,
-      scale: TimeScale(window: Self.windows[window], columns: columns, end: timelineEnd), first: first,
+      scale: scale(ofColumns: columns), first: first,
       axis: inner.rows > 1 ? inner.line(min(max(used, 0), inner.rows - below)) : nil,
       moment: hasMoment ? inner.line(inner.rows - 1) : nil)
   }
@@ -66,8 +74,7 @@ extension ConsoleState {
       return
     }
     let visible = Array(rows.dropFirst(layout.first).prefix(layout.body.rows))
-    let timeline = Timeline(
-      board, of: visible, window: Self.windows[window], columns: layout.scale.columns, end: timelineEnd, now: shownNow)
+    let timeline = Timeline(board, of: visible, scale: layout.scale, now: shownNow)
     for (index, row) in timeline.rows.enumerated() {
       drawTrace(&grid, layout.body.line(index), row, of: board, label: layout.label)
     }
@@ -111,12 +118,14 @@ extension ConsoleState {
     let step = steps.first { window / $0 <= Int64(max(min(columns / 14, 6), 2)) } ?? 21_600
     let end = line.column + layout.label + columns
     let now = session.timeOfDay(timelineEnd)
+    // Where the picture moves by several buckets, the ticks move with it.
+    let edge = layout.scale.stride > 1 ? layout.scale.instant(ofColumn: columns) : timelineEnd
     for back in stride(from: step, through: window, by: Int(step)) {
       let tick = end - Int(back * 1_000_000 / bucket) - 1
       // Away from the present, times of day say more than distances.
       let text =
-        timeline.end == nil
-        ? "-" + Span(seconds: Double(back)).short : session.timeOfDay(timelineEnd - Span(seconds: Double(back)))
+        timeline.end == nil && layout.scale.stride == 1
+        ? "-" + Span(seconds: Double(back)).short : session.timeOfDay(edge - Span(seconds: Double(back)))
       guard tick >= line.column + layout.label, tick + text.count + 2 < end - now.count else { continue }
       grid.draw(text, at: Point(column: tick, row: line.row), role: .timelineAxis)
     }

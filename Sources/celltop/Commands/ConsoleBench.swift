@@ -197,7 +197,6 @@ private final class BenchTerminal {
     (options.input, options.output) = (second, second)
     options.terminalType = "xterm-256color"
     options.repertoire = .utf8
-    options.countsBytes = true
     screen = try CursesScreen(options)
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import CLinux
 import Domain
 import Foundation
+import Terminal
 
 /// `celltop demo`: the console over real kernels that run the bundled notebooks.
 struct DemoCommand: ParsableCommand {
@@ -61,7 +62,7 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       try Tool.demandTerminal()
-      Tool.prepareScreen()
+      TerminalLoop.blockSignals()
       if simulated {
         let run = try SimulatedRun(options, notebooks: notebooks ?? 24, seed: seed, speed: speed)
         return try run.show()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Terminal
 
 /// `celltop`: the console over this node's notebooks.
 struct LiveCommand: ParsableCommand {
@@ -20,7 +21,7 @@ struct LiveCommand: ParsableCommand {
     try Tool.reporting {
       if printing.isAsked { return try LiveRun.printOnce(options, printing) }
       try Tool.demandTerminal()
-      Tool.prepareScreen()
+      TerminalLoop.blockSignals()
       try AttachedRun(options).show()
     }
   }

@@ -7,6 +7,7 @@ import Foundation
 import History
 import Projections
 import Session
+import Terminal
 import WhatIf
 
 /// `celltop replay`: a recorded session on the same screens, and as it might have been.
@@ -83,7 +84,7 @@ struct ReplayCommand: ParsableCommand {
       let isPrinting = once || svg != nil || actions || until != nil || whatIf != nil
       if !isPrinting {
         try Tool.demandTerminal()
-        Tool.prepareScreen()
+        TerminalLoop.blockSignals()
       }
       let recorded = try PastSessions.store().recorded(session)
       if actions { return try printActions(recorded) }

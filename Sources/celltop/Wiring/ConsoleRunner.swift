@@ -88,20 +88,24 @@ final class ConsoleRunner {
     }
     defer { withExtendedLifetime(watch) {} }
     draw()
-    loop.run(on: screen) { [self] events in
+    loop.run(on: screen, until: nextFrame) { [self] events in
       for event in events {
         guard case .leave(let how) = handle(event) else { continue }
         leaving = how
         return .stop
       }
       draw()
-      let next = source.secondsToNextFrame(state)
-      return .wait(until: next.map { ContinuousClock.now + .seconds($0) })
+      return .wait(until: nextFrame)
     }
     source.callOnChange(nil)
     screen.close()
     keepLook()
     return leaving
+  }
+
+  /// When the picture has to be drawn again though nothing happens.
+  private var nextFrame: ContinuousClock.Instant? {
+    source.secondsToNextFrame(state).map { ContinuousClock.now + .seconds($0) }
   }
 
   /// Keeps how the screen is arranged for the next console, where it was changed in this one.

@@ -18,7 +18,7 @@ final class Looks {
   /// What was wrong with a file at the start, where another serves.
   private(set) var trouble: String?
 
-  /// - Throws: `ThemeError` where a theme was named that cannot be used, and `KeyFileError`.
+  /// - Throws: `ThemeError` where a theme was named that cannot be used.
   init(theme named: String?) throws {
     self.named = named
     let asked = named ?? ProcessInfo.processInfo.environment["CELLTOP_THEME"] ?? ""
@@ -33,7 +33,11 @@ final class Looks {
     } else {
       (name, theme) = (Theme.builtIn.name, .builtIn)
     }
-    keys = try Self.readKeys()
+    // A mistake among the keys is no reason not to start either.
+    do { keys = try Self.readKeys() } catch {
+      keys = .standard
+      trouble = "the standard keys serve: \((error as? KeyFileError)?.first ?? "\(error)")"
+    }
   }
 
   static var catalog: ThemeCatalog { ThemeCatalog(directories: Tool.themeFolders()) }
@@ -53,7 +57,7 @@ final class Looks {
   func reload() -> String? {
     var problems: [String] = []
     do { theme = try Self.catalog.theme(named: name) } catch { problems.append("\(error)") }
-    do { keys = try Self.readKeys() } catch { problems.append("\(error)") }
+    do { keys = try Self.readKeys() } catch { problems.append((error as? KeyFileError)?.first ?? "\(error)") }
     return problems.first
   }
 

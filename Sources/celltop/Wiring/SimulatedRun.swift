@@ -19,7 +19,7 @@ final class SimulatedRun {
   /// - Parameters:
   ///   - notebooks: how many are open at the beginning; others come when they have gone.
   ///   - speed: simulated seconds a second.
-  /// - Throws: `ThemeError`, `KeyFileError`; `Refusal` where the engine does not take the workload, a fault of ours.
+  /// - Throws: `ThemeError`; `Refusal` where the engine does not take the workload, a fault of ours.
   init(_ options: LiveOptions, notebooks: Int, seed: UInt64, speed: Double) throws {
     looks = try Looks(theme: options.theme)
     isReadOnly = options.readOnly
@@ -43,9 +43,12 @@ final class SimulatedRun {
 final class SimulatedSource: ConsoleSource {
   /// So much has happened when the console opens: an empty node shows nothing.
   private static let past = Span(seconds: 900)
+  /// How often the use of cores and memory is sampled, in the session's time.
+  private static let samplingPeriod = Span(seconds: 2)
 
   private var simulator: Simulator
   private var board = Board()
+  private var sampled = Instant.zero
   private let speed: Double
   private let began = celltop_boottime_us()
   private let previews = PreviewDesk()
@@ -72,6 +75,11 @@ final class SimulatedSource: ConsoleSource {
   }
 
   private func play() {
+    let now = now
+    while sampled + Self.samplingPeriod <= now {
+      sampled = sampled + Self.samplingPeriod
+      simulator.sampleUsage(at: sampled)
+    }
     simulator.run(until: now)
     simulator.drainRecord { _, entries in for entry in entries { board.apply(entry) } }
   }

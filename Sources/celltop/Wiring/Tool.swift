@@ -121,17 +121,6 @@ enum Tool {
     return facts
   }
 
-  /// Makes ready for a screen, once and first: a crash must leave a usable terminal, and Swift's backtracer must not
-  /// ask questions on it, which only the environment at the start of the program can tell it.
-  static func prepareScreen() {
-    TerminalLoop.blockSignals()
-    guard getenv("SWIFT_BACKTRACE") == nil else { return }
-    setenv("SWIFT_BACKTRACE", "enable=yes,interactive=no,color=no", 1)
-    var argv = CommandLine.arguments.map { strdup($0) }
-    argv.append(nil)
-    execv("/proc/self/exe", argv)
-  }
-
   /// Prints a screen, or writes it as a picture.
   static func print(_ state: ConsoleState, size: Size, theme: Theme, svg: String?) throws {
     let grid = state.screen(size: size, glyphs: theme.glyphs(for: .utf8))

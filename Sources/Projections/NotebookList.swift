@@ -1,0 +1,29 @@
+/// The notebooks of a board, by number: a list whose copies share what neither has changed.
+///
+/// A screen keeps the board that it shows while the next one is folded. In one array, every change would copy what is known of
+/// thousands of notebooks, and every frame would let go of as much; here a change copies the stretch in which its notebook stands.
+public struct NotebookList: RandomAccessCollection, Sendable, Hashable {
+  /// How many notebooks stand together: a power of two.
+  private static let stretch = 32
+
+  private var stretches: [[NotebookFacts]] = []
+  public private(set) var endIndex = 0
+
+  init() {}
+
+  public var startIndex: Int { 0 }
+
+  public internal(set) subscript(position: Int) -> NotebookFacts {
+    _read { yield stretches[position / Self.stretch][position % Self.stretch] }
+    _modify { yield &stretches[position / Self.stretch][position % Self.stretch] }
+  }
+
+  mutating func append(_ facts: NotebookFacts) {
+    if endIndex % Self.stretch == 0 {
+      stretches.append([])
+      stretches[stretches.count - 1].reserveCapacity(Self.stretch)
+    }
+    stretches[stretches.count - 1].append(facts)
+    endIndex += 1
+  }
+}

@@ -1,0 +1,67 @@
+import Canvas
+import Domain
+import Projections
+import Testing
+
+@testable import Console
+
+@Suite("What the console says") struct WordsTests {
+  @Test("the key bar and the top line name the keys of the map, and leave out what has none")
+  func keyBar() throws {
+    let map = try KeyMap(
+      parsing: "[keys]\nhelp = \"F12\"\nhold = \"ctrl-g\"\nraise = []\npalette = \"F3\"\n", path: "keys.toml")
+    let state = RichSession.live()
+    let size = Size(columns: 200, rows: 50)
+    let standard = state.screen(size: size).text
+    #expect(standard.contains("[?]") && standard.contains(" h hold ") && standard.contains(" [ ] prio "))
+    let other = state.screen(size: size, keys: map).text
+    #expect(other.contains("[F12]") && other.contains(" F12 help ") && other.contains(" ctrl-g hold "))
+    #expect(other.contains(" F3 cmd ") && !other.contains(" prio ") && !other.contains(" h hold "))
+    let replay = RichSession.replay().screen(size: size).text
+    #expect(replay.contains(" Space play ") && replay.contains(" ←→ 5s ") && replay.contains(" { } speed "))
+  }
+
+  @Test("the live help lists the space bar where it tags")
+  func tagging() {
+    var state = RichSession.live()
+    state.press("?")
+    let size = Size(columns: 200, rows: 50)
+    #expect(state.screen(size: size).text.contains("space insert tag the row"))
+    var replay = RichSession.replay()
+    replay.press("?")
+    #expect(!replay.screen(size: size).text.contains("space insert"))
+  }
+
+  @Test("a start that is near is not told in seconds")
+  func near() {
+    let state = RichSession.live()
+    func text(_ early: Double, _ median: Double, _ late: Double) -> String {
+      let now = state.shownNow
+      return state.expectedText(
+        ExpectedStart(
+          early: now + Span(seconds: early), median: now + Span(seconds: median), late: now + Span(seconds: late)))
+    }
+    #expect(text(-3, -1, 20) == "at any moment (within 0:21)")
+    #expect(text(0, 0.4, 0.4) == "at any moment (within 0:01)")
+    #expect(text(5, 40, 90) == "in about 0:40 (0:05–1:30)")
+    #expect(text(-9, -5, -1) == "overdue by 0:05")
+  }
+
+  @Test("a cell that stands behind others is explained by them first")
+  func behind() {
+    var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))
+    let names = ["a", "b", "c", "d"].map { tape.open($0, at: 1) }
+    _ = tape.run(names[0], on: CoreSet([0, 1]), at: 2)
+    for (place, id) in names.dropFirst().enumerated() {
+      let cell = tape.queue(id, at: 3)
+      tape.add(
+        .cellWaits(cell.id, id, Wait(cause: .cores, lacking: 1, holders: [names[0]], place: Int32(place + 1))))
+    }
+    let state = RareBoards.state(tape)
+    func sentence(_ id: NotebookID) -> String { state.explanation(of: id).first { $0.hasPrefix("It waits") } ?? "" }
+    #expect(sentence(names[1]) == "It waits: needs 1 more core, held by a. It is number 1 in the line.")
+    #expect(sentence(names[2]) == "It waits behind b, number 2 in the line, and needs 1 more core, held by a.")
+    #expect(
+      sentence(names[3]) == "It waits behind b and one other, number 3 in the line, and needs 1 more core, held by a.")
+  }
+}
