@@ -147,7 +147,7 @@ private struct HostileText {
     let stage = try Stage(cores: 64, limits: { $0.gateMessagesPerSecond = 100_000 })
     let good = try stage.gate("good")
     var key: UInt64 = 0
-    let done = try forSeeds(150) { seed in
+    let done = forSeeds(150) { seed in
       var text = HostileText(seed: seed)
       var peers = (0..<(1 + text.below(3))).map { _ in (celltop_connect_unix(stage.socket), text.conversation()) }
       // In pieces, by turns.
