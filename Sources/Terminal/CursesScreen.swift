@@ -83,9 +83,9 @@ public final class CursesScreen {
     guard isUp else { return }
     let cpuBefore = threadCPU()
     if shownTheme != theme {
+      // So that not even spaces wear a colour of the theme before, which ncurses takes to be drawn already.
+      if shownTheme != nil { redraw() }
       shownTheme = theme
-      // So that not even spaces wear a colour of the theme before.
-      shortener.forget()
       styles.removeAll(keepingCapacity: true)
       shown = nil
     }

@@ -141,7 +141,10 @@ struct OutputShortener {
   /// Whether what stands at a place belongs to the character before it: a repetition of ncurses' own, or perhaps a mark over it.
   private func continues(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> Bool {
     guard index < bytes.count else { return false }
-    if bytes[index] != 0x1B { return bytes[index] >= 0x80 && (bytes[index] != 0xE2 || bytes[index + 1] == 0x83) }
+    if bytes[index] != 0x1B {
+      guard bytes[index] == 0xE2, index + 1 < bytes.count else { return bytes[index] >= 0x80 }
+      return bytes[index + 1] == 0x83
+    }
     var end = index + 2
     while end < bytes.count, (0x30...0x39).contains(bytes[end]) { end += 1 }
     return end < bytes.count && bytes[end] == 0x62
