@@ -11,16 +11,14 @@ public struct EntryLog: Sendable {
   private var names: [NotebookID: String] = [:]
   /// Notebooks whose kernel has ended.
   private var ended: Set<NotebookID> = []
-  /// The notebook whose cell was lost by the last entry.
-  private var losing: NotebookID?
+  /// Notebooks whose last cell was lost: what is said next of their kernel says why.
+  private var losing: Set<NotebookID> = []
 
   public init(_ logger: Logger) { self.logger = logger }
 
   public mutating func take(_ entries: [Entry]) { for entry in entries { take(entry) } }
 
   private mutating func take(_ entry: Entry) {
-    let losing = losing
-    self.losing = nil
     switch entry.event {
     case .policyChanged(let name): logger.notice("the policy decides", metadata: ["policy": "\(name)"])
     case .nodeAdded(let node):
@@ -38,10 +36,11 @@ public struct EntryLog: Sendable {
         logger.warning("a notebook closed, for its gate was killed or is lost", metadata: facts(id))
       }
       names[id] = nil
+      losing.remove(id)
     case .kernelReady(let id): ended.remove(id)
     case .kernelDied(let id):
       ended.insert(id)
-      if losing == id {
+      if losing.remove(id) != nil {
         logger.warning("a kernel died, and its cell is lost", metadata: facts(id))
       } else {
         logger.info("a kernel ended", metadata: facts(id))
@@ -57,7 +56,9 @@ public struct EntryLog: Sendable {
       logger.error("celltop's books do not add up, which is a bug", metadata: ["why": "\(text)"])
     case .cellRefused(let cell, let refusal):
       logger.info("a cell can never run here", metadata: facts(cell.notebook, ["why": "\(refusal)"]))
-    case .cellQueued(let cell): logger.debug("queued", metadata: facts(cell.notebook, ["cell": "\(cell.id.number)"]))
+    case .cellQueued(let cell):
+      losing.remove(cell.notebook)
+      logger.debug("queued", metadata: facts(cell.notebook, ["cell": "\(cell.id.number)"]))
     case .cellStarted(let cell, let id, let allotment, _):
       logger.debug("started", metadata: facts(id, ["cell": "\(cell.number)", "cores": "\(allotment.cores)"]))
     case .cellAdopted(let cell, _, let allotment):
@@ -68,7 +69,7 @@ public struct EntryLog: Sendable {
       logger.debug("suspended", metadata: facts(id, ["cell": "\(cell.number)", "rule": "\(reason.rule)"]))
     case .cellResumed(let cell, let id, _, _): logger.debug("resumed", metadata: facts(id, ["cell": "\(cell.number)"]))
     case .cellEnded(let cell, let id, let outcome):
-      if outcome == .lost { self.losing = id }
+      if outcome == .lost { losing.insert(id) }
       logger.debug("ended", metadata: facts(id, ["cell": "\(cell.number)", "outcome": "\(outcome.word)"]))
     case .backlogChanged, .cellWaits, .cellResized, .interruptRequested, .priorityChanged, .pinned,
       .unpinned, .held, .released, .resumeOrdered, .demandOverridden, .usageSampled, .memoryEvicted,

@@ -15,6 +15,7 @@ final class GateConnection {
   /// Whether it wants to know where its waiting cell stands.
   var hearsStanding = false
   private var allowance: Allowance
+  private var isRefused = false
 
   /// - Parameter peer: what has come of it already is read first.
   init(_ peer: PeerConnection, messagesPerSecond: Int, at now: Instant) {
@@ -30,8 +31,8 @@ final class GateConnection {
     var messages: [GateMessage] = []
     do throws(LinkError) {
       if !peer.hasLines { try peer.receive() }
-      // What a gate said before it went is heard whole.
-      while peer.isBroken || messages.count < Self.messagesMost, peer.hasLines, allowance.take(at: now),
+      // The rest of what a gate said before it went is in `lastWords`.
+      while messages.count < Self.messagesMost, peer.hasLines, allowance.take(at: now),
         let line = peer.nextLine()
       {
         if line != Self.pong { messages.append(try LineCodec.read(GateMessage.self, from: line)) }
@@ -39,6 +40,20 @@ final class GateConnection {
     } catch {
       refuse("a message could not be read: \(error.sentence)")
     }
+    return messages
+  }
+
+  /// What a gate that has gone had said before, whole; nothing of one that was shown the door.
+  func lastWords() -> [GateMessage] {
+    guard !isRefused else { return [] }
+    var messages: [GateMessage] = []
+    repeat {
+      while let line = peer.nextLine() {
+        guard line != Self.pong else { continue }
+        guard let message = try? LineCodec.read(GateMessage.self, from: line) else { return messages }
+        messages.append(message)
+      }
+    } while peer.receiveRest()
     return messages
   }
 
@@ -50,7 +65,10 @@ final class GateConnection {
   }
 
   /// Says why the gate is not wanted, and hangs up.
-  func refuse(_ why: String) { peer.refuse(why) }
+  func refuse(_ why: String) {
+    isRefused = true
+    peer.refuse(why)
+  }
 
   /// Queues a message and writes as much as the gate takes now.
   func send(_ message: EngineMessage) { send(line: LineCodec.line(message)) }

@@ -34,10 +34,13 @@ struct GateDesk {
   private var standingOrders: [GateName: Recovery.StandingOrders] = [:]
   /// The gates of the server before this one.
   private var knownGates: Set<GateName> = []
+  /// What was ordered of the cells in the hands of gates that are back, until those are in the books.
+  private var cellOrders: [NotebookID: Recovery.StandingOrders] = [:]
+  /// Gates that came while others were awaited and that the server before did not know: what was ordered of a document is
+  /// theirs where nobody else comes for it.
+  private var newcomers: [(gate: GateName, path: String, notebook: NotebookID)] = []
   /// Cells that came while others were awaited, in the order of their coming.
   private var deferred: [(notebook: NotebookID, submission: Submission)] = []
-  /// The same for the cells in their hands, until those are in the books.
-  private var cellOrders: [NotebookID: Recovery.StandingOrders] = [:]
   private var nextCommand = OrderNumbers.own
   private var orphans: [(notebook: NotebookID, pid: Int32, until: Instant)] = []
 
@@ -388,6 +391,10 @@ extension GateDesk {
   mutating func settleRecovery(_ driver: inout EngineDriver, at now: Instant) {
     guard recoveryDue <= now else { return }
     recovery = nil
+    for one in newcomers where connections[one.notebook] != nil {
+      repeatStandingOrders(of: one.gate, one.path, one.notebook, &driver, at: now)
+    }
+    newcomers = []
     let waiting = deferred
     deferred = []
     for (id, submission) in waiting where connections[id] != nil && !driver.state[id].hasCell {
@@ -399,6 +406,10 @@ extension GateDesk {
   private mutating func repeatStandingOrders(
     of gate: GateName, _ path: String, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
   ) {
+    if recovery != nil, standingOrders[gate] == nil, !knownGates.contains(gate) {
+      newcomers.append((gate, path, id))
+      return
+    }
     guard let name = standingOrders[gate] == nil ? predecessor(of: gate, path) : gate,
       let given = standingOrders.removeValue(forKey: name)
     else { return }

@@ -6,10 +6,11 @@ import Foundation
 public final class Listener {
   public let path: String
   private(set) var descriptor: Int32 = -1
-  /// What the engine before this one at the same place left in its lock file: its session's number, or 0 where it was cut
-  /// short and had none. Nil where there was none, or it ended as it should without a history.
+  /// What the engine before this one at the same place left in its lock file (`Recovery.trace`), or 0 where it was cut short
+  /// and had no history. Nil where there was none, or it ended as it should without a history.
   let trace: String?
-  /// What is left in the lock file for the engine after this one; empty for nothing.
+  /// What is left in the lock file for the engine after this one; empty for nothing. At first what was found: an engine that
+  /// does not come to decide anything has nothing of its own to leave.
   var legacy = ""
   private let mode: UInt32
   /// Held for life: whoever has it is the one engine of this socket, so that a file without a holder may be replaced.
@@ -38,10 +39,11 @@ public final class Listener {
         "another celltop's engine listens at \(path). Leave that one, or give this one its own with CELLTOP_SOCKET")
     }
     // The file is not empty as long as an engine runs; one that ends as it should leaves its legacy.
-    var bytes = [UInt8](repeating: 0, count: 32)
+    var bytes = [UInt8](repeating: 0, count: 64)
     let count = pread(lock, &bytes, bytes.count, 0)
     trace = count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
-    leave(trace: "0")
+    legacy = trace ?? ""
+    if trace == nil { leave(trace: "0") }
     descriptor = Self.bind(path, mode)
     guard descriptor >= 0 else {
       // What is open is closed by `deinit`.

@@ -27,7 +27,8 @@ public final class LiveSession: @unchecked Sendable {
     public var evictsGPUMemory = false
     /// Told of entries once they are in the history, on the engine's thread; it must be quick.
     public var hears: (@Sendable ([Entry]) -> Void)?
-    /// Told why the recording is incomplete, when it becomes so, and nil once it is complete again; as `hears`.
+    /// Told why the recording is incomplete, when it becomes so, and nil once it is complete again: first
+    /// by the session's `init`, then as `hears`.
     public var hearsTrouble: (@Sendable (String?) -> Void)?
     /// Whom the gates tell what a held cell waits for.
     public var telling = Telling()
@@ -261,7 +262,7 @@ extension LiveSession {
         tellTrouble()
         (connections, arrivals) = ([:], [])
         // The next server takes up what was ordered here.
-        if number > 0 { listener?.legacy = "\(number)" }
+        listener?.legacy = number > 0 ? Recovery.trace(number, began: clock.beganWallMicroseconds) : ""
         listener = nil
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         return
@@ -300,7 +301,7 @@ extension LiveSession {
     }
     guard number != tracedNumber else { return }
     tracedNumber = number
-    listener?.leave(trace: "\(number)")
+    listener?.leave(trace: number > 0 ? Recovery.trace(number, began: clock.beganWallMicroseconds) : "0")
   }
 
   /// How long nothing has to be done; -1 for as long as nothing happens.
@@ -323,18 +324,21 @@ extension LiveSession {
   /// others' turn comes next: their words wait in their sockets.
   private func hearGates(_ ready: [Readiness.Ready], at now: Instant) {
     var end = now + Self.slice
-    var isOver: Bool {
+    // Tells whether the slice is over, and meanwhile gives signs of life.
+    func passes() -> Bool {
       let time = clock.now
       desk.ping(at: time)
       return time >= end
     }
     for one in ready {
       serve(one.descriptor, at: now)
-      if isOver { break }
+      if passes() { break }
     }
-    for (descriptor, due) in overheard where due <= now {
+    // Who has waited longest first.
+    for (descriptor, _) in overheard.filter({ $0.value <= now }).sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) })
+    {
       serve(descriptor, at: now)
-      if isOver { break }
+      if passes() { break }
     }
     // Who arrives has a slice of his own, for those who are connected may always have something to say.
     end = clock.now + Self.slice
@@ -342,7 +346,7 @@ extension LiveSession {
     while count < arrivals.count {
       greet(arrivals[count], at: now)
       count += 1
-      if isOver { break }
+      if passes() { break }
     }
     arrivals.removeFirst(count)
   }
@@ -372,6 +376,7 @@ extension LiveSession {
     let broken = ready.compactMap { connections[$0.descriptor] }.filter(\.isBroken)
     guard !broken.isEmpty else { return }
     for connection in broken {
+      for message in connection.lastWords() { desk.receive(message, from: connection, &driver, at: now) }
       desk.lost(connection, &driver, at: now)
       connections[connection.peer.descriptor] = nil
       overheard[connection.peer.descriptor] = nil

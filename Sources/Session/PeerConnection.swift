@@ -96,6 +96,18 @@ final class PeerConnection {
     try result.get()
   }
 
+  /// Reads what had come before the connection broke.
+  ///
+  /// - Returns: whether there was anything, and so may be more.
+  func receiveRest() -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { chunk in
+      let count = recv(descriptor, chunk.baseAddress, chunk.count, 0)
+      guard count > 0, let complete = try? buffer.add(chunk[..<count]) else { return false }
+      lines += complete
+      return true
+    }
+  }
+
   /// The next line; nil where none is complete.
   func nextLine() -> [UInt8]? { lines.isEmpty ? nil : lines.removeFirst() }
 

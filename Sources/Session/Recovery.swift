@@ -58,13 +58,19 @@ struct Recovery: Sendable {
     return takesAnything ? "continues session \(session)" : ""
   }
 
+  /// What a session leaves in its lock file: its number in the history and when it began, because another history has a session of
+  /// the same number.
+  static func trace(_ number: Int64, began: Int64) -> String { "\(number) \(began)" }
+
   /// - Parameters:
-  ///   - trace: what the session before left in its lock file: its number in the history.
+  ///   - trace: what the session before left in its lock file; a number alone, as earlier versions left it, will do.
   ///   - history: where it was recorded; nil where nothing is.
   ///   - began: wall time of the beginning of the session that follows, in microseconds since 1970.
   init(trace: String, history: String?, beganMicroseconds began: Int64) {
-    guard let number = Int64(trace), number > 0, let history, let store = try? HistoryStore(reading: history),
-      let recorded = try? store.recorded(number)
+    let words = trace.split(separator: " ").map { Int64($0) }
+    guard let number = words.first ?? nil, number > 0, let history, let store = try? HistoryStore(reading: history),
+      let recorded = try? store.recorded(number), recorded.summary.kind == "live",
+      words.count < 2 || words[1] == recorded.summary.beganMicroseconds
     else { return }
     session = number
     isCutShort = recorded.summary.endedMicroseconds == nil

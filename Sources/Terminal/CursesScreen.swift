@@ -328,6 +328,12 @@ public final class CursesScreen {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(options.output, $0.baseAddress, $0.count) }
+      if count < 0, errno == EAGAIN {
+        // Somebody has set the terminal, which is shared, to write without waiting.
+        var ready = pollfd(fd: options.output, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&ready, 1, -1)
+        continue
+      }
       guard count > 0 || errno == EINTR else { return }
       rest = rest.dropFirst(max(0, count))
     }

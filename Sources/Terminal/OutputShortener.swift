@@ -38,6 +38,7 @@ struct OutputShortener {
     var result: [UInt8] = []
     result.reserveCapacity(frame.count)
     hasRegion = false
+    let before = shown
     let isUnderstood = frame.withUnsafeBufferPointer { bytes in
       var index = 0
       while index < bytes.count {
@@ -47,7 +48,7 @@ struct OutputShortener {
       return true
     }
     if isUnderstood { return result }
-    let begin: [UInt8] = shown == Rendition() ? [] : [0x1B, 0x5B, 0x6D]
+    let begin: [UInt8] = before == Rendition() ? [] : [0x1B, 0x5B, 0x6D]
     forget()
     return begin + frame
   }

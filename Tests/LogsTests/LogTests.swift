@@ -153,7 +153,9 @@ private final class Reader {
     let events: [Event] = [
       .notebookOpened(notebook(0)), .notebookOpened(notebook(1)), .notebookOpened(notebook(2)),
       .cellEnded(CellID(1), normal, .ok), .kernelDied(normal), .notebookClosed(normal),
-      .cellEnded(CellID(2), died, .lost), .kernelDied(died), .kernelReady(died), .kernelDied(died),
+      // Whoever waited is granted the cores before the kernel's end is told.
+      .cellEnded(CellID(2), died, .lost), .kernelReady(killed), .kernelDied(died), .kernelReady(died),
+      .kernelDied(died),
       .notebookClosed(died),
       .cellEnded(CellID(3), killed, .lost), .notebookClosed(killed),
     ]

@@ -14,6 +14,17 @@ import Testing
     return tape
   }
 
+  @Test("keeps a stretch's state and beginning in its eight bytes")
+  func segments() {
+    for state in NotebookState.allCases {
+      for microseconds in [0, 1, -1, 1_700_000_000_000_000, 1 << 59, -(1 << 59)] as [Int64] {
+        let segment = Segment(state: state, from: Instant(microseconds: microseconds))
+        #expect(segment.state == state && segment.from.microseconds == microseconds)
+      }
+    }
+    #expect(NotebookState.allCases.allSatisfy { $0.rawValue < 8 })
+  }
+
   private static func line(_ board: Board, window: Span, columns: Int, now: Double) -> String {
     let timeline = Timeline(
       board, of: [NotebookID(0)], scale: TimeScale(window: window, columns: columns, end: Instant(seconds: now)),

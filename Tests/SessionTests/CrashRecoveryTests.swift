@@ -40,6 +40,25 @@ import Testing
     }
   }
 
+  @Test("takes up nothing of another history's session that has the same number")
+  func otherHistory() throws {
+    let place = Place()
+    for (began, policy) in [(Int64(42), "fcfs"), (nil, "backfill")] {
+      let first = try place.session()
+      let number = first.number
+      first.submit(Command(id: CommandID(1), author: "olga", verb: .setPolicy("backfill")))
+      #expect(eventually(first) { $0.policy == "backfill" })
+      first.stop()
+      if let began {
+        try "\(number) \(began)".write(toFile: place.socket + ".lock", atomically: false, encoding: .utf8)
+      }
+      let second = try place.session()
+      #expect(eventually(second) { $0.policy == policy })
+      second.stop()
+      try "".write(toFile: place.socket + ".lock", atomically: false, encoding: .utf8)
+    }
+  }
+
   private func eventually(_ live: LiveSession, _ condition: (Board) -> Bool) -> Bool {
     let deadline = celltop_boottime_us() + 5_000_000
     while celltop_boottime_us() < deadline {

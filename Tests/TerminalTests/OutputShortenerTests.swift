@@ -71,6 +71,8 @@ struct OutputShortenerTests {
     // A frame that is not understood begins as ncurses believes, and leaves nothing known.
     #expect(said("[31mx[5n[m") == "[m[31mx[5n[m")
     #expect(said("[31mb[m") == "[0;31mb")
+    // Also where what is thrown away of it had led the terminal back to plain.
+    #expect(said("[mx[5n[m") == "[m[mx[5n[m")
   }
 
   /// Every frame in turn, drawn by ncurses and shortened, shows on a terminal what is on the grid.

@@ -320,7 +320,8 @@ extension BenchRunner {
   ) throws -> (chronicle: Chronicle, load: OtherLoad, number: Int64, account: SessionAccount) {
     let history = "\(folder.path)/history/\(name).sqlite"
     let socket = runtime + "/engine.sock"
-    unlink(socket)
+    // Nothing of the arm before is taken up.
+    for path in [socket, socket + ".lock"] { unlink(path) }
     let driver = LinuxNode()
     let capacity = driver.capacity()
     let node = Inventory.here(
