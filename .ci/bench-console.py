@@ -148,7 +148,7 @@ class Server:
 
     def __init__(self, tool, home, environment, rate):
         self.folder = home + "/live"
-        os.mkdir(self.folder, 0o700)
+        os.makedirs(self.folder, 0o700, exist_ok=True)
         self.log = open(home + "/load.log", "w")
         self.process = subprocess.Popen(
             [tool, "bench", "load", "--gates", "200", "--rate", str(rate), "--run", "20", "--cores", "64", "--seconds", "100000",

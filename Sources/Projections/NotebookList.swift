@@ -1,3 +1,5 @@
+import Domain
+
 /// The notebooks of a board, by number: a list whose copies share what neither has changed.
 ///
 /// A screen keeps the board that it shows while the next one is folded. In one array, every change would copy what is known of
@@ -16,6 +18,13 @@ public struct NotebookList: RandomAccessCollection, Sendable, Hashable {
   public internal(set) subscript(position: Int) -> NotebookFacts {
     _read { yield stretches[position / Self.stretch][position % Self.stretch] }
     _modify { yield &stretches[position / Self.stretch][position % Self.stretch] }
+  }
+
+  /// What `body` gives for each of these notebooks, of which none is copied.
+  public func values<Value>(of ids: [NotebookID], _ body: (borrowing NotebookFacts) -> Value) -> [Value] {
+    ids.map { id in
+      stretches[Int(id.number) / Self.stretch].withUnsafeBufferPointer { body($0[Int(id.number) % Self.stretch]) }
+    }
   }
 
   mutating func append(_ facts: NotebookFacts) {

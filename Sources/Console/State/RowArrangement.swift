@@ -104,9 +104,8 @@ struct RowArrangement: Sendable {
     _ ids: inout [NotebookID], _ board: Board, _ now: Instant, _ sort: TableColumn, _ isInverted: Bool
   ) {
     let sign: Int64 = sort.isAscending != isInverted ? 1 : -1
-    var keyed = ids.map { id in
-      (key: sign &* Self.amount(board.notebooks[Int(id.number)], sort, now), id: id)
-    }
+    let keys = board.notebooks.values(of: ids) { sign &* Self.amount($0, sort, now) }
+    var keyed = zip(keys, ids).map { (key: $0, id: $1) }
     keyed.sort { ($0.key, $0.id) < ($1.key, $1.id) }
     ids = keyed.map(\.id)
   }
