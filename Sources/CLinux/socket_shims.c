@@ -57,10 +57,9 @@ int celltop_unix_listen(const char *path) {
   if (address(path, &to) != 0) return -1;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  mode_t before = umask(0177);
-  int bound = bind(fd, (struct sockaddr *)&to, sizeof to);
-  umask(before);
-  if (bound != 0 || listen(fd, 256) != 0) return closing(fd);
+  // The file takes its rights from the socket (Linux). A umask is the whole process's: a child that is started at that moment,
+  // or a folder made by another thread, would have it too.
+  if (fchmod(fd, 0600) != 0 || bind(fd, (struct sockaddr *)&to, sizeof to) != 0 || listen(fd, 256) != 0) return closing(fd);
   return fd;
 }
 
