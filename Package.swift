@@ -74,7 +74,7 @@ let package = Package(
 
     module(
       "LiveBench",
-      ["Canvas", "Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
+      ["Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
     module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
 
     // What whoever runs the server reads: figures and lines.

@@ -1,4 +1,4 @@
-import Canvas
+import Domain
 
 /// One HTML page that needs nothing else: the tables, and a timeline for each scheme of each workload.
 public struct ResultPage: Sendable {

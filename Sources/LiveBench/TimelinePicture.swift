@@ -1,4 +1,4 @@
-import Canvas
+import Domain
 
 /// A timeline of timed cells, one form for every scheme: a row a notebook, waiting, running by how many cores, suspended.
 public struct TimelinePicture: Sendable {

@@ -44,7 +44,7 @@ final class ClientConnection {
     var messages: [ClientMessage] = []
     do throws(LinkError) {
       if !peer.hasLines { try peer.receive() }
-      while peer.hasLines, allowance.take(at: now), let line = peer.nextLine() {
+      while let line = peer.nextLine(within: &allowance, at: now) {
         heard = now
         messages.append(try LineCodec.read(ClientMessage.self, from: line))
       }
@@ -56,10 +56,7 @@ final class ClientConnection {
 
   /// When more of what has come already may be handled; nil where nothing is left. A client that says too much is heard later,
   /// and what it says meanwhile waits in its socket.
-  func hearAgain(at now: Instant) -> Instant? {
-    guard peer.hasLines, !peer.isBroken else { return nil }
-    return allowance.exhaustedUntil(now) ?? now
-  }
+  func hearAgain(at now: Instant) -> Instant? { peer.hearAgain(within: allowance, at: now) }
 
   /// Queues what must not be lost. A client that has too much of it waiting is let go.
   func send(_ message: ServerMessage) {

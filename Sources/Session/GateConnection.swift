@@ -32,9 +32,7 @@ final class GateConnection {
     do throws(LinkError) {
       if !peer.hasLines { try peer.receive() }
       // The rest of what a gate said before it went is in `lastWords`.
-      while messages.count < Self.messagesMost, peer.hasLines, allowance.take(at: now),
-        let line = peer.nextLine()
-      {
+      while messages.count < Self.messagesMost, let line = peer.nextLine(within: &allowance, at: now) {
         if line != Self.pong { messages.append(try LineCodec.read(GateMessage.self, from: line)) }
       }
     } catch {
@@ -59,10 +57,7 @@ final class GateConnection {
 
   /// When more of what has come already may be handled; nil where nothing is left. A gate that says too much is heard later,
   /// and what it says meanwhile waits in its socket.
-  func hearAgain(at now: Instant) -> Instant? {
-    guard peer.hasLines, !peer.isBroken else { return nil }
-    return allowance.exhaustedUntil(now) ?? now
-  }
+  func hearAgain(at now: Instant) -> Instant? { peer.hearAgain(within: allowance, at: now) }
 
   /// Says why the gate is not wanted, and hangs up.
   func refuse(_ why: String) {

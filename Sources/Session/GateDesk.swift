@@ -38,7 +38,7 @@ struct GateDesk {
   private var cellOrders: [NotebookID: Recovery.StandingOrders] = [:]
   /// Gates that came while others were awaited and that the server before did not know: what was ordered of a document is
   /// theirs where nobody else comes for it.
-  private var newcomers: [(gate: GateName, path: String, notebook: NotebookID)] = []
+  private var newcomers: [NotebookID] = []
   /// Cells that came while others were awaited, in the order of their coming.
   private var deferred: [(notebook: NotebookID, submission: Submission)] = []
   private var nextCommand = OrderNumbers.own
@@ -129,7 +129,7 @@ struct GateDesk {
       guard driver.state.contains(id) else { return }
       notebooks[gate] = id
       gateNames[id] = gate
-      repeatStandingOrders(of: gate, driver.state.descriptions[Int(id.number)].path, id, &driver, at: now)
+      repeatStandingOrders(of: id, &driver, at: now)
     }
     recovery?.awaited?.remove(gate)
     if connections.updateValue(connection, forKey: id) == nil { pings.join(id) }
@@ -391,9 +391,7 @@ extension GateDesk {
   mutating func settleRecovery(_ driver: inout EngineDriver, at now: Instant) {
     guard recoveryDue <= now else { return }
     recovery = nil
-    for one in newcomers where connections[one.notebook] != nil {
-      repeatStandingOrders(of: one.gate, one.path, one.notebook, &driver, at: now)
-    }
+    for id in newcomers where connections[id] != nil { repeatStandingOrders(of: id, &driver, at: now) }
     newcomers = []
     let waiting = deferred
     deferred = []
@@ -404,12 +402,11 @@ extension GateDesk {
 
   /// Says again what had been ordered of a notebook whose gate is back, or whose kernel was started anew meanwhile.
   private mutating func repeatStandingOrders(
-    of gate: GateName, _ path: String, _ id: NotebookID, _ driver: inout EngineDriver, at now: Instant
+    of id: NotebookID, _ driver: inout EngineDriver, at now: Instant
   ) {
-    if recovery != nil, standingOrders[gate] == nil, !knownGates.contains(gate) {
-      newcomers.append((gate, path, id))
-      return
-    }
+    guard let gate = gateNames[id] else { return }
+    if recovery != nil, standingOrders[gate] == nil, !knownGates.contains(gate) { return newcomers.append(id) }
+    let path = driver.state.descriptions[Int(id.number)].path
     guard let name = standingOrders[gate] == nil ? predecessor(of: gate, path) : gate,
       let given = standingOrders.removeValue(forKey: name)
     else { return }

@@ -111,6 +111,17 @@ final class PeerConnection {
   /// The next line; nil where none is complete.
   func nextLine() -> [UInt8]? { lines.isEmpty ? nil : lines.removeFirst() }
 
+  /// The next line, where the other end may send one now.
+  func nextLine(within allowance: inout Allowance, at now: Instant) -> [UInt8]? {
+    hasLines && allowance.take(at: now) ? nextLine() : nil
+  }
+
+  /// When more of what has come already may be handled; nil where nothing is left.
+  func hearAgain(within allowance: Allowance, at now: Instant) -> Instant? {
+    guard hasLines, !isBroken else { return nil }
+    return allowance.exhaustedUntil(now) ?? now
+  }
+
   /// Queues bytes and writes as much as the other end takes now.
   func send(_ bytes: [UInt8]) {
     guard !isBroken else { return }

@@ -29,8 +29,8 @@ extension Simulator {
     var millicores = 0.0
     if player.isRunning, player.cores > 0 {
       let cell = cells[Int(player.first + player.cell)]
-      let parallel = Double(cell.parallelThousandths) / 1000
-      let speedup = 1 / ((1 - parallel) + parallel / Double(min(player.cores, max(cell.cores, 1))))
+      let speedup = Speedup(parallelThousandths: cell.parallelThousandths)
+        .over(cores: Double(min(player.cores, max(cell.cores, 1))))
       millicores = 1000 * speedup * (player.shares ? min(player.rate, 1) : 1)
     }
     return Usage(millicores: Int32(millicores.rounded()), memory: Self.kernelMemory + largest)

@@ -87,7 +87,6 @@ public final class CursesScreen {
       if shownTheme != nil { redraw() }
       shownTheme = theme
       styles.removeAll(keepingCapacity: true)
-      shown = nil
     }
     let runs = changedRuns(from: shown, to: grid)
     if runs.isEmpty {

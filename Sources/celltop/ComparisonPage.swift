@@ -1,4 +1,3 @@
-import Canvas
 import Domain
 import Simulation
 import Traces

@@ -93,9 +93,9 @@ struct RowArrangement: Sendable {
   }
 
   private func sortTexts(
-    _ ids: inout [NotebookID], _ board: Board, _ isInverted: Bool, _ text: (NotebookFacts) -> String
+    _ ids: inout [NotebookID], _ board: Board, _ isInverted: Bool, _ text: (borrowing NotebookFacts) -> String
   ) {
-    var keyed = ids.map { (text: text(board.notebooks[Int($0.number)]), id: $0) }
+    var keyed = zip(board.notebooks.values(of: ids, text), ids).map { (text: $0, id: $1) }
     keyed.sort { $0.text == $1.text ? $0.id < $1.id : ($0.text < $1.text) != isInverted }
     ids = keyed.map(\.id)
   }

@@ -1,5 +1,3 @@
-import Domain
-
 extension String {
   /// The text within HTML or XML, in an element or a quoted attribute: its markup escaped, and what could turn a line around or
   /// hide (`isHostile`) shown as `�`.
