@@ -161,7 +161,7 @@ enum Environment {
     all[within] = client[sessionName]
     // What the author chose is kept where it is told of more threads later.
     if threads != nil, let own = client["OMP_NUM_THREADS"] { all["CELLTOP_OWN_THREADS"] = own }
-    for (name, value) in ThreadPools.environment(threads: threads) where all[name] == nil { all[name] = value }
+    for (name, value) in ThreadPools.environment(threads: threads, own: client) { all[name] = value }
     return all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
   }
 }

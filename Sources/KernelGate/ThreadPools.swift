@@ -107,16 +107,28 @@ enum ThreadPools {
     isScheduled && language.map { $0.lowercased() != "python" } == true ? 1 : nil
   }
 
-  /// What a kernel's environment gets at its start unless its user chose otherwise: idle OpenMP threads sleep instead
-  /// of spinning on a core that is somebody else's now.
+  /// How long an idle OpenMP thread looks for work before it sleeps, unless the kernel's user chose something else.
+  ///
+  /// A cell has its cores to itself, so that looking costs nobody anything while it runs; sleeping at once cost a histogram boosting
+  /// of many short loops 14 times its time on two cores. A thousand looks, some 20 µs, is about what it takes to wake a sleeper, and
+  /// bounds what a cell loses whose threads have lost a core to others (Docs/Decisions/0110). `active` stands there for GNU's
+  /// OpenMP: a library that was loaded on one core would otherwise never look on two. Intel's and LLVM's sleep at once.
+  private static let idling = [("OMP_WAIT_POLICY", "active"), ("GOMP_SPINCOUNT", "1000"), ("KMP_BLOCKTIME", "0")]
+
+  /// What a kernel's environment gets at its start: how its OpenMP threads wait, where its user says nothing of that, and with how
+  /// many threads its pools begin, each where its user says nothing of it.
   ///
   /// `OMP_DYNAMIC=true` is left out on purpose: GNU's OpenMP then subtracts the machine's load average of the last 15
   /// minutes from the number of threads, so that on a busy node a granted core would stay unused.
-  static func environment(threads: Int?) -> [(String, String)] {
+  ///
+  /// - Parameter own: the environment as the client gave it.
+  static func environment(threads: Int?, own: [String: String]) -> [(String, String)] {
     let numbered = [
       "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "JULIA_NUM_THREADS", "MC_CORES",
       "RCPP_PARALLEL_NUM_THREADS", "R_DATATABLE_NUM_THREADS",
     ]
-    return [("OMP_WAIT_POLICY", "passive")] + (threads.map { n in numbered.map { ($0, "\(n)") } } ?? [])
+    // They belong together: of one that its user chose the rest would make something else.
+    let waiting = idling.contains { own[$0.0] != nil } ? [] : idling
+    return waiting + (threads.map { n in numbered.filter { own[$0] == nil }.map { ($0, "\(n)") } } ?? [])
   }
 }
