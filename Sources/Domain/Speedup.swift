@@ -4,7 +4,8 @@
 /// **Source**: Amdahl, "Validity of the single processor approach to achieving large scale computing capabilities",
 /// AFIPS 1967.
 @frozen public struct Speedup: Hashable, Sendable {
-  /// The share of the work that runs in parallel, in thousandths.
+  /// The share of the work that runs in parallel, in thousandths, up to 1000; below 0 where several cores make it slower,
+  /// as starting worker processes or threads can.
   public var parallelThousandths: Int32
 
   @inlinable public init(parallelThousandths: Int32) { self.parallelThousandths = parallelThousandths }

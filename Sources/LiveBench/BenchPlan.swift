@@ -40,7 +40,7 @@ public struct ArmKey: Codable, Hashable, Sendable {
 /// Two benches with the same plan and the same seed play the same notebooks with the same think times; only the machine
 /// differs.
 public struct BenchPlan: Codable, Hashable, Sendable {
-  public static let version = 1
+  public static let version = 2
 
   /// A workload and the schemes that are compared on it.
   public struct Block: Codable, Hashable, Sendable {
@@ -59,9 +59,9 @@ public struct BenchPlan: Codable, Hashable, Sendable {
   public var repetitions: Int
   /// How often the notebooks run alone, one after the other, for T_alone.
   public var aloneRuns: Int
-  /// How many copies of a notebook run at once where the loss of sharing is measured; 0 leaves the calibration of the
-  /// simulator out.
-  public var copies: Int
+  /// How often all notebooks run at once, with nobody to schedule them, where the loss of sharing is measured; 0 leaves the
+  /// calibration of the simulator out.
+  public var crowds: Int
   /// What the bundled notebooks' sizes are multiplied by.
   public var size: Double
   /// What a notebook's size is multiplied by besides, in turn, so that not all are equally long.
@@ -75,13 +75,13 @@ public struct BenchPlan: Codable, Hashable, Sendable {
   public var documents: [String]
 
   public init(
-    blocks: [Block], repetitions: Int, aloneRuns: Int, copies: Int, size: Double, spread: [Double],
+    blocks: [Block], repetitions: Int, aloneRuns: Int, crowds: Int, size: Double, spread: [Double],
     thinkScale: Double, thinkSecondsMost: Double, dynamic: String, seed: UInt64, documents: [String]
   ) {
     self.blocks = blocks
     self.repetitions = repetitions
     self.aloneRuns = aloneRuns
-    self.copies = copies
+    self.crowds = crowds
     self.size = size
     self.spread = spread
     self.thinkScale = thinkScale

@@ -11,7 +11,8 @@ public struct Prediction: Codable, Hashable, Sendable {
   public var antt: Double
   public var stp: Double
 
-  /// Simulates one scheme on one workload, once for each repetition's think times, and gives the means.
+  /// Simulates one scheme on one workload, once for each repetition's think times and order, and gives the medians, as they are
+  /// given of what was seen.
   ///
   /// - Returns: nil where no arm counts.
   public init?(_ workload: Workload, _ scheme: Scheme, _ record: BenchRecord, _ calibration: Calibration) {
@@ -33,9 +34,8 @@ public struct Prediction: Codable, Hashable, Sendable {
       guard !ntt.isEmpty else { return nil }
       ratios.append((ntt.reduce(0, +) / Double(ntt.count), ntt.reduce(0) { $0 + 1 / $1 }))
     }
-    guard !ratios.isEmpty else { return nil }
-    antt = ratios.reduce(0) { $0 + $1.antt } / Double(ratios.count)
-    stp = ratios.reduce(0) { $0 + $1.stp } / Double(ratios.count)
+    guard let antt = Spread(ratios.map(\.antt)), let stp = Spread(ratios.map(\.stp)) else { return nil }
+    (self.antt, self.stp) = (antt.median, stp.median)
   }
 
   /// T_shared of each notebook, in seconds.
@@ -52,12 +52,9 @@ public struct Prediction: Codable, Hashable, Sendable {
       arrive(&trace, order)
       var contention = Contention.none
       contention.sharesByNotebook = calibration.sharesByNotebook
-      contention.measuredLoad = Double(calibration.copies)
       contention.ownLosses = ContiguousArray(
         names.flatMap { name in
-          (calibration.cells[plan.document(of: name)] ?? []).map {
-            calibration.loss($0, passive: scheme == .osPassive)
-          }
+          (calibration.cells[plan.document(of: name)] ?? []).map { scheme == .osPassive ? $0.lossPassive : $0.loss }
         })
       return play(trace, "os", contention, NoForecast(), calibration)
     case .reservation:

@@ -1,3 +1,5 @@
+import Simulation
+
 /// The tables of a bench as Markdown, which is also how they are printed.
 public struct ResultTables: Sendable {
   private let record: BenchRecord
@@ -118,22 +120,25 @@ public struct ResultTables: Sendable {
       let cells = calibration?.cells[document] ?? []
       let single = cells.reduce(0) { $0 + $1.single }
       let whole = times.whole(document) ?? 0
-      func loss(_ passive: Bool) -> String {
-        guard let calibration, record.plan.copies > 1, single > 0 else { return "–" }
-        let lost = cells.reduce(0) { $0 + $1.single * calibration.loss($1, passive: passive) }
+      func loss(_ kind: (Calibration.Cell) -> SharingLoss, _ point: (SharingLoss) -> SharingLoss.Point) -> String {
+        guard single > 0, cells.contains(where: { point(kind($0)).load > 1 }) else { return "–" }
+        let lost = cells.reduce(0) { $0 + $1.single * point(kind($1)).loss }
         return figure(1 + lost / single) + " ×"
       }
       return [
         document, figure(record.plan.size(of: document)), "\(times.seconds[document]?.count ?? 0)", figure(whole),
-        figure((times.processor[document] ?? []).reduce(0, +)), figure(single), loss(false), loss(true),
+        figure((times.processor[document] ?? []).reduce(0, +)), figure(single),
+        figure(cells.reduce(0) { $0 + $1.gated }), loss(\.loss, \.light), loss(\.loss, \.heavy),
+        loss(\.lossPassive, \.light),
+        loss(\.lossPassive, \.heavy),
       ]
     }
     let starts = (record.arms.map(\.kernelStartSeconds) + record.sides.map(\.kernelStartSeconds)).filter { $0 > 0 }
     return "### Alone\n\n"
       + table(
         [
-          "notebook", "size", "cells", "T_alone, s", "processor, s", "one core of a busy node, s",
-          "\(record.plan.copies) copies: loss", "the same, passive",
+          "notebook", "size", "cells", "T_alone, s", "processor, s", "one core of a busy node, s", "behind a gate, s",
+          "loss among few", "among all", "passive: among few", "among all",
         ], rows)
       + "\n\nA kernel took \(figure(LiveMeasures.percentile(starts, 0.5))) s to start (median), before the clock of an arm begins."
   }

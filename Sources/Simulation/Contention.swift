@@ -10,10 +10,8 @@ public struct Contention: Sendable, Hashable {
   /// The loss at two threads a core: a cell of several threads takes `1 + loss × (threads per core − 1)` times as long,
   /// counted to two threads a core and no further, because nothing beyond was measured.
   public var oversubscriptionLoss: Double
-  /// The threads a core at which the loss was measured; it grows linearly up to there, and no further.
-  public var measuredLoad = 2.0
   /// A loss of its own for each cell, notebook after notebook, where each was measured; empty where all are alike.
-  public var ownLosses: ContiguousArray<Double> = []
+  public var ownLosses: ContiguousArray<SharingLoss> = []
   /// Whether a core is shared equally among notebooks rather than threads, as Linux does where each kernel has a session of
   /// its own (`sched_autogroup_enabled`, sched(7)).
   public var sharesByNotebook = false
@@ -42,11 +40,46 @@ public struct Contention: Sendable, Hashable {
       got.cores = min(Double(cores), Double(allotment.cores.count) / Double(max(notebooks, 1)))
     }
     var rate = speedup.rate(on: got.cores, of: cores)
-    if cores > 1 {
-      let loss = ownLosses.indices.contains(place) ? ownLosses[place] : oversubscriptionLoss
-      rate /= 1 + loss * min(max(got.load - 1, 0) / max(measuredLoad - 1, 1e-9), 1)
+    if ownLosses.indices.contains(place) {
+      rate /= 1 + ownLosses[place].at(got.load)
+    } else if cores > 1 {
+      rate /= 1 + oversubscriptionLoss * min(max(got.load - 1, 0), 1)
     }
-    return min(rate, load.share(of: allotment, gpus: gpus))
+    return gpus > 0 ? min(rate, load.share(of: allotment, gpus: gpus)) : rate
+  }
+}
+
+/// What one cell loses among others, as it was measured at two loads: it takes `1 + loss` times as long as its share of the
+/// cores would have it. Nothing up to a thread a core, straight lines between the points, and no more beyond the last.
+public struct SharingLoss: Sendable, Hashable {
+  /// A load in threads a core, above 1, and the loss there.
+  public struct Point: Sendable, Hashable {
+    public var load: Double
+    public var loss: Double
+
+    public init(load: Double, loss: Double) {
+      self.load = load
+      self.loss = loss
+    }
+  }
+
+  public var light: Point
+  /// At a load no lower than `light`'s.
+  public var heavy: Point
+
+  public init(light: Point, heavy: Point) {
+    self.light = light
+    self.heavy = heavy
+  }
+
+  /// The loss at a load.
+  public func at(_ load: Double) -> Double {
+    if load <= 1 { return 0 }
+    if load < light.load { return light.loss * (load - 1) / (light.load - 1) }
+    if load < heavy.load {
+      return light.loss + (heavy.loss - light.loss) * (load - light.load) / (heavy.load - light.load)
+    }
+    return heavy.loss
   }
 }
 

@@ -504,7 +504,7 @@ extension Simulator {
       var rate = settings.contention.rate(
         of: Speedup(parallelThousandths: cell.parallelThousandths), cores: cell.cores, gpus: cell.gpus, on: allotment,
         under: load, place: Int(players[index].first + players[index].cell), notebooks: sharers.count)
-      if rate > 1 - 1e-12 { rate = 1 }
+      if abs(rate - 1) < 1e-12 { rate = 1 }
       if players[index].fails {
         players[index].left = 0
         rate = 1

@@ -188,7 +188,10 @@ private struct NativeReader {
       case "cores": cell.cores = Int32(try whole(&scanner, field, 1...Int64(CoreSet.greatest)))
       case "parallel":
         let share = try self.number(&scanner, field)
-        guard (0...1).contains(share) else { throw fail(field, "is \(share)", "A share lies between 0 and 1.") }
+        guard (-1000...1).contains(share) else {
+          throw fail(
+            field, "is \(share)", "A share is at most 1, and below 0 where more cores make it slower.")
+        }
         cell.parallelThousandths = Int32((share * 1000).rounded())
       case "gpus": cell.gpus = Int32(try whole(&scanner, field, 0...Int64(GPUSet.greatest)))
       case "memory": cell.memory = Bytes(try whole(&scanner, field, 0...(1 << 53)))

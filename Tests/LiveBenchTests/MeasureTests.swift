@@ -15,23 +15,26 @@ import Testing
   static func record(schemes: [Scheme] = [.os, .dynamic]) -> BenchRecord {
     let load = Workload(notebooks: 2, thinks: false)
     var plan = PlanTests.plan(blocks: [.init(workload: load, schemes: schemes)], repetitions: 1)
-    plan.copies = 2
+    plan.crowds = 1
     let quiet = OtherLoad(others: 0, stolen: 0)
     func side(_ name: String, _ cells: [TimedCell]) -> SideRun {
       SideRun(name: name, cells: cells, load: quiet, kernelStartSeconds: 0.5)
     }
     let alone = [cell("a", 1, 0, 0, 1), cell("a", 2, 1, 1, 2), cell("b", 1, 0, 0, 4)]
-    let double = alone.map { cell($0.notebook, $0.number, $0.submitted, $0.started, $0.submitted + 2 * $0.turnaround) }
+    // Two notebooks share one core: a's 2 s take 4, b's 4 s take 6.
+    let shared = [cell("a", 1, 0, 0, 2), cell("a", 2, 2, 2, 4), cell("b", 1, 0, 0, 6)]
     return BenchRecord(
       plan: plan, machine: Machine(cores: 1, facts: []),
       demands: ["a": [.init(least: 1, most: 1), .init(least: 1, most: 1)], "b": [.init(least: 1, most: 1)]],
-      sides: [side("alone-1", alone), side("single", alone), side("crowded", double), side("crowded-passive", double)],
+      sides: [
+        side("alone-1", alone), side("single", alone), side("crowded-1", shared), side("crowded-passive-1", shared),
+      ],
       arms: schemes.map { scheme in
         ArmRecord(
           key: ArmKey(workload: load, scheme: scheme, repetition: 1),
           cells: scheme == .dynamic
             ? [cell("a", 1, 0, 0, 1), cell("a", 2, 1, 1, 2), cell("b", 1, 0, 2, 6)]
-            : [cell("a", 1, 0, 0, 2), cell("a", 2, 2, 2, 4), cell("b", 1, 0, 0, 6)],
+            : shared,
           load: quiet, kernelStartSeconds: 0.5, setUp: "")
       }, seconds: 1, when: "now")
   }
@@ -94,6 +97,38 @@ import Testing
     #expect(
       again.checks.map(\.prediction) == results.checks.map(\.prediction), "what is predicted does not look at the arms")
     #expect(again.checks.map(\.antt) != results.checks.map(\.antt))
+  }
+
+  @Test("finds what a cell loses among few and among many from runs in which they overlap")
+  func losses() throws {
+    var record = Self.record()
+    record.machine.cores = 2
+    // A matrix product of two threads, alone 1 s, and two neighbours of one thread.
+    func side(_ name: String, _ cells: [TimedCell]) -> SideRun {
+      SideRun(name: name, cells: cells, load: OtherLoad(others: 0, stolen: 0), kernelStartSeconds: 0)
+    }
+    let alone = [Self.cell("a", 1, 0, 0, 1), Self.cell("b", 1, 0, 0, 9), Self.cell("c", 1, 0, 0, 9)]
+    record.plan.documents = ["a", "b", "c"]
+    record.demands = [
+      "a": [.init(least: 1, most: 2)], "b": [.init(least: 1, most: 1)], "c": [.init(least: 1, most: 1)],
+    ]
+    record.sides = [
+      side("alone-1", alone),
+      side("single", [Self.cell("a", 1, 0, 0, 2), Self.cell("b", 1, 0, 0, 9), Self.cell("c", 1, 0, 0, 9)]),
+      // Beside one other it has a core and takes 2 s if it loses nothing: here 3, at a load of 3 threads on 2 cores.
+      side("light-1", [Self.cell("a", 1, 0, 0, 3), Self.cell("b", 1, 0, 0, 3)]),
+      // Beside two others it has two thirds of a core and takes 3 s: here 12, at a load of 4 threads on 2 cores.
+      side("crowded-1", [Self.cell("a", 1, 0, 0, 12), Self.cell("b", 1, 0, 0, 12), Self.cell("c", 1, 0, 0, 12)]),
+    ]
+    let calibration = try #require(Calibration(record, sharesByNotebook: true))
+    let loss = try #require(calibration.cells["a"]?.first?.loss)
+    #expect(abs(loss.light.load - 1.5) < 1e-9 && abs(loss.light.loss - 0.5) < 1e-6, "\(loss)")
+    #expect(abs(loss.heavy.load - 2) < 1e-9 && abs(loss.heavy.loss - 3) < 1e-6, "\(loss)")
+    #expect(
+      loss.at(1) == 0 && abs(loss.at(1.25) - 0.25) < 1e-6 && abs(loss.at(1.75) - 1.75) < 1e-6
+        && loss.at(9) == loss.heavy.loss)
+    // c's 9 s of work would take 8 s of 12 at two thirds of a core: it did no worse than its share.
+    #expect(calibration.cells["c"]?.first?.loss.heavy.loss == 0)
   }
 
   @Test("writes tables between its marks, and leaves the rest of the document")

@@ -11,7 +11,7 @@ import Testing
     ], repetitions: Int = 2, documents: [String] = ["a", "b"]
   ) -> BenchPlan {
     BenchPlan(
-      blocks: blocks, repetitions: repetitions, aloneRuns: 1, copies: 2, size: 0.1, spread: [0.5, 2], thinkScale: 0.1,
+      blocks: blocks, repetitions: repetitions, aloneRuns: 1, crowds: 1, size: 0.1, spread: [0.5, 2], thinkScale: 0.1,
       thinkSecondsMost: 3, dynamic: "dynamic", seed: 7, documents: documents)
   }
 

@@ -62,7 +62,7 @@ final class BenchRunner {
   /// The notebooks at their sizes, as many copies of each as any run needs.
   private func writeNotebooks(_ documents: [String], _ rules: SizingRules) throws {
     let most = plan.blocks.map(\.workload.notebooks).max() ?? 1
-    let copies = max((most + documents.count - 1) / max(documents.count, 1), plan.copies, cores.count, 1)
+    let copies = max((most + documents.count - 1) / max(documents.count, 1), cores.count, 1)
     for (document, path) in zip(plan.documents, documents) {
       guard let original = FileManager.default.contents(atPath: path) else {
         throw ToolError("cannot read the notebook \(path.printable(at: 200))")
@@ -141,9 +141,21 @@ final class BenchRunner {
 
 extension BenchRunner {
   private var sideNames: [String] {
-    let crowds = plan.copies > 1 ? ["crowded", "crowded-passive"] : []
-    let calibration = plan.copies > 0 ? ["single"] + crowds : []
-    return (1...max(plan.aloneRuns, 1)).map { "alone-\($0)" } + ["learning"] + calibration
+    let kinds = ["light", "crowded"].filter { _ in plan.crowds > 0 }
+    return (1...max(plan.aloneRuns, 1)).map { "alone-\($0)" } + ["learning"] + (plan.crowds > 0 ? ["single"] : [])
+      + kinds.flatMap { kind in
+        ["", "-passive"].flatMap { mark in
+          (0..<(kind == "light" ? lightGroups.count : plan.crowds)).map { "\(kind)\(mark)-\($0 + 1)" }
+        }
+      }
+  }
+
+  /// A few notebooks at a time: the loss of sharing under a light load.
+  private var lightGroups: [[String]] {
+    let count = max((plan.documents.count + 2) / 3, 1)
+    return (0..<count).map { group in
+      stride(from: group, to: plan.documents.count, by: count).map { plan.documents[$0] }
+    }
   }
 
   private func path(_ name: String) -> String { "\(folder.path)/notebooks/\(name).ipynb" }
@@ -175,8 +187,7 @@ extension BenchRunner {
     switch name {
     case "single": return try single(limit)
     case "learning": return try learn(limit)
-    case "crowded": return try crowded(name, .os, limit)
-    case "crowded-passive": return try crowded(name, .osPassive, limit)
+    case _ where name.hasPrefix("light") || name.hasPrefix("crowded"): return try crowded(name, limit)
     default:
       let parts = plan.documents.enumerated().map {
         CrewRun.Part(path: path($1), name: $1, kernel: BenchKernels.direct, group: $0)
@@ -205,14 +216,19 @@ extension BenchRunner {
     return try side("single", crew.play("single", parts, secondsMost: limit))
   }
 
-  /// Several copies of a notebook at once that nobody schedules.
-  private func crowded(_ name: String, _ scheme: Scheme, _ limit: Double) throws -> SideRun {
-    let parts = plan.documents.enumerated().flatMap { group, document in
-      (1...max(plan.copies, 1)).map { copy in
-        let name = copy == 1 ? document : "\(document)-\(copy)"
-        return CrewRun.Part(
-          path: path(name), name: name, kernel: BenchKernels.direct, environment: scheme.environment, group: group)
-      }
+  /// Several notebooks at once that nobody schedules: `light-1`, `crowded-passive-2`.
+  private func crowded(_ name: String, _ limit: Double) throws -> SideRun {
+    let number = name.split(separator: "-").last.flatMap { Int($0) } ?? 1
+    let documents =
+      name.hasPrefix("light")
+      ? lightGroups[number - 1]
+      : plan.order(Workload(notebooks: plan.documents.count, thinks: false), repetition: 1000 + number)
+        .map { plan.documents[$0] }
+    let scheme: Scheme = name.contains("-passive") ? .osPassive : .os
+    let parts = documents.enumerated().map { turn, document in
+      CrewRun.Part(
+        path: path(document), name: document, kernel: BenchKernels.direct, environment: scheme.environment,
+        arrival: Double(turn) * Prediction.arrivalGapSeconds)
     }
     return try side(name, crew.play(name, parts, secondsMost: limit))
   }

@@ -51,9 +51,9 @@ struct LiveBenchCommand: ParsableCommand {
 
   @Option(
     help:
-      "Copies of a notebook that run at once where the loss of sharing is measured, for the simulator's word; 0 leaves that and the word out (default: 4)."
+      "How often all notebooks run at once, unscheduled, where the loss of sharing is measured for the simulator's word; 0 leaves that and the word out (default: 2)."
   )
-  var copies: Int?
+  var crowds: Int?
 
   @Option(help: "How often the notebooks run alone for T_alone (default: 2).")
   var alone: Int?
@@ -143,7 +143,7 @@ extension LiveBenchCommand {
     let documents = try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:))
     let plan = BenchPlan(
       blocks: blocks, repetitions: repetitions ?? (quick ? 1 : 3), aloneRuns: alone ?? (quick ? 1 : 2),
-      copies: copies ?? (quick ? 0 : 4), size: size ?? (files.isEmpty ? 0.015 : 1), spread: spread,
+      crowds: crowds ?? (quick ? 0 : 2), size: size ?? (files.isEmpty ? 0.015 : 1), spread: spread,
       thinkScale: thinkScale, thinkSecondsMost: thinkMax, dynamic: dynamic, seed: seed,
       // What no workload comes to needs no T_alone either.
       documents: Array(documents.prefix(loads.map(\.notebooks).max() ?? documents.count)))
@@ -166,8 +166,8 @@ extension LiveBenchCommand {
     guard Set(plan.documents).count == plan.documents.count, !plan.documents.isEmpty else {
       throw ValidationError("two notebooks have the same name. Rename one")
     }
-    guard (1...100).contains(plan.repetitions), (1...20).contains(plan.aloneRuns), (0...16).contains(plan.copies) else {
-      throw ValidationError("--repetitions is from 1 to 100, --alone from 1 to 20, --copies from 0 to 16")
+    guard (1...100).contains(plan.repetitions), (1...20).contains(plan.aloneRuns), (0...20).contains(plan.crowds) else {
+      throw ValidationError("--repetitions is from 1 to 100, --alone from 1 to 20, --crowds from 0 to 20")
     }
     guard plan.size > 0, plan.size <= 10, plan.spread.allSatisfy({ $0 > 0 && $0 <= 10 }) else {
       throw ValidationError("--size and each of --spread are above 0 and up to 10")
