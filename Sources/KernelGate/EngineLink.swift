@@ -40,6 +40,10 @@ package final class EngineLink {
   private var heard: Instant
   private var lines = LineBuffer()
   private var unsent: [UInt8] = []
+  /// Whether the socket took no more of it.
+  private var isFull = false
+  /// When what was mentioned is to be sent; `never` where there is nothing.
+  package private(set) var mentionDue = Instant.never
   private var buffer = [UInt8](repeating: 0, count: 16_384)
   package private(set) var descriptor: Int32 = -1
 
@@ -63,7 +67,7 @@ package final class EngineLink {
     isGoverned ? .never : awaySince + (everGoverned ? failOpenAfter : Self.firstPatience)
   }
 
-  package var wantsToWrite: Bool { isConnected && !unsent.isEmpty }
+  package var wantsToWrite: Bool { isConnected && isFull }
 
   /// When `tick` next has something to do.
   package var wake: Instant {
@@ -93,6 +97,7 @@ package final class EngineLink {
     state = .greeting(since: now)
     lines = LineBuffer()
     unsent = []
+    mentionDue = .never
     send(.hello(hello()), at: now)
   }
 
@@ -114,14 +119,29 @@ package final class EngineLink {
     return nil
   }
 
+  /// Says a message at once, and what was mentioned before it.
   package func send(_ message: GateMessage, at now: Instant) {
     guard isConnected else { return }
     unsent += LineCodec.line(message)
-    flush(at: now)
+    flushAll(at: now)
   }
 
-  /// Sends what can be sent now.
+  /// Says a message together with the next one, or by itself once `patience` is over: each line by itself wakes the engine.
+  package func mention(_ message: GateMessage, patience: Span, at now: Instant) {
+    guard isConnected else { return }
+    unsent += LineCodec.line(message)
+    mentionDue = min(mentionDue, now + patience)
+  }
+
+  /// Sends what can be sent now of what is due.
   package func flush(at now: Instant) {
+    guard isFull || now >= mentionDue else { return }
+    flushAll(at: now)
+  }
+
+  private func flushAll(at now: Instant) {
+    mentionDue = .never
+    defer { isFull = isConnected && !unsent.isEmpty }
     while !unsent.isEmpty {
       let sent = unsent.withUnsafeBytes {
         Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -186,6 +206,7 @@ package final class EngineLink {
     close(descriptor)
     descriptor = -1
     if isGoverned { awaySince = now }
+    (isFull, mentionDue) = (false, .never)
     state = .away
     pings = false
     nextTry = now + Self.retryEvery

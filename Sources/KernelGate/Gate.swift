@@ -206,6 +206,8 @@ final class Gate {
     receiveStdin(at: now)
     echoHeartbeats()
     greetSubscribers()
+    // Whatever else it was that ended the sleep, a reply say: what was published before it goes out before it.
+    if leavesOutput, !pace.rests(at: now) { output.mayHoldMore = true }
     receiveOutput(at: now)
     receiveReplies(at: now)
     receiveFromEngine(at: now)
@@ -221,6 +223,7 @@ final class Gate {
     releaseWithoutEngine(at: later)
     tellBacklog(at: later)
     memory.tick(at: later)
+    link.flush(at: later)
   }
 
   /// Sleeps until something comes or something is due.
@@ -234,15 +237,17 @@ final class Gate {
     watch.watch(.parent, parentLives ? parent : -1)
     watch.watch(.link, link.descriptor, isWriting: link.wantsToWrite)
     let now = Self.now()
-    let rests = pace.rests(at: now)
-    let wake = min(nextWake(), evictionWake(at: now), rests ? pace.restsUntil : .never)
+    leavesOutput = queue.runningKey != nil && !queue.isHalfComplete && pace.isBeginning(at: now)
+    if leavesOutput { output.mayHoldMore = false }
+    let rests = leavesOutput || pace.rests(at: now)
+    let wake = min(nextWake(), evictionWake(at: now), rests ? pace.wake(isBeginning: leavesOutput) : .never)
     let left = wake == .never ? -1 : max(0, ((wake - now).microseconds + 999) / 1000)
     watch.sleep(milliseconds: Int32(min(left, 60_000)), resting: rests ? output : nil)
     if watch.woke(.parent) { parentDied = true }
   }
 
   private func nextWake() -> Instant {
-    var wake = min(queue.wake, link.wake, keepsCoresAt)
+    var wake = min(queue.wake, link.wake, link.mentionDue, keepsCoresAt)
     for later in delayed { wake = min(wake, later.at) }
     if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
@@ -255,6 +260,8 @@ final class Gate {
   /// What was published last, taken from socket to socket.
   let incoming = Multipart()
   var pace = OutputPace()
+  /// Whether the last sleep passed over the kernel's output, of which there may be some.
+  private var leavesOutput = false
 
   /// The client with this identity in front; made at its first message.
   func peer(_ identity: UnsafeRawBufferPointer, at now: Instant) -> Peer? { peer(Array(identity), at: now) }

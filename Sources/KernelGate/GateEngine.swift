@@ -97,10 +97,17 @@ extension Gate {
     gpuTrouble = trouble
     perform(queue.grant(key, at: now) ?? [], at: now)
     if failure == nil { orders.carriedOut(sequence) }
-    link.send(
-      (failure?.description ?? trouble).map { .failed(sequence: sequence, why: $0) }
-        ?? .applied(sequence: sequence, cores: cores ?? CoreSet()), at: now)
+    if let why = failure?.description ?? trouble {
+      link.send(.failed(sequence: sequence, why: why), at: now)
+    } else {
+      // Nobody waits for this word, and now the kernel wants the core that the engine would be woken on.
+      link.mention(
+        .applied(sequence: sequence, cores: cores ?? CoreSet()), patience: Self.grantMentionedWithin, at: now)
+    }
   }
+
+  /// The end of a short cell takes the word along that its grant was carried out; a longer one's goes by itself after this.
+  static let grantMentionedWithin = Span(microseconds: 20_000)
 
   /// Does something to the running cell's processes and tells the engine how that went.
   private func carryOut(_ sequence: Int64, _ key: UInt64, at now: Instant, _ act: () throws(NodeError) -> Void) {

@@ -170,6 +170,7 @@ extension Gate {
         }
         tell(problems, of: cell)
         forward(cell.payload.message, at: now)
+        pace.cellStarted(at: now)
       case .tellBusy(let cell): publish("busy", for: cell.payload)
       case .tellAborted(let cell, let told):
         clearNotice(of: cell)
@@ -183,7 +184,8 @@ extension Gate {
         runsGoverned = false
         // A suspend may have met a cell that was over already: nobody would let the kernel go on before the next cell.
         try? resume()
-        link.send(.ended(key: key, outcome: outcome), at: now)
+        // Before the gate sleeps, and in one piece with the next cell's announcement where one waits.
+        link.mention(.ended(key: key, outcome: outcome), patience: .zero, at: now)
       }
     }
   }

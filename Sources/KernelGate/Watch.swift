@@ -67,11 +67,13 @@ struct Watch {
   func woke(_ other: Other) -> Bool { items.isEmpty || items[sockets.count + other.rawValue].revents != 0 }
 }
 
-/// Lets output gather while there is a flood of it.
+/// Lets output gather at a cell's beginning, and while there is a flood of it.
 ///
 /// Each message of its own costs three changes of thread, which is most of what a gate costs: a millisecond's worth taken
-/// together costs them once. A cell's few messages never meet it.
+/// together costs them once.
 struct OutputPace {
+  /// How long what a cell publishes first, its busy and its input mostly, is left to gather; the reply ends it sooner.
+  static let beginning = Span(microseconds: 2000)
   /// Messages within a window that are a flood.
   static let floodMessages = 24
   static let window = Span(microseconds: 10_000)
@@ -88,6 +90,17 @@ struct OutputPace {
     hasRested = messages > 0 && count >= Self.floodMessages
     if hasRested { restsUntil = now + Self.rest }
   }
+
+  private var beginsUntil = Instant.zero
+
+  /// A cell is on its way to the kernel.
+  mutating func cellStarted(at now: Instant) { beginsUntil = now + Self.beginning }
+
+  /// Whether a cell began so lately that nobody need be woken for its output alone.
+  func isBeginning(at now: Instant) -> Bool { now < beginsUntil }
+
+  /// When output that is left alone is read.
+  func wake(isBeginning: Bool) -> Instant { isBeginning ? max(restsUntil, beginsUntil) : restsUntil }
 
   func rests(at now: Instant) -> Bool { now < restsUntil }
 

@@ -40,6 +40,14 @@ import Testing
     /// Closes the connection that was taken last.
     func hangUp() { close(taken.removeLast()) }
 
+    /// What has come on the connection that was taken last, line by line, each reading by itself.
+    func heard() throws -> [GateMessage] {
+      var buffer = [UInt8](repeating: 0, count: 65_536)
+      let got = recv(taken[taken.count - 1], &buffer, buffer.count, Int32(MSG_DONTWAIT))
+      var lines = LineBuffer()
+      return try lines.add(buffer[..<max(0, got)]).map { try LineCodec.read(GateMessage.self, from: $0) }
+    }
+
     func say(_ message: EngineMessage) {
       let line = LineCodec.line(message)
       let sent = line.withUnsafeBytes { send(taken[taken.count - 1], $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -77,6 +85,44 @@ import Testing
     _ = link.receive(at: muchLater)
     link.tick(at: muchLater + EngineLink.silencePatience, hello: hello)
     #expect(!link.isGoverned, "and then nothing more")
+  }
+
+  @Test("keeps what is only mentioned for the next message, or until its patience is over, in order and once")
+  func mentions() throws {
+    let post = try Post()
+    let link = link(to: post)
+    link.tick(at: .zero, hello: hello)
+    post.take()
+    #expect(try post.heard() == [.hello(hello())])
+    func at(_ milliseconds: Int64) -> Instant { Instant(microseconds: milliseconds * 1000) }
+    let applied = GateMessage.applied(sequence: 1, cores: CoreSet(0..<2))
+    let ended = GateMessage.ended(key: 1, outcome: .ok)
+
+    link.mention(applied, patience: Span(microseconds: 20_000), at: at(100))
+    #expect(link.mentionDue == at(120) && !link.wantsToWrite)
+    link.flush(at: at(119))
+    #expect(try post.heard().isEmpty)
+    link.flush(at: at(120))
+    #expect(try post.heard() == [applied])
+    #expect(link.mentionDue == .never)
+
+    link.mention(applied, patience: Span(microseconds: 20_000), at: at(200))
+    link.mention(ended, patience: .zero, at: at(203))
+    #expect(link.mentionDue == at(203), "what is urgent takes along what is not")
+    link.flush(at: at(203))
+    #expect(try post.heard() == [applied, ended])
+
+    link.mention(ended, patience: .zero, at: at(300))
+    link.send(.pong, at: at(300))
+    #expect(try post.heard() == [ended, .pong])
+    link.flush(at: at(400))
+    #expect(try post.heard().isEmpty)
+
+    link.mention(ended, patience: Span(seconds: 9), at: at(500))
+    post.hangUp()
+    _ = link.receive(at: at(501))
+    #expect(
+      link.mentionDue == .never && !link.isConnected, "what was said to an engine that is gone is not said to the next")
   }
 
   @Test("waits twice as long for an answer after each greeting that had none, and as at first after one that had one")

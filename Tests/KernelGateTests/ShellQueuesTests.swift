@@ -268,4 +268,19 @@ struct OutputPaceTests {
     pace.came(0, at: at(1001))
     #expect(!pace.hasRested)
   }
+
+  @Test("gathers for 2 ms at a cell's beginning, and for as long as a flood then rests")
+  func beginning() {
+    var pace = OutputPace()
+    func at(_ microseconds: Int64) -> Instant { Instant(microseconds: microseconds) }
+    #expect(!pace.isBeginning(at: at(0)), "no cell was sent yet")
+    pace.cellStarted(at: at(10_000))
+    #expect(pace.isBeginning(at: at(10_000)) && pace.isBeginning(at: at(11_999)))
+    #expect(!pace.isBeginning(at: at(12_000)))
+    #expect(!pace.rests(at: at(10_000)), "whoever is awake reads what there is")
+    #expect(pace.wake(isBeginning: true) == at(12_000))
+    pace.came(24, at: at(11_500))
+    #expect(pace.wake(isBeginning: true) == at(12_500), "a flood's rest reaches further")
+    #expect(pace.wake(isBeginning: false) == at(12_500))
+  }
 }
