@@ -42,6 +42,8 @@ package final class EngineLink {
   private var unsent: [UInt8] = []
   private var buffer = [UInt8](repeating: 0, count: 16_384)
   package private(set) var descriptor: Int32 = -1
+  /// How often it has connected: a new connection may have the descriptor of the one before.
+  package private(set) var timesConnected = 0
 
   package init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
     self.paths = paths
@@ -90,6 +92,7 @@ package final class EngineLink {
     nextTry = now + Self.retryEvery
     guard let made = connect() else { return }
     descriptor = made
+    timesConnected += 1
     state = .greeting(since: now)
     lines = LineBuffer()
     unsent = []
