@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 pid_t celltop_fork(void) { return fork(); }
@@ -101,6 +103,34 @@ int celltop_connect_unix(const char *path) {
 int celltop_status_signalled(int status) { return WIFSIGNALED(status); }
 int celltop_status_signal(int status) { return WTERMSIG(status); }
 int celltop_status_exit(int status) { return WEXITSTATUS(status); }
+
+// As in <linux/sched/types.h>, first version; C libraries of Debian 12 have no declaration of it.
+struct scheduling {
+  uint32_t size;
+  uint32_t policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime;
+  uint64_t deadline;
+  uint64_t period;
+};
+
+void celltop_take_short_turns(void) {
+  struct scheduling asked = {.size = sizeof asked, .policy = SCHED_OTHER, .flags = 1 /* SCHED_FLAG_RESET_ON_FORK */};
+  asked.nice = getpriority(PRIO_PROCESS, 0);
+  asked.runtime = 100 * 1000;
+  // A kernel that knows nothing of it leaves everything as it is.
+  (void)syscall(SYS_sched_setattr, 0, &asked, 0);
+}
+
+void celltop_give_way(int more) { (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + more); }
+
+int64_t celltop_thread_processor_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 void celltop_return_memory(void) { malloc_trim(0); }
 

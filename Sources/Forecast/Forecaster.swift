@@ -69,7 +69,7 @@ extension Forecaster {
       $0.isOfNext || $0 == .left ? nil : predictors[$0.rawValue].foresee(contexts)
     }
     if demand.gpus > sitting.peakGPUs { sitting.peakGPUs = demand.gpus }
-    sitting.step()
+    sitting.step(among: sittings.count)
     sittings[id.number] = sitting
   }
 

@@ -128,6 +128,9 @@ struct Sitting: Sendable, Hashable {
   }
 
   static let stepsMost = 256
+  /// The cells that are remembered of all open notebooks together: 1.5 MB. More would teach no more: the contexts that they could
+  /// be learned for are eight times fewer.
+  static let stepsOfAllMost = 64_000
 
   init(_ notebook: Notebook, opening: UInt64) {
     path = Self.hash(notebook.path)
@@ -180,8 +183,10 @@ struct Sitting: Sendable, Hashable {
   }
 
   /// The cell in the books is remembered for what the notebook will have had left at it.
-  mutating func step() {
-    guard let own, steps.count < Self.stepsMost else { return }
+  ///
+  /// - Parameter count: how many notebooks are open.
+  mutating func step(among count: Int) {
+    guard let own, steps.count < min(Self.stepsMost, Self.stepsOfAllMost / max(count, 1)) else { return }
     steps.append(Step(contexts: OwnContexts(own), before: attained))
   }
 

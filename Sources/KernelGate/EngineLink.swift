@@ -46,6 +46,8 @@ package final class EngineLink {
   package private(set) var mentionDue = Instant.never
   private var buffer = [UInt8](repeating: 0, count: 16_384)
   package private(set) var descriptor: Int32 = -1
+  /// How often it has connected: a new connection may have the descriptor of the one before.
+  package private(set) var timesConnected = 0
 
   package init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
     self.paths = paths
@@ -94,6 +96,7 @@ package final class EngineLink {
     nextTry = now + Self.retryEvery
     guard let made = connect() else { return }
     descriptor = made
+    timesConnected += 1
     state = .greeting(since: now)
     lines = LineBuffer()
     unsent = []

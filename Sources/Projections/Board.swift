@@ -35,8 +35,8 @@ public struct Board: Sendable, Hashable {
 
   public init() {}
 
-  /// The segments that the pasts of all notebooks have together: 2 MB. What lies further back is in the history.
-  static let segmentsOfAllMost = 250_000
+  /// The segments that the pasts of all notebooks have together: 1 MB. What lies further back is in the history.
+  static let segmentsOfAllMost = 128_000
 
   /// How long a past each notebook keeps: the whole of `NotebookFacts.segmentsMost` where there are few, less where there
   /// are many, so that a server's memory does not grow by what a thousand notebooks did.

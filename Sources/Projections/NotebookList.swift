@@ -16,7 +16,9 @@ public struct NotebookList: RandomAccessCollection, Sendable, Hashable {
   public var startIndex: Int { 0 }
 
   public internal(set) subscript(position: Int) -> NotebookFacts {
-    _read { yield stretches[position / Self.stretch][position % Self.stretch] }
+    // No `_read`: built without optimisation, what its caller takes out of it is let go of again after it has ended, in memory that
+    // is no longer its own (Swift 6.2; MALLOC_PERTURB_=85 shows it).
+    get { stretches[position / Self.stretch][position % Self.stretch] }
     _modify { yield &stretches[position / Self.stretch][position % Self.stretch] }
   }
 

@@ -158,8 +158,10 @@ struct ClientDesk {
     case .commandAccepted(let command): answer(command, nil, entry.sequence)
     case .commandRefused(let command, let refusal): answer(command, refusal, entry.sequence)
     case .cellEnded(_, let id, _): standing.forget(id, all: false)
-    case .notebookClosed(let id): standing.forget(id, all: true)
-    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .backlogChanged,
+    case .notebookOpened(let notebook): standing.open(notebook.id, Self.document(of: notebook))
+    case .notebookClosed(let id):
+      if let notebook = board.look({ $0[id]?.notebook }) { standing.close(id, Self.document(of: notebook)) }
+    case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged,
       .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
       .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen,
@@ -167,6 +169,8 @@ struct ClientDesk {
       break
     }
   }
+
+  private static func document(of notebook: Notebook) -> String { notebook.user + "\0" + notebook.path }
 
   private mutating func answer(_ command: Command, _ refusal: Refusal?, _ sequence: Int64) {
     let asked = asked.removeValue(forKey: command.id)

@@ -18,6 +18,8 @@ struct EngineDriver {
   /// Told of what is in the history, on the engine's thread; it must be quick.
   private let hears: (@Sendable ([Entry]) -> Void)?
   private var pending: [Entry] = []
+  /// Where the time of a turn goes; nil where nobody wants to know.
+  var trace: TurnTrace?
 
   /// - Throws: `Refusal` where there is no such policy.
   init(
@@ -73,12 +75,14 @@ struct EngineDriver {
       return ([], [])
     }
     if let writer { meters.time({ $0.committed(in: $1) }, { _ = writer.flush(frames: frames) }) }
+    trace?.mark(.record)
     let entries = pending
     // A new array: to keep the capacity would be to make another of the largest size that ever was, at each commit.
     pending = []
     board.update { board in for entry in entries { board.apply(entry) } }
     meters.update { book in for entry in entries { book.apply(entry) } }
     hears?(entries)
+    trace?.count(entries: entries.count)
     if let last = entries.last { keeper?.keep(forecaster, session: session, upTo: last) }
     return (entries, entries.compactMap(Effect.init(of:)))
   }

@@ -39,7 +39,7 @@ public final class Listener {
         "another celltop's engine listens at \(path). Leave that one, or give this one its own with CELLTOP_SOCKET")
     }
     // The file is not empty as long as an engine runs; one that ends as it should leaves its legacy.
-    var bytes = [UInt8](repeating: 0, count: 64)
+    var bytes = [UInt8](repeating: 0, count: 512)
     let count = pread(lock, &bytes, bytes.count, 0)
     trace = count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
     legacy = trace ?? ""

@@ -40,6 +40,8 @@ public final class LiveSession: @unchecked Sendable {
     public var needsConsole = false
     /// The program's name and version, for clients.
     public var server = "celltop"
+    /// From how long on a turn of the engine's thread is told of, and whom; nil for nobody. It must be quick.
+    public var slowTurns: (least: Span, hears: @Sendable (SlowTurn) -> Void)?
     /// Where the session's instants come from; nil for a clock that begins with it.
     public var clock: SessionClock?
 
@@ -98,6 +100,8 @@ public final class LiveSession: @unchecked Sendable {
   /// The reception's; here only word is left in its lock file.
   private var listener: Listener?
   private var tracedNumber: Int64 = 0
+  /// Sessions before this one of which something had not been taken up when it began.
+  private let pendingBefore: [String]
   private let hearsTrouble: (@Sendable (String?) -> Void)?
   private var toldTrouble: String?
   private var driver: EngineDriver
@@ -128,6 +132,7 @@ public final class LiveSession: @unchecked Sendable {
     readiness.watch(wake)
     let began = clock.beganWallMicroseconds
     let recovery = listener.trace.map { Recovery(trace: $0, history: history, beganMicroseconds: began) }
+    pendingBefore = recovery?.pending ?? []
     let notes = [configuration.note, recovery?.note ?? ""].filter { !$0.isEmpty }
     let heading = SessionWriter.Heading(
       kind: "live", host: configuration.host, user: configuration.user,
@@ -141,6 +146,7 @@ public final class LiveSession: @unchecked Sendable {
     driver = try EngineDriver(
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
       board: board, meters: meters, hears: configuration.hears)
+    driver.trace = configuration.slowTurns.map { TurnTrace(TurnTrace.Hearer(least: $0.least, hears: $0.hears)) }
     desk = GateDesk(
       defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
       telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser,
@@ -237,10 +243,12 @@ public final class LiveSession: @unchecked Sendable {
 
 extension LiveSession {
   private func run() {
+    celltop_take_short_turns()
     while true {
       let ready = readiness.wait(milliseconds: timeoutMilliseconds())
       let now = clock.now
       defer { meters.update { $0.turned(in: clock.now - now) } }
+      driver.trace?.begin()
       celltop_eventfd_clear(wake)
       let mail = takeMail()
       for command in mail.commands { driver.handle(.command(command), at: now) }
@@ -251,10 +259,12 @@ extension LiveSession {
       }
       arrivals += mail.gates
       hearGates(ready, at: now)
+      driver.trace?.mark(.hear)
       if driver.wakeAt <= now { driver.handle(.timer, at: now) }
       desk.settleRecovery(&driver, at: now)
       if desk.hasOrphans { desk.settleOrphans(&driver, at: now) }
       sample(at: now)
+      driver.trace?.mark(.timers)
       if mail.isStopping {
         sampler.end()
         _ = commit()
@@ -262,15 +272,19 @@ extension LiveSession {
         tellTrouble()
         (connections, arrivals) = ([:], [])
         // The next server takes up what was ordered here.
-        listener?.legacy = number > 0 ? Recovery.trace(number, began: clock.beganWallMicroseconds) : ""
+        listener?.legacy = number > 0 ? trace : ""
         listener = nil
         desk = GateDesk(defaultDemand: desk.defaultDemand, session: number)
         return
       }
-      desk.perform(commit(), driver.state)
+      let effects = commit()
+      driver.trace?.mark(.show)
+      desk.perform(effects, driver.state)
+      driver.trace?.mark(.tell)
       desk.ping(at: now)
       drop(ready, at: now)
       tellTrouble()
+      driver.trace?.end()
     }
   }
 
@@ -301,8 +315,10 @@ extension LiveSession {
     }
     guard number != tracedNumber else { return }
     tracedNumber = number
-    listener?.leave(trace: number > 0 ? Recovery.trace(number, began: clock.beganWallMicroseconds) : "0")
+    listener?.leave(trace: number > 0 ? trace : "0")
   }
+
+  private var trace: String { Recovery.trace(number, began: clock.beganWallMicroseconds, after: pendingBefore) }
 
   /// How long nothing has to be done; -1 for as long as nothing happens.
   private func timeoutMilliseconds() -> Int32 {

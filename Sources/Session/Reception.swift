@@ -137,7 +137,11 @@ final class Reception: @unchecked Sendable {
 // MARK: Its thread
 
 extension Reception {
+  /// By how much it lets the engine's thread go first, where both have something to do (setpriority(2)).
+  private static let nice: Int32 = 5
+
   private func run() {
+    celltop_give_way(Self.nice)
     while true {
       let ready = waitForWork()
       let now = clock.now
@@ -434,8 +438,14 @@ extension Event {
 
   /// Whether the desk must know of it though nobody follows the entries.
   fileprivate var isForTheDesk: Bool {
-    if isAnswer { return true }
-    if case .notebookClosed = self { return true }
-    return false
+    switch self {
+    case .commandAccepted, .commandRefused, .notebookOpened, .notebookClosed, .cellEnded: true
+    case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged, .cellQueued,
+      .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
+      .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
+      .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen, .suspensionPlanned,
+      .suspensionCalledOff:
+      false
+    }
   }
 }

@@ -14,6 +14,8 @@ struct GateName: Hashable, Sendable {
 struct Recovery: Sendable {
   /// Nothing is granted for so long at the most: a gate tries to connect every half second.
   static let patience = Span(microseconds: 1_500_000)
+  /// How many sessions before the last are looked at for gates that have not come back since.
+  static let earlierMost = 4
 
   /// What was ordered of a notebook and still holds.
   struct StandingOrders: Sendable {
@@ -49,6 +51,10 @@ struct Recovery: Sendable {
   private(set) var firstPolicy: String?
   /// What was drained of each node.
   private(set) var drained: [(node: NodeID, cores: CoreSet, gpus: GPUSet)] = []
+  /// The sessions of which something is still to be taken up, as `trace` has them, the last one first.
+  private(set) var pending: [String] = []
+  /// The gates that a later session has seen, and their documents: what earlier ones say of them is over.
+  private var seen: [GateName: String] = [:]
 
   /// What of that is the note of the session that follows.
   var note: String {
@@ -59,22 +65,51 @@ struct Recovery: Sendable {
   }
 
   /// What a session leaves in its lock file: its number in the history and when it began, because another history has a session of
-  /// the same number.
-  static func trace(_ number: Int64, began: Int64) -> String { "\(number) \(began)" }
+  /// the same number; behind it the same of sessions before, whose gates had not all come back when it began.
+  static func trace(_ number: Int64, began: Int64, after earlier: [String] = []) -> String {
+    (["\(number) \(began)"] + earlier.prefix(earlierMost)).joined(separator: " ")
+  }
 
   /// - Parameters:
   ///   - trace: what the session before left in its lock file; a number alone, as earlier versions left it, will do.
   ///   - history: where it was recorded; nil where nothing is.
   ///   - began: wall time of the beginning of the session that follows, in microseconds since 1970.
   init(trace: String, history: String?, beganMicroseconds began: Int64) {
+    guard let history, let store = try? HistoryStore(reading: history) else { return }
     let words = trace.split(separator: " ").map { Int64($0) }
-    guard let number = words.first ?? nil, number > 0, let history, let store = try? HistoryStore(reading: history),
-      let recorded = try? store.recorded(number), recorded.summary.kind == "live",
-      words.count < 2 || words[1] == recorded.summary.beganMicroseconds
-    else { return }
-    session = number
-    isCutShort = recorded.summary.endedMicroseconds == nil
-    guard let state = try? recorded.fold(SchedulerState.self, through: .max) else { return }
+    for place in stride(from: 0, to: words.count, by: 2) {
+      let mark = words[place..<min(place + 2, words.count)]
+      guard let recorded = Self.session(mark, in: store) else {
+        // Where nothing is known of the last one, the others are of no use.
+        if place == 0 { return }
+        continue
+      }
+      if place == 0 {
+        session = recorded.summary.id
+        isCutShort = recorded.summary.endedMicroseconds == nil
+      }
+      guard let state = try? recorded.fold(SchedulerState.self, through: .max) else {
+        if place == 0 { return }
+        continue
+      }
+      if place == 0 { readNode(state, recorded) }
+      let authors = (try? recorded.authorsOfOrders()) ?? [:]
+      if readNotebooks(state, authors, shift: recorded.summary.beganMicroseconds - began) {
+        pending.append("\(recorded.summary.id) \(recorded.summary.beganMicroseconds)")
+      }
+    }
+  }
+
+  /// The session of a mark, a number and where it is known when it began; nil where the history has none.
+  private static func session(_ mark: ArraySlice<Int64?>, in store: HistoryStore) -> RecordedSession? {
+    guard let number = mark.first ?? nil, number > 0, let recorded = try? store.recorded(number),
+      recorded.summary.kind == "live", mark.count < 2 || mark.last == recorded.summary.beganMicroseconds
+    else { return nil }
+    return recorded
+  }
+
+  private mutating func readNode(_ state: SchedulerState, _ recorded: RecordedSession) {
+    policy = state.policyName
     // The first entries say what the session began with; where they are gone, nobody knows.
     for entry in (try? recorded.entries(limit: 8)) ?? [] {
       if case .policyChanged(let name) = entry.event {
@@ -82,48 +117,78 @@ struct Recovery: Sendable {
         break
       }
     }
-    let authors = (try? recorded.authorsOfOrders()) ?? [:]
-    read(state, authors, shift: recorded.summary.beganMicroseconds - began)
-  }
-
-  /// - Parameter shift: what is added to an instant of that session to have the same moment in the one that follows.
-  private mutating func read(_ state: SchedulerState, _ authors: [NotebookID: [String: String]], shift: Int64) {
-    policy = state.policyName
     drained = state.nodes.compactMap { slot in
       slot.drainedCores.isEmpty && slot.drainedGPUs.isEmpty ? nil : (slot.node.id, slot.drainedCores, slot.drainedGPUs)
     }
-    var holding: Set<GateName> = []
-    for notebook in state.descriptions where state[notebook.id].state != .gone && !notebook.gate.isEmpty {
-      let slot = state[notebook.id]
+  }
+
+  /// Takes what a session says of the notebooks that no later one has seen.
+  ///
+  /// - Parameter shift: what is added to an instant of that session to have the same moment in the one that follows.
+  /// - Returns: whether there was anything.
+  private mutating func readNotebooks(
+    _ state: SchedulerState, _ authors: [NotebookID: [String: OrderAuthor]], shift: Int64
+  ) -> Bool {
+    var names: [GateName: String] = [:]
+    for notebook in state.descriptions where !notebook.gate.isEmpty {
+      names[GateName(gate: notebook.gate, user: notebook.user)] = Self.document(of: notebook)
+    }
+    // A gate that was new when it came took over what was ordered of its document.
+    let takenOver = Set(seen.filter { names[$0.key] == nil }.values)
+    var holding = awaited ?? []
+    var hasAny = false
+    // Of a kernel that was started anew, the orders of the one before hold, and bear the names of those who gave them.
+    var known: [String: [String: OrderAuthor]] = [:]
+    for notebook in state.descriptions {
+      let document = Self.document(of: notebook)
+      known[document, default: [:]].merge(authors[notebook.id] ?? [:]) { $0.sequence > $1.sequence ? $0 : $1 }
+      guard !notebook.gate.isEmpty else { continue }
       let name = GateName(gate: notebook.gate, user: notebook.user)
+      let slot = state[notebook.id]
+      guard slot.state != .gone, seen[name] == nil, !takenOver.contains(document) else { continue }
       gates.insert(name)
-      if slot.state == .running || slot.state == .suspended { holding.insert(name) }
-      let given = Self.orders(of: slot, path: notebook.path, by: authors[notebook.id] ?? [:], shift: shift)
-      if !given.isEmpty { orders[name] = given }
+      if slot.state == .running || slot.state == .suspended {
+        holding.insert(name)
+        hasAny = true
+      }
+      let given = Self.orders(of: slot, path: notebook.path, by: known[document] ?? [:], shift: shift)
+      guard !given.isEmpty else { continue }
+      orders[name] = given
+      hasAny = true
     }
     awaited = holding
+    seen.merge(names) { later, _ in later }
+    return hasAny
   }
+
+  private static func document(of notebook: Notebook) -> String { notebook.user + "\0" + notebook.path }
 
   /// What is ordered of a notebook; an order of which nobody knows who gave it counts as the server's, and so as an operator's.
   private static func orders(
-    of slot: NotebookSlot, path: String, by authors: [String: String], shift: Int64
+    of slot: NotebookSlot, path: String, by authors: [String: OrderAuthor], shift: Int64
   ) -> StandingOrders {
     var given = StandingOrders(path: path)
-    func order(_ verb: @escaping @Sendable (NotebookID, CellID, Instant) -> Verb) -> StandingOrders.Order {
-      let word = verb(NotebookID(0), CellID(0), .zero).word
-      return StandingOrders.Order(author: authors[word] ?? GateDesk.ownName, verb: verb)
+    /// - Parameter plan: the word of the order that becomes this one by itself, once its time has come.
+    func order(
+      plannedAs plan: String? = nil, _ verb: @escaping @Sendable (NotebookID, CellID, Instant) -> Verb
+    ) -> StandingOrders.Order {
+      let own = authors[verb(NotebookID(0), CellID(0), .zero).word]
+      var planned = slot.planned == nil ? plan.flatMap { authors[$0] } : nil
+      if let off = authors["call-off"], let made = planned, off.sequence > made.sequence { planned = nil }
+      let last = [own, planned].compactMap(\.self).max { $0.sequence < $1.sequence }
+      return StandingOrders.Order(author: last?.name ?? GateDesk.ownName, verb: verb)
     }
     if slot.priority != 0 {
       given.orders.append(order { [priority = slot.priority] id, _, _ in .setPriority(id, priority) })
     }
-    if slot.isHeld { given.orders.append(order { id, _, _ in .hold(id) }) }
+    if slot.isHeld { given.orders.append(order(plannedAs: "suspend-at-end") { id, _, _ in .hold(id) }) }
     if let pin = slot.pin { given.orders.append(order { id, _, _ in .pin(id, pin) }) }
     if let demand = slot.demandOverride { given.orders.append(order { id, _, _ in .overrideDemand(id, demand) }) }
     guard slot.hasCell else { return given }
     given.key = slot.cell.source.key
     if slot.state == .suspended, slot.isOperatorSuspended {
       given.isSuspended = true
-      given.ofCell.append(order { id, cell, _ in .suspend(id, cell: cell) })
+      given.ofCell.append(order(plannedAs: "suspend-after") { id, cell, _ in .suspend(id, cell: cell) })
     }
     guard let planned = slot.planned else { return given }
     if let due = planned.due {

@@ -118,7 +118,8 @@ public final class CursesScreen {
       doupdate()
     }
     guard let caught else {
-      // Without a catcher nothing has been written yet; with one that failed, this writes nothing.
+      // ncurses believes that the frame before ended without colours, and where it was shortened it need not have.
+      endColors()
       wnoutrefresh(celltop_stdscr())
       doupdate()
       return nil
@@ -298,12 +299,16 @@ public final class CursesScreen {
     send(InputModes.pasteOn + (capturesMouse ? InputModes.mouseOn : ""))
   }
 
+  /// Has the terminal write without colours and attributes, as ncurses believes it does after each frame.
+  private func endColors() {
+    if shortener.isColored { send("\u{1B}[m") }
+    shortener.forget()
+  }
+
   private func putAway() {
     guard isUp else { return }
     isUp = false
-    // ncurses believes that the frame ended without colours.
-    if shortener.isColored { send("\u{1B}[m") }
-    shortener.forget()
+    endColors()
     send(InputModes.mouseOff + InputModes.pasteOff)
     // A terminal without an alternate screen (vt100, linux) would leave the picture, and the prompt on its last line.
     if Terminfo.string("rmcup").isEmpty {

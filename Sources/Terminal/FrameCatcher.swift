@@ -29,12 +29,9 @@ final class FrameCatcher {
     close(memory)
   }
 
-  /// What is written meanwhile; nil where it could not be caught, and has gone to the terminal.
+  /// What is written meanwhile; nil where it cannot be caught, and nothing was done.
   func written(_ body: () -> Void) -> [UInt8]? {
-    guard lseek(memory, 0, SEEK_SET) == 0, celltop_replace(memory, descriptor) >= 0 else {
-      body()
-      return nil
-    }
+    guard lseek(memory, 0, SEEK_SET) == 0, celltop_replace(memory, descriptor) >= 0 else { return nil }
     body()
     _ = celltop_replace(terminal, descriptor)
     let count = max(lseek(memory, 0, SEEK_CUR), 0)

@@ -99,6 +99,16 @@ struct ForecasterTests {
     #expect(past.forecaster.sittings[0]?.steps.count == Sitting.stepsMost)
   }
 
+  @Test("remembers of a thousand open notebooks together no more cells than it could learn from")
+  func stepsOfAll() {
+    var past = Past()
+    for number in 0..<1000 { past.open(Int32(number), "\(number).ipynb") }
+    for code in 0..<70 { past.run(7, code: UInt64(code) + 1, seconds: 1) }
+    #expect(past.forecaster.sittings[7]?.steps.count == Sitting.stepsOfAllMost / 1000)
+    // A few notebooks may have as many as ever.
+    #expect(Sitting.stepsOfAllMost / Sitting.stepsMost >= 200)
+  }
+
   @Test("knows what comes next where a notebook is run from top to bottom again")
   func transition() throws {
     var past = Past()

@@ -1,4 +1,5 @@
 import Domain
+import Glibc
 import Testing
 
 @testable import Projections
@@ -239,6 +240,22 @@ import Testing
       let facts = try #require(tape.board[id])
       #expect(facts.segments.count <= most + 1 && facts.segments.count >= most * 3 / 4)
       #expect(facts.segments.last?.state == .thinking && facts.cellsEnded == 1200)
+    }
+  }
+
+  @Test("holds what was read of a notebook once the reading has ended, though freed memory is overwritten")
+  func readings() async {
+    await #expect(processExitsWith: .success) {
+      // mallopt(3), of which the module of the C library says nothing, with M_PERTURB.
+      typealias Option = @convention(c) (Int32, Int32) -> Int32
+      guard let found = dlsym(nil, "mallopt") else { exit(2) }
+      guard unsafeBitCast(found, to: Option.self)(-6, 85) == 1 else { exit(3) }
+      var board = Board()
+      let notebook = Notebook(
+        id: NotebookID(0), node: NodeID(0), user: "ben", path: "/home/ben/a long enough path.ipynb")
+      board.apply(Entry(sequence: 1, at: .zero, event: .notebookOpened(notebook)))
+      let covered = Veil(for: "ana").cover(board)
+      if covered.notebooks[0].name != "notebook-0" || covered.notebooks[0].notebook.name != "notebook-0" { exit(1) }
     }
   }
 

@@ -111,6 +111,72 @@ import Testing
     #expect(note == "continues session \(second.number - 1), which was cut short")
   }
 
+  @Test("what was ordered of a gate that did not come back holds over one more restart", arguments: [true, false])
+  func twoRestarts(isCrash: Bool) throws {
+    let place = Place()
+    let first = try place.session()
+    let gates = try ["a", "b"].map { try FakeGate(place.socket, name: $0, document: "/x/\($0).ipynb") }
+    gates[1].submit(1)
+    #expect(gates[1].await(isGrant) != nil)
+    #expect(eventually(first) { $0.notebooks.count == 2 })
+    let numbers = first.board.take().notebooks.map(\.notebook).map { ($0.gate, $0.id) }
+    let ids = Dictionary(uniqueKeysWithValues: numbers)
+    let (a, b) = (try #require(ids["a"]), try #require(ids["b"]))
+    for (number, verb) in [Verb.hold(a), .setPriority(a, 7), .setPriority(b, 3)].enumerated() {
+      first.submit(Command(id: CommandID(UInt64(number) + 1), author: "olga", verb: verb))
+    }
+    #expect(eventually(first) { $0.answers.count == 3 })
+    if isCrash { try place.crash(first) } else { first.stop() }
+    // Only b comes back in time; what it is ordered then is the last word of it.
+    let second = try place.session()
+    let back = try FakeGate(place.socket, name: "b", document: "/x/b.ipynb")
+    #expect(eventually(second) { $0.notebooks.first?.priority == 3 })
+    second.submit(Command(id: CommandID(1), author: "olga", verb: .setPriority(NotebookID(0), 0)))
+    #expect(eventually(second) { $0.notebooks.first?.priority == 0 })
+    withExtendedLifetime(back) { second.stop() }
+
+    let third = try place.session()
+    defer { third.stop() }
+    let both = try ["b", "a"].map { try FakeGate(place.socket, name: $0, document: "/x/\($0).ipynb") }
+    #expect(
+      eventually(third) { board in board.notebooks.contains { $0.notebook.gate == "a" && $0.isHeld && $0.priority == 7 }
+      })
+    #expect(eventually(third) { board in board.notebooks.contains { $0.notebook.gate == "b" && $0.priority == 0 } })
+    withExtendedLifetime(both) {}
+  }
+
+  @Test(
+    "a hold bears the name of who gave it, also where it came from a plan or of a kernel that was started anew",
+    arguments: [true, false])
+  func authorsOfHolds(isPlan: Bool) throws {
+    let place = Place()
+    let first = try place.session()
+    var gate: FakeGate? = try FakeGate(place.socket, name: "a", document: "/x/a.ipynb")
+    gate?.send(.kernel(state: .ready, pid: 0))
+    gate?.submit(1)
+    #expect(gate?.await(isGrant) != nil)
+    if isPlan {
+      let cell = try #require(first.board.take().notebooks.first?.cell?.cell.id)
+      first.submit(Command(id: CommandID(1), author: "ana", verb: .suspendAtEnd(NotebookID(0), cell: cell)))
+      #expect(eventually(first) { $0.notebooks.first?.planned != nil })
+      gate?.send(.ended(key: 1, outcome: .ok))
+    } else {
+      first.submit(Command(id: CommandID(1), author: "ana", verb: .hold(NotebookID(0))))
+      #expect(eventually(first) { $0.notebooks.first?.isHeld == true })
+      gate = nil
+      #expect(eventually(first) { $0.notebooks.first?.state == .gone })
+      gate = try FakeGate(place.socket, name: "b", document: "/x/a.ipynb")
+    }
+    #expect(eventually(first) { $0.notebooks.count == (isPlan ? 1 : 2) && $0.notebooks.last?.isHeld == true })
+    withExtendedLifetime(gate) { first.stop() }
+    let second = try place.session()
+    defer { second.stop() }
+    let back = try FakeGate(place.socket, name: isPlan ? "a" : "b", document: "/x/a.ipynb")
+    #expect(eventually(second) { $0.notebooks.first?.isHeld == true })
+    #expect(second.board.take().answers.map(\.command.author) == ["ana"])
+    withExtendedLifetime(back) {}
+  }
+
   @Test(
     "an order that is said again after a restart is not obeyed again, and gets its first answer",
     arguments: [true, false])

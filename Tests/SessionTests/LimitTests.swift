@@ -107,19 +107,30 @@ private final class RawPeer {
     let gate = try stage.gate("a")
     defer { _ = gate }
     #expect(stage.eventually { $0.notebooks.count == 1 })
-    let (many, other) = (try stage.client(), try stage.client())
-    let began = celltop_boottime_us()
-    for key in UInt64(1)...150 {
-      try many.send(.command(Order(key: key, verb: .setPriority(NotebookID(0), Int32(key % 100)))))
+    let other = try stage.client()
+    var wasHeardMeanwhile = false
+    // A machine that is busy may keep this thread from asking in time: then it shows nothing, and is done again.
+    for turn in UInt64(1)...5 where !wasHeardMeanwhile {
+      let many = try stage.client()
+      let began = celltop_boottime_us()
+      let keys = (turn * 1000 + 1)...(turn * 1000 + 150)
+      for key in keys { try many.send(.command(Order(key: key, verb: .setPriority(NotebookID(0), Int32(key % 100))))) }
+      let answer = try other.command(
+        Order(key: turn * 1000 + 999, verb: turn % 2 == 1 ? .hold(NotebookID(0)) : .release(NotebookID(0))))
+      // The last of the others' is heard after two seconds at the earliest.
+      wasHeardMeanwhile = answer.accepted && celltop_boottime_us() - began < 1_500_000
+      var answered: [Answered] = []
+      while answered.count < 150, let message = try many.receive(seconds: 20) {
+        if case .answer(let answer) = message { answered.append(answer) }
+      }
+      #expect(answered.map(\.key) == Array(keys))
+      #expect(celltop_boottime_us() - began > 1_500_000)
+      if wasHeardMeanwhile {
+        let (last, between) = (try #require(answered.last?.sequence), try #require(answer.sequence))
+        #expect(between < last)
+      }
     }
-    // Two seconds and more go by until the last of them is heard.
-    #expect(try other.command(Order(key: 1000, verb: .hold(NotebookID(0)))).accepted)
-    var answered: [UInt64] = []
-    while answered.count < 150, let message = try many.receive(seconds: 20) {
-      if case .answer(let answer) = message { answered.append(answer.key) }
-    }
-    #expect(answered == Array(1...150))
-    #expect(celltop_boottime_us() - began > 1_500_000)
+    #expect(wasHeardMeanwhile)
   }
 
   @Test("hears a gate that says too much later, and loses nothing of it")

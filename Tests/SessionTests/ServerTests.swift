@@ -265,6 +265,16 @@ extension ServerConnection {
     #expect(!orders.stands(against: .resume(one, cell: CellID(1))) && orders.stands(against: .release(one)))
     orders.note(.release(one), byOperator: true)
     #expect(!orders.stands(against: .release(one)))
+    // A kernel that is started anew has its orders from the one before, and an author does not get rid of them by it.
+    orders.note(.hold(one), byOperator: true)
+    orders.note(.suspend(one, cell: CellID(2)), byOperator: true)
+    orders.close(one, "ana a.ipynb")
+    let three = NotebookID(3)
+    orders.open(three, "ana b.ipynb")
+    #expect(!orders.stands(against: .release(three)))
+    orders.open(three, "ana a.ipynb")
+    #expect(orders.stands(against: .release(three)) && !orders.stands(against: .release(one)))
+    #expect(!orders.stands(against: .resume(three, cell: CellID(3))))
   }
 
   @Test("hides other users' paths, code and words from who may not see them, and nothing of the own")

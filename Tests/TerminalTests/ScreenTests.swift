@@ -45,6 +45,34 @@ struct ScreenTests {
     }
   }
 
+  @Test("takes the last colours off before a frame that goes to the terminal as ncurses writes it")
+  func uncaughtFrame() async {
+    await #expect(processExitsWith: .success) {
+      let pty = Pty()
+      guard let screen = try? CursesScreen(pty.options()) else { return require(false, "no screen") }
+      let theme = Theme.builtIn.resolved(for: screen.depth)
+      screen.present(frame("hello", screen.size), theme: theme)
+      pty.collect()
+      var memories = 0
+      for descriptor in Int32(3)..<64 {
+        var name = [CChar](repeating: 0, count: 256)
+        guard readlink("/proc/self/fd/\(descriptor)", &name, 255) > 0 else { continue }
+        if String(cString: name).contains("memfd:frame") {
+          close(descriptor)
+          memories += 1
+        }
+      }
+      require(memories == 1, "\(memories) files in memory")
+      let written = pty.output.count
+      screen.present(frame("world", screen.size), theme: theme)
+      pty.collect()
+      let last = String(decoding: pty.output[written...], as: UTF8.self)
+      require(last.hasPrefix("\u{1B}[m"), "the frame does not begin without colours")
+      require(screen.statistics.bytesOfLastFrame == nil, "it was caught")
+      screen.close()
+    }
+  }
+
   @Test("follows the window's size")
   func resizes() async {
     await #expect(processExitsWith: .success) {

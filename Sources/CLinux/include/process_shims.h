@@ -40,5 +40,12 @@ int celltop_status_signal(int status);
 int celltop_status_exit(int status);
 // malloc_trim(0): gives free heap memory back to the system.
 void celltop_return_memory(void);
+// Asks for short turns on the processor, taken soon: sched_setattr(2) with a slice of a tenth of a millisecond, which Linux heeds from
+// 6.12 on. The calling thread alone; threads made by it ask for nothing.
+void celltop_take_short_turns(void);
+// Lets others run first, by so much more than before: setpriority(2) of the calling thread alone.
+void celltop_give_way(int more);
+// Microseconds of processor time of the calling thread.
+int64_t celltop_thread_processor_us(void);
 // mallopt(M_ARENA_MAX, 1): all threads share one heap, which shrinks again. Before there is a second thread.
 void celltop_share_one_heap(void);

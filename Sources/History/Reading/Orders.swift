@@ -11,6 +11,12 @@ public struct RecordedOrder: Sendable, Hashable {
   public var refusal: Refusal?
 }
 
+/// Who gave an order, and the entry that records it.
+public struct OrderAuthor: Sendable, Hashable {
+  public var name: String
+  public var sequence: Int64
+}
+
 extension RecordedSession {
   /// The last orders of the session, in order. Those in a stretch that is damaged are left out.
   ///
@@ -37,17 +43,19 @@ extension RecordedSession {
   /// Who gave the last order of each kind that was obeyed, by notebook and by the verb's word.
   ///
   /// - Throws: `HistoryError` where the file cannot be read.
-  public func authorsOfOrders() throws(HistoryError) -> [NotebookID: [String: String]] {
+  public func authorsOfOrders() throws(HistoryError) -> [NotebookID: [String: OrderAuthor]] {
     let id = id
     return try store.reading { db in
-      var authors: [NotebookID: [String: String]] = [:]
+      var authors: [NotebookID: [String: OrderAuthor]] = [:]
       let rows = try Row.fetchCursor(
         db,
         sql: """
-          SELECT notebook, verb, author FROM action
+          SELECT notebook, verb, author, sequence FROM action
           WHERE session = ? AND refused IS NULL AND notebook IS NOT NULL ORDER BY sequence
           """, arguments: [id])
-      while let row = try rows.next() { authors[NotebookID(row[0]), default: [:]][row[1]] = row[2] }
+      while let row = try rows.next() {
+        authors[NotebookID(row[0]), default: [:]][row[1]] = OrderAuthor(name: row[2], sequence: row[3])
+      }
       return authors
     }
   }

@@ -29,6 +29,10 @@ struct ServeCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Schedule a made-up node of so many cores, and end with the input.", visibility: .hidden))
   var madeUpCores: Int?
 
+  @Option(
+    help: ArgumentHelp("Log the turns of the engine's thread that take so many milliseconds.", visibility: .hidden))
+  var slowTurns: Double?
+
   func validate() throws {
     if let madeUpCores, !(1...4096).contains(madeUpCores) {
       throw ValidationError("--made-up-cores is a number from 1 to 4096")
@@ -46,7 +50,8 @@ struct ServeCommand: ParsableCommand {
       defer { reports.end() }
       let session = try LiveRun.session(
         options, socket: path, note: "", isShared: shared, needsConsole: withConsole, madeUpCores: madeUpCores,
-        hears: reports.hears, hearsTrouble: reports.hearsTrouble)
+        hears: reports.hears, hearsTrouble: reports.hearsTrouble,
+        slowTurns: slowTurns.map { (Span(seconds: $0 / 1000), reports.hearsSlowTurns) })
       let why = WhyEnded()
       session.callOnStopAsked { text in
         why.text = text

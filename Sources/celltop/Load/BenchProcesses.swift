@@ -56,9 +56,11 @@ final class EngineProcess {
   /// Starts it; `isListening` says when it can be connected to.
   ///
   /// - Throws: `ToolError` where it cannot be started.
-  init(folder: String, cores: Int, policy: String, hasHistory: Bool) throws {
+  ///
+  /// - Parameter log: where it writes its log, with the turns of its engine that take long; nil for a file in `folder`.
+  init(folder: String, cores: Int, policy: String, hasHistory: Bool, log kept: String? = nil) throws {
     socket = folder + "/engine.sock"
-    log = folder + "/engine-\(UInt32.random(in: 0...UInt32.max)).log"
+    log = kept ?? folder + "/engine-\(UInt32.random(in: 0...UInt32.max)).log"
     input = try HeldInput()
     // All gates are one user's here.
     let configuration = folder + "/config.toml"
@@ -75,7 +77,8 @@ final class EngineProcess {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     let arguments = [own, "serve", "--socket", socket, "--made-up-cores", "\(cores)", "--policy", policy]
     pid = try ChildProcess.spawn(
-      arguments + (hasHistory ? [] : ["--no-history"]), environment: environment, log: log, input: input.reading)
+      arguments + (hasHistory ? [] : ["--no-history"]) + (kept == nil ? [] : ["--slow-turns", "3"]),
+      environment: environment, log: log, input: input.reading)
   }
 
   /// Whether it listens.

@@ -39,6 +39,8 @@ final class GateCrowd {
   /// The gate behind a descriptor, and the descriptor that is watched for a gate.
   private var gateOf: [Int32: Int] = [:]
   private var watched: [Int32]
+  /// By gate, which of its connections that is.
+  private var watchedConnection: [Int]
   private var wasGoverned: [Bool]
   /// Which gate's cell holds each core by the engine's grant.
   private var holders: [Int: Int] = [:]
@@ -49,9 +51,12 @@ final class GateCrowd {
   init(_ settings: Settings) throws {
     self.settings = settings
     readiness = try Readiness()
+    // What is measured here is the engine, and not how long the consoles of this process keep the crowd from the processor.
+    celltop_take_short_turns()
     random = SplitMix(seed: settings.seed)
     agenda = Agenda(notebooks: settings.gates)
     watched = Array(repeating: -1, count: settings.gates)
+    watchedConnection = Array(repeating: 0, count: settings.gates)
     wasGoverned = Array(repeating: false, count: settings.gates)
     coresIdle = settings.cores
     let salt = String(random.next() ^ UInt64(getpid()), radix: 16)
@@ -206,10 +211,10 @@ final class GateCrowd {
   /// Watches the gate's present socket, and notes when it is next to be looked at.
   private func settle(_ number: Int) {
     let link = gates[number].link
-    if watched[number] != link.descriptor {
+    if watched[number] != link.descriptor || watchedConnection[number] != link.timesConnected {
       // A closed descriptor is watched no more (epoll(7)), and its number may be another gate's by now.
       if gateOf[watched[number]] == number { gateOf[watched[number]] = nil }
-      watched[number] = link.descriptor
+      (watched[number], watchedConnection[number]) = (link.descriptor, link.timesConnected)
       if link.descriptor >= 0 {
         readiness.watch(link.descriptor)
         gateOf[link.descriptor] = number

@@ -33,6 +33,7 @@ struct LoadBench: ParsableCommand {
   @Flag(help: "Give the gates no processes, so that the engine samples none.") var noProcesses = false
   @Flag(help: "Let the engine keep no history.") var noHistory = false
   @Option(help: "Microseconds of wait allowed at the 99th percentile; the other bounds stay.") var allowed = 5000
+  @Option(help: "Keep the server's log here; it tells of the engine's turns over 3 ms, part by part.") var log: String?
   @Flag(help: "Print a JSON object.") var json = false
 
   func validate() throws {
@@ -68,7 +69,7 @@ struct LoadBench: ParsableCommand {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let kernels = try IdleProcesses(noProcesses ? 0 : gates)
     defer { kernels.end() }
-    let engine = try EngineProcess(folder: folder, cores: cores, policy: policy, hasHistory: !noHistory)
+    let engine = try EngineProcess(folder: folder, cores: cores, policy: policy, hasHistory: !noHistory, log: log)
     defer { engine.end() }
     try engine.awaitListening()
     var settings = GateCrowd.Settings()

@@ -51,7 +51,8 @@ final class LiveRun {
   static func session(
     _ options: EngineOptions, socket: String, note: String, isShared: Bool = false, needsConsole: Bool = false,
     madeUpCores: Int? = nil, hears: (@Sendable ([Entry]) -> Void)? = nil,
-    hearsTrouble: (@Sendable (String?) -> Void)? = nil
+    hearsTrouble: (@Sendable (String?) -> Void)? = nil,
+    slowTurns: (least: Span, hears: @Sendable (SlowTurn) -> Void)? = nil
   ) throws -> LiveSession {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
@@ -77,6 +78,7 @@ final class LiveRun {
     configuration.needsConsole = needsConsole
     configuration.hears = hears
     configuration.hearsTrouble = hearsTrouble
+    configuration.slowTurns = slowTurns
     configuration.server = "celltop \(Celltop.version)"
     let history = options.noHistory ? nil : HistoryStore.standardPath(environment: environment)
     return try LiveSession(configuration, on: driver, history: history)

@@ -71,6 +71,9 @@ final class ServerReports {
   /// To be told why the history is incomplete, and nil once it is complete again, on the engine's thread.
   let hearsTrouble: @Sendable (String?) -> Void
 
+  /// To be told of turns of the engine's thread that took long, on that thread.
+  let hearsSlowTurns: @Sendable (SlowTurn) -> Void
+
   /// - Throws: `ParseError` or `ValidationError` where an option cannot be read.
   init(_ options: ReportOptions) throws {
     let environment = ProcessInfo.processInfo.environment
@@ -89,6 +92,17 @@ final class ServerReports {
       } else {
         logger.notice("the history is recorded again")
       }
+    }
+    hearsSlowTurns = { turn in
+      func milliseconds(_ span: Span) -> String { decimal(span.seconds * 1000, digits: 3) }
+      var facts: Logger.Metadata = [
+        "ms": "\(milliseconds(turn.wall))", "processor": "\(milliseconds(turn.processor))",
+        "entries": "\(turn.entries)",
+      ]
+      for (part, took) in turn.took {
+        facts[part.rawValue] = "\(milliseconds(took.wall))/\(milliseconds(took.processor))"
+      }
+      logger.notice("a turn took long", metadata: facts)
     }
     // Kernels and helpers started later are none of systemd's business.
     unsetenv("NOTIFY_SOCKET")
