@@ -14,6 +14,9 @@ struct TreeWatch {
   /// How many times its own length a scan keeps the next one away.
   static let scanShare: Int64 = 1000
 
+  /// How often a tree is read again because one of it went while it was read.
+  private static let readingsMost = 3
+
   private struct Member: Hashable {
     var pid: Int32
     /// Tells it from a later process with its number.
@@ -46,6 +49,7 @@ struct TreeWatch {
     let began = Self.now()
     if began >= nextScan {
       let table = ProcessTable.now()
+      let before = known
       known = Dictionary(
         trees.map { tree in
           (tree, table.members(of: tree).compactMap { table[$0] }.map { Member(pid: $0.pid, started: $0.started) })
@@ -53,7 +57,10 @@ struct TreeWatch {
       let ended = Self.now()
       let rest = Span(microseconds: (ended - began).microseconds * Self.scanShare)
       nextScan = ended + max(rest, Self.scanPeriodLeast)
-      return trees.map { table.usage(of: $0) }
+      return trees.map { tree in
+        let wentMeanwhile = before[tree]?.contains { table[$0.pid]?.started != $0.started } == true
+        return wentMeanwhile ? sample(tree) : table.usage(of: tree)
+      }
     }
     known = known.filter { trees.contains($0.key) }
     return trees.map { sample($0) }
@@ -69,14 +76,26 @@ struct TreeWatch {
     seen.insert(tree.root)
     var records: [ProcessRecord] = []
     var next = 0
+    var wentMeanwhile = false
     while next < members.count {
       let member = members[next]
       next += 1
-      guard let record = ProcessRecord.now(member.pid), record.started == member.started else { continue }
+      guard let record = ProcessRecord.now(member.pid), record.started == member.started else {
+        wentMeanwhile = true
+        continue
+      }
       records.append(record)
       for child in ProcessTree.children(of: record.pid, in: record.pid) ?? [] where seen.insert(child).inserted {
         if let made = ProcessRecord.now(child) { members.append(Member(pid: child, started: made.started)) }
       }
+    }
+    // The time of one that went is its parent's now, which was read before: else it would be nobody's until the next look.
+    for _ in 0..<Self.readingsMost where wentMeanwhile {
+      let again = records.compactMap { one in
+        ProcessRecord.now(one.pid).flatMap { $0.started == one.started ? $0 : nil }
+      }
+      wentMeanwhile = again.count < records.count
+      records = again
     }
     known[tree] = records.map { Member(pid: $0.pid, started: $0.started) }
     guard tree.includesRoot else {

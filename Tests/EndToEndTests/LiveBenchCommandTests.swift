@@ -38,7 +38,7 @@ struct LiveBenchCommandTests {
     let arguments =
       ["bench", "live"] + notebooks
       + [
-        "--workloads", "2-think", "--schemes", "os,dynamic", "--repetitions", "1", "--alone", "1", "--copies", "1",
+        "--workloads", "2-think", "--schemes", "os,dynamic", "--repetitions", "1", "--alone", "1", "--crowds", "1",
         "--think-scale", "0.01", "--think-max", "0.2", "--output", output, "--write", document,
       ]
     let environment = ["CELLTOP_PYTHON": Checkout.python, "XDG_DATA_HOME": folder, "XDG_RUNTIME_DIR": folder]
