@@ -118,7 +118,7 @@ let package = Package(
     tests("ThinkTimes", ["Chance", "Domain", "Traces"]),
     tests("Simulation", ["Chance", "Domain", "Engine", "Policies", "Metrics", "Traces"]),
     tests("WhatIf", ["Chance", "Domain", "Engine", "Policies", "Simulation", "Traces", "Verbs"]),
-    tests("LiveBench", ["Domain"]),
+    tests("LiveBench", ["Domain", "Traces"]),
     tests("Exports", ["Chance", "Domain", "Engine", "Policies", "Projections", "Canvas", "Console"]),
     tests(
       "History",

@@ -55,6 +55,10 @@ int celltop_next_signal(int descriptor) {
 
 int celltop_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
+int celltop_signal_thread(pid_t process, pid_t thread, int signal) {
+  return (int)syscall(SYS_tgkill, process, thread, signal);
+}
+
 long celltop_set_affinity(pid_t thread, const uint64_t *words, size_t bytes) {
   return syscall(SYS_sched_setaffinity, thread, bytes, words);
 }

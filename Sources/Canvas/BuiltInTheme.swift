@@ -4,29 +4,29 @@ extension Theme {
   public static let builtIn = Theme(
     name: "base-dark", palette: builtInPalette, rules: builtInRules,
     gradients: Gradient(
-      stops: [RGB(0x5FAFD7), RGB(0xD7AF5F), RGB(0xE06C75)], c256: [74, 110, 150, 179, 173, 167],
-      c16: [6, 3, 1]
+      stops: [RGB(0x5FAFD7), RGB(0xD7AF5F), RGB(0xE06C75)], c256: [74, 110, 150, 179, 173, 203],
+      c16: [6, 3, 9]
     ).map { ["load": $0] } ?? [:])
 
   private static let builtInPalette: [String: ThemeColor] = [
     "bg": .designed(RGB(0x16181D), c256: 234, c16: 0),
     "fg": .designed(RGB(0xD4D7DD), c256: 252, c16: 7),
-    "dim": .designed(RGB(0x9299A4), c256: 245, c16: 7),
+    "dim": .designed(RGB(0x9299A4), c256: 246, c16: 7),
     "bright": .designed(RGB(0xFFFFFF), c256: 231, c16: 15),
     "line": .designed(RGB(0x4A505C), c256: 240, c16: 7),
-    "bar": .designed(RGB(0x24282F), c256: 236, c16: 0),
-    "sel": .designed(RGB(0x1F2F49), c256: 17, c16: 4),
-    "accent": .designed(RGB(0x7FB4F0), c256: 111, c16: 12),
+    "bar": .designed(RGB(0x24282F), c256: 235, c16: 0),
+    "sel": .designed(RGB(0x1F2F49), c256: 17, c16: 0),
+    "accent": .designed(RGB(0x7FB4F0), c256: 111, c16: 14),
     "run": .designed(RGB(0x8FC98B), c256: 114, c16: 2),
     "think": .designed(RGB(0x8FA8C8), c256: 110, c16: 6),
     "queue": .designed(RGB(0xE3BE6E), c256: 179, c16: 3),
-    "pause": .designed(RGB(0xC79BE0), c256: 176, c16: 5),
+    "pause": .designed(RGB(0xC79BE0), c256: 176, c16: 13),
     "bad": .designed(RGB(0xF07F86), c256: 210, c16: 9),
-    "nb0": .designed(RGB(0x7FB4F0), c256: 111, c16: 12),
+    "nb0": .designed(RGB(0x7FB4F0), c256: 111, c16: 14),
     "nb1": .designed(RGB(0xE8A15C), c256: 215, c16: 3),
     "nb2": .designed(RGB(0x8FC98B), c256: 114, c16: 2),
     "nb3": .designed(RGB(0xF07F86), c256: 210, c16: 9),
-    "nb4": .designed(RGB(0xB99AE8), c256: 141, c16: 5),
+    "nb4": .designed(RGB(0xB99AE8), c256: 141, c16: 13),
     "nb5": .designed(RGB(0x5CC8C2), c256: 80, c16: 6),
     "nb6": .designed(RGB(0xE3D06E), c256: 185, c16: 11),
     "nb7": .designed(RGB(0xEE95C4), c256: 211, c16: 13),

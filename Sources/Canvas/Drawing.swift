@@ -17,8 +17,20 @@ extension Grid {
   ) -> Int {
     let room = min(columns ?? size.columns, size.columns - point.column)
     guard room > 0, point.row >= 0, point.row < size.rows else { return point.column }
-    let clusters = fitted(text, toColumns: room, in: glyphs.repertoire)
     var column = point.column
+    // Nearly all that is drawn: a quarter of a frame's time went into its clusters.
+    if text.utf8.allSatisfy(isPlain) {
+      let count = text.utf8.count
+      if alignment == .trailing { column += max(room - count, 0) }
+      for byte in text.utf8.prefix(count > room ? room - 1 : count) {
+        put(plain: byte, at: Point(column: column, row: point.row), role: role)
+        column += 1
+      }
+      guard count > room else { return column }
+      put(.ellipsis, at: Point(column: column, row: point.row), role: role)
+      return column + 1
+    }
+    let clusters = fitted(text, toColumns: room, in: glyphs.repertoire)
     if alignment == .trailing { column += room - clusters.reduce(0) { $0 + $1.width } }
     for cluster in clusters {
       put(cluster, at: Point(column: column, row: point.row), role: role)

@@ -37,9 +37,12 @@ public struct Cell: Hashable, Sendable {
   /// Whether it is a space and nothing else.
   public var isBlank: Bool { packed == 0x20 && part == .whole }
 
+  /// Whether marks stand over its base.
+  public var hasMarks: Bool { packed >> 21 != 0 }
+
   /// The base character and its marks, in order. Nothing in here can move a cursor.
   public var scalars: [Unicode.Scalar] {
-    guard packed >> 21 != 0 else { return [base] }
+    guard hasMarks else { return [base] }
     return [base] + [21, 42].compactMap { scalar(at: $0) }
   }
 
@@ -99,9 +102,12 @@ public struct Grid: Sendable, Equatable {
     put(cluster, at: point, role: role)
   }
 
-  /// Puts the mark that goes with a role, in that role: see ``GlyphSet/mark(for:)``.
-  public mutating func putMark(_ role: Role, at point: Point) {
-    put(Cluster(base: glyphs.mark(for: role), width: 1), at: point, role: role)
+  /// Puts a character that is shown as it is.
+  mutating func put(plain byte: UInt8, at point: Point, role: Role) {
+    guard let place = index(point) else { return }
+    separate(place)
+    cells[place] = Cell(
+      Cluster(base: Unicode.Scalar(byte), width: 1), role: role, ground: cells[place].ground, part: .whole)
   }
 
   /// Puts a cluster; a wide one that does not fit whole becomes an ellipsis.

@@ -66,18 +66,37 @@ private func dotted(_ name: String) -> String {
   return result
 }
 
-/// How a notebook is recognised everywhere on the screen: a letter and a colour together, 156 combinations.
+/// How a notebook is recognised everywhere on the screen: by a letter, and from the 53rd on by a number after it, never by its
+/// colour alone.
 public struct NotebookMark: Hashable, Sendable {
+  /// How many letters there are before they begin again.
+  public static let letters = 52
+
   /// A…Z, then a…z, then from the start with another colour.
   public let letter: Character
+  /// What tells it from the first one with its letter: 2…9, then a…z, then + for all that come later; nil for the first.
+  public let again: Character?
   /// One of `notebook.0` … `notebook.11`.
   public let role: Role
+
+  /// The letter, and the number where there is one: `A`, `A2`.
+  public var text: String { again.map { String(letter) + String($0) } ?? String(letter) }
+
+  /// As much of it as so many columns hold: the letter alone in one.
+  public func text(columns: Int) -> String { columns > 1 ? text : String(letter) }
 
   /// The mark of the notebook with this number, counted from 0 in the order of first appearance.
   public init(_ index: Int) {
     let positive = max(0, index)
-    let place = UInt8(positive % 52)
+    let place = UInt8(positive % Self.letters)
     letter = Character(Unicode.Scalar(place < 26 ? 65 + place : 97 + place - 26))
     role = .notebook(positive)
+    let round = positive / Self.letters
+    switch round {
+    case 0: again = nil
+    case 1...8: again = Character(Unicode.Scalar(UInt8(ascii: "1") + UInt8(round)))
+    case 9...34: again = Character(Unicode.Scalar(UInt8(ascii: "a") + UInt8(round - 9)))
+    default: again = "+"
+    }
   }
 }

@@ -56,6 +56,7 @@ struct Clusters: Sequence, IteratorProtocol {
   }
 
   private func shown(_ scalar: Unicode.Scalar) -> Cluster {
+    if scalar.value < 0x80, isPlain(UInt8(scalar.value)) { return Cluster(base: scalar, width: 1) }
     let bad = isHostile(scalar) || isCombining(scalar)
     switch repertoire {
     case .utf8:
@@ -69,6 +70,9 @@ struct Clusters: Sequence, IteratorProtocol {
   }
 }
 
+/// Whether an ASCII character is shown as it is, in a cell of its own.
+func isPlain(_ byte: UInt8) -> Bool { (0x20...0x7E).contains(byte) }
+
 /// What stands in ASCII for the signs that our own sentences are written with, a cell for a cell.
 private let asciiForms: [Unicode.Scalar: Unicode.Scalar] = [
   "·": ".", "–": "-", "—": "-", "→": ">", "←": "<", "↑": "^", "↓": "v", "×": "x", "…": "~", "│": "|", "●": "*",
@@ -78,6 +82,7 @@ private let asciiForms: [Unicode.Scalar: Unicode.Scalar] = [
 
 /// The number of terminal cells that a text takes once it has been made safe to show.
 public func cellWidth(of text: String) -> Int {
+  if text.utf8.allSatisfy(isPlain) { return text.utf8.count }
   var width = 0
   for cluster in Clusters(text, in: .utf8) { width += cluster.width }
   return width

@@ -163,7 +163,7 @@ public struct Theme: Hashable, Sendable {
     let root = part(of: chain(for: .text), depth: depth)
     let parts = Role.allCases.map { role -> ResolvedTheme.Part in
       guard role != .text else { return ResolvedTheme.Part() }
-      var part = part(of: chain(for: role), depth: depth)
+      var part = part(of: chain(for: role), depth: depth, paper: root.background)
       if rules[role.name]?.foreground == nil, let color = gradientColor(for: role, depth: depth) {
         part.foreground = color
       }
@@ -188,7 +188,9 @@ public struct Theme: Hashable, Sendable {
     }
   }
 
-  private func part(of chain: [StyleRule], depth: ColorDepth) -> ResolvedTheme.Part {
+  /// - Parameter paper: what everything stands on. Where the sixteen colours have no other ground for a role than that, its
+  ///   attributes without colours set it off as well.
+  private func part(of chain: [StyleRule], depth: ColorDepth, paper: Color? = nil) -> ResolvedTheme.Part {
     func color(_ key: KeyPath<StyleRule, String?>) -> Color? {
       guard depth != .mono else { return nil }
       return chain.lazy.compactMap { $0[keyPath: key] }.first
@@ -197,8 +199,11 @@ public struct Theme: Hashable, Sendable {
     let attributes = chain.lazy.compactMap { rule in
       depth == .mono ? rule.monoAttributes ?? rule.attributes : rule.attributes
     }.first
+    let ground = color(\.background)
+    let plain = chain.lazy.compactMap(\.monoAttributes).first
+    let more = depth == .sixteen && ground != nil && ground == paper ? plain ?? [] : []
     return ResolvedTheme.Part(
-      foreground: color(\.foreground), background: color(\.background), attributes: attributes ?? [])
+      foreground: color(\.foreground), background: ground, attributes: (attributes ?? []).union(more))
   }
 
   private func gradientColor(for role: Role, depth: ColorDepth) -> Color? {

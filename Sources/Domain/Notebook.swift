@@ -31,6 +31,9 @@ public struct Notebook: Hashable, Sendable {
     let last = path.split(separator: "/").last.map(String.init) ?? path
     return last.hasSuffix(".ipynb") ? String(last.dropLast(6)) : last
   }
+
+  /// Names a user's document: a kernel that is started anew is another notebook of the same.
+  public var documentKey: String { user + "\0" + path }
 }
 
 /// One non-silent `execute_request`.

@@ -26,7 +26,4 @@ struct Legacy: Sendable {
     if let demandOverride { events.append(.demandOverridden(id, demandOverride)) }
     return events
   }
-
-  /// Names a user's document.
-  static func key(_ notebook: Notebook) -> String { notebook.user + "\0" + notebook.path }
 }

@@ -109,13 +109,7 @@ extension SchedulerState: KeyFrame {
   /// The state without what a key frame leaves out of closed notebooks: their last cell, and what was ordered of them.
   public var forgettingTheClosed: SchedulerState {
     var state = self
-    for (index, slot) in notebooks.enumerated() where slot.state == .gone {
-      var bare = NotebookSlot(descriptions[index])
-      bare.state = .gone
-      bare.priority = slot.priority
-      bare.attainedBefore = slot.attainedBefore
-      state.notebooks[index] = bare
-    }
+    for (index, slot) in notebooks.enumerated() where slot.state == .gone { state.notebooks[index] = bare(index) }
     return state
   }
 }

@@ -148,7 +148,7 @@ extension Scheduler {
       guard ledger.state.contains(notebook.node) else { return }
       notebook.id = NotebookID(Int32(ledger.state.notebooks.count))
       ledger.emit(.notebookOpened(notebook))
-      guard let legacy = legacies.removeValue(forKey: Legacy.key(notebook)) else { return }
+      guard let legacy = legacies.removeValue(forKey: notebook.documentKey) else { return }
       for event in legacy.events(for: notebook.id, on: notebook.node) { ledger.emit(event) }
     case .kernelReady(let id): if isOpen(id) { ledger.emit(.kernelReady(id)) }
     case .kernelDied(let id):
@@ -160,7 +160,7 @@ extension Scheduler {
       endAsLost(id)
       let opened = ledger.state.descriptions[Int(id.number)]
       if let legacy = Legacy(of: ledger.state.notebooks[Int(id.number)], opened: opened) {
-        legacies[Legacy.key(opened)] = legacy
+        legacies[opened.documentKey] = legacy
       }
       ledger.emit(.notebookClosed(id))
     case .backlogChanged(let id, let count):

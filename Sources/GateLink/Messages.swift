@@ -154,8 +154,9 @@ public enum EngineMessage: Codable, Hashable, Sendable {
   case welcome(
     version: Int, session: Int64, notebook: Int32, hides: [GPUMaker]? = nil, evicts: Bool? = nil, tells: Telling? = nil,
     wantsCode: Bool? = nil)
-  /// The gate is not wanted, and why (another version, say); it goes on without an engine.
-  case unwelcome(why: String)
+  /// The gate is not wanted, and why (another version, say); it goes on without an engine. `retrySeconds`: when another try may
+  /// be taken, because what stands against it passes; nil where it does not pass by itself.
+  case unwelcome(why: String, retrySeconds: Double? = nil)
   /// Run the cell, on these cores and GPUs.
   case grant(sequence: Int64, key: UInt64, cores: CoreSet, gpus: [VisibleGPU])
   /// The running cell's cores are now these.
@@ -174,4 +175,17 @@ public enum EngineMessage: Codable, Hashable, Sendable {
 /// What a kernel process is doing.
 public enum KernelState: String, Codable, Hashable, Sendable {
   case starting, ready, dead
+}
+
+extension EngineMessage {
+  private struct Anything: Decodable {}
+
+  /// Whether a line is a message, but none that this version knows: an engine may say more from release to release, and whoever
+  /// does not know it passes over it (Docs/PROTOCOL.md, Versions).
+  public static func isUnknown(_ line: some Sequence<UInt8>) -> Bool {
+    guard let named = try? LineCodec.read([String: Anything].self, from: line), named.count == 1,
+      let name = named.keys.first
+    else { return false }
+    return CodingKeys(stringValue: name) == nil
+  }
 }

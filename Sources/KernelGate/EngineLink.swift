@@ -14,7 +14,7 @@ package final class EngineLink {
   }
 
   /// How long the first engine is waited for: long enough for a local connection, shorter than a kernel's start.
-  static let firstPatience = Span(microseconds: 300_000)
+  package static let firstPatience = Span(microseconds: 300_000)
   static let retryEvery = Span(microseconds: 500_000)
   static let unwelcomeRetryAfter = Span(microseconds: 30_000_000)
   /// A greeting is waited for so long, and twice as long after each that went without an answer: an engine that a crowd of gates
@@ -31,6 +31,7 @@ package final class EngineLink {
   private let paths: [String]
   private let trusts: (String, UInt32) -> Bool
   private let failOpenAfter: Span
+  private let firstPatience: Span
   private var state = State.away
   private var nextTry: Instant
   private var awaySince: Instant
@@ -49,10 +50,17 @@ package final class EngineLink {
   /// How often it has connected: a new connection may have the descriptor of the one before.
   package private(set) var timesConnected = 0
 
-  package init(paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span, now: Instant) {
+  /// - Parameters:
+  ///   - failOpenAfter: how long cells wait for an engine that has gone.
+  ///   - firstPatience: how long they wait for the first one.
+  package init(
+    paths: [String], trusts: @escaping (String, UInt32) -> Bool, failOpenAfter: Span,
+    firstPatience: Span = EngineLink.firstPatience, now: Instant
+  ) {
     self.paths = paths
     self.trusts = trusts
     self.failOpenAfter = failOpenAfter
+    self.firstPatience = firstPatience
     (nextTry, awaySince, heard) = (now, now, now)
   }
 
@@ -66,7 +74,7 @@ package final class EngineLink {
 
   /// When cells may run without an engine; `never` while one governs.
   package var releases: Instant {
-    isGoverned ? .never : awaySince + (everGoverned ? failOpenAfter : Self.firstPatience)
+    isGoverned ? .never : awaySince + (everGoverned ? failOpenAfter : firstPatience)
   }
 
   package var wantsToWrite: Bool { isConnected && isFull }
@@ -161,7 +169,8 @@ package final class EngineLink {
     }
   }
 
-  /// Reads what has come. A malformed line or the end of the stream loses the engine; so does its refusal.
+  /// Reads what has come. A malformed line or the end of the stream loses the engine; so does its refusal. Messages that this
+  /// gate does not know are passed over.
   package func receive(at now: Instant) -> [EngineMessage] {
     var messages: [EngineMessage] = []
     while isConnected {
@@ -175,6 +184,7 @@ package final class EngineLink {
       for line in complete {
         guard let message = EngineMessage(grantLine: line) ?? (try? LineCodec.read(EngineMessage.self, from: line))
         else {
+          if EngineMessage.isUnknown(line) { continue }
           lose(at: now)
           break
         }
@@ -192,9 +202,10 @@ package final class EngineLink {
       everGoverned = true
       patience = Self.greetingPatience
       return message
-    case .unwelcome:
+    case .unwelcome(_, let retrySeconds):
       lose(at: now)
       nextTry = now + Self.unwelcomeRetryAfter
+      if let retrySeconds { nextTry = min(nextTry, now + max(Self.retryEvery, Span(seconds: min(retrySeconds, 60)))) }
       return nil
     case .ping:
       pings = true

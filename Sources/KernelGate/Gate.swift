@@ -35,7 +35,7 @@ final class Gate {
   /// What the kernel's own connection file says, where it lies, and its ports.
   var kernel: ConnectionFile
   let kernelFile: String
-  var ports: [Channel: UInt16]
+  var ports: HeldPorts?
   /// Starts still allowed to a kernel whose ports were taken.
   var restartsLeft = 3
   let signer: MessageSigner
@@ -72,6 +72,10 @@ final class Gate {
   var kernelWelcomes = false
   var unwelcomed: [[UInt8]] = []
   var ownRequests = OwnRequests()
+  /// Held cells whose client is told that the kernel is busy once the kernel has spoken, in whose session that is said, and until
+  /// when its first word is waited for.
+  var busyUnsaid: [Request] = []
+  var busySaidBy = Instant.never
   /// What was asked behind a cell of which the kernel has shown no sign: the request, and the cell's number in the main
   /// shell.
   var probe: (request: String, number: UInt64)?
@@ -101,6 +105,13 @@ final class Gate {
   var backlogTold = 0
   var signaturesSeen = SignatureHistory()
   var delayed: [Delayed] = []
+  /// The main shell's cell that was sent behind a silent request of the gate's own, until the kernel shows that it has come to
+  /// it: an interrupt would end that request, or nothing, and the cell would run.
+  var behindOwn: String?
+  /// From when on an interrupt finds the cell that was behind it.
+  var reachable = Instant.zero
+  /// Whether the kernel was told something ahead of the cell that is being sent.
+  var toldAhead = false
   var memory = MemoryReturn()
   /// What the author of the held cell is told of its wait.
   var notice = AuthorNotice()
@@ -114,11 +125,19 @@ final class Gate {
   struct Delayed {
     enum Act {
       case signal(Int32)
-      case control(client: [UInt8], Multipart)
+      case control(client: [UInt8], Multipart, isInterrupt: Bool)
       case interruptRequest
     }
     var at: Instant
     var act: Act
+
+    var isInterrupt: Bool {
+      switch act {
+      case .signal(let number): number == SIGINT
+      case .control(_, _, let isInterrupt): isInterrupt
+      case .interruptRequest: true
+      }
+    }
   }
 
   init(
@@ -218,6 +237,7 @@ final class Gate {
     suspendAgain(at: later)
     keepCores(at: later)
     perform(queue.tick(at: later), at: later)
+    if later >= busySaidBy { sayBusy() }
     tellAuthor(at: later)
     link.tick(at: later) { self.hello(at: later) }
     releaseWithoutEngine(at: later)
@@ -248,10 +268,10 @@ final class Gate {
 
   private func nextWake() -> Instant {
     var wake = min(queue.wake, link.wake, link.mentionDue, keepsCoresAt)
-    for later in delayed { wake = min(wake, later.at) }
+    if let next = delayed.first { wake = min(wake, due(next)) }
     if let suspendsAgain { wake = min(wake, suspendsAgain.at) }
     if queue.headKey != nil || isSuspended { wake = min(wake, link.releases) }
-    return min(wake, memory.wake, noticeWake)
+    return min(wake, memory.wake, noticeWake, busySaidBy)
   }
 
   var parentLives = true

@@ -37,8 +37,12 @@ extension Gate {
         // Its GPUs are those that it had: a kernel sees no others, whatever is said.
         let trouble = gpus.trouble(with: shown ?? [])
         carryOut(sequence, key, at: now) { () throws(NodeError) in
-          if granted != cores, !granted.isEmpty { try setCores(granted) }
-          try resume(order: sequence)
+          // Whatever becomes of its cores, a kernel that nobody lets go on hangs.
+          try both { () throws(NodeError) in
+            if granted != cores, !granted.isEmpty { try setCores(granted) }
+          } and: { () throws(NodeError) in
+            try resume(order: sequence)
+          }
         }
         if let trouble { link.send(.failed(sequence: sequence, why: trouble), at: now) }
       case .interrupt(let sequence, let key): interrupt(sequence, key, at: now)
@@ -89,8 +93,11 @@ extension Gate {
     // Cores first, then the cell: it must not run a moment anywhere else.
     var failure: NodeError?
     do throws(NodeError) {
-      if isSuspended { try resume() }
-      try setCores(granted)
+      try both { () throws(NodeError) in
+        if isSuspended { try resume() }
+      } and: { () throws(NodeError) in
+        try setCores(granted)
+      }
     } catch { failure = error }
     runsGoverned = true
     let trouble = gpus.grant(shown)
@@ -136,7 +143,19 @@ extension Gate {
   private func setCores(_ wanted: CoreSet) throws(NodeError) {
     // The same cores again cost nothing: threads inherit them.
     guard wanted != cores else { return }
-    cores = try node.setCores(wanted, of: tree)
+    do throws(NodeError) { cores = try node.setCores(wanted, of: tree) } catch {
+      // Refused for one process, the kernel may be bound all the same: what it has counts, not what it had.
+      if let present = LinuxNode.affinity(of: kernelPid) { cores = present }
+      throw error
+    }
+  }
+
+  /// Does both, whatever becomes of the first; throws what the first of them threw.
+  private func both(_ first: () throws(NodeError) -> Void, and second: () throws(NodeError) -> Void) throws(NodeError) {
+    var failure: NodeError?
+    do throws(NodeError) { try first() } catch { failure = error }
+    do throws(NodeError) { try second() } catch { failure = failure ?? error }
+    if let failure { throw failure }
   }
 
   /// How often a running cell's threads are looked at: worker processes that a library starts with masks of their own
@@ -213,6 +232,7 @@ extension Gate {
   private func tell(_ code: String, by peer: Peer, in subshell: String?) {
     let own = stamp()
     ownRequests.sent(own.id)
+    toldAhead = true
     send(Composer(session: name, signer: signer).silentExecute(code: code, in: subshell, stamp: own), by: peer)
   }
 }

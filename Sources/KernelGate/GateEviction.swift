@@ -50,8 +50,9 @@ extension Gate {
     eviction.sequence = sequence
     switch eviction.place {
     case .out:
+      // Where one process may not be stopped, the memory is out nevertheless.
+      defer { tellSaved(at: Self.now()) }
       try node.suspend(tree)
-      tellSaved(at: Self.now())
     case .moving: break  // What is to become of it is decided when it has ended.
     case .there:
       guard let child = mover.toggle(kernelPid) else { return try node.suspend(tree) }
@@ -70,11 +71,13 @@ extension Gate {
       eviction.sequence = sequence
       return
     }
-    try node.resume(tree)
-    if eviction.place == .out {
-      eviction.sequence = sequence
-      bringBack(at: resumedAt)
+    defer {
+      if eviction.place == .out {
+        eviction.sequence = sequence
+        bringBack(at: resumedAt)
+      }
     }
+    try node.resume(tree)
   }
 
   /// When a mover is looked at next.

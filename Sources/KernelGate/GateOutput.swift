@@ -15,6 +15,7 @@ extension Gate {
       count += 1
       memory.forwarded(incoming.byteCount, at: now)
       if isForClients(incoming, at: now) { incoming.send(to: front.iopub) }
+      if kernelSpoke { sayBusy() }
     }
     pace.came(count, at: now)
     if pace.rests(at: now) { output.mayHoldMore = false }
@@ -32,12 +33,14 @@ extension Gate {
       greetSubscribers()
       return false
     }
-    guard type == .status || !ownRequests.isEmpty || queue.isHalfComplete,
-      let request = Header.id(of: message[layout.parent])
-    else { return true }
+    guard type == .status || !ownRequests.isEmpty || queue.isHalfComplete || behindOwn != nil else { return true }
+    // A kernel's first status has no parent.
+    guard let request = Header.id(of: message[layout.parent]) ?? (type == .status ? "" : nil) else { return true }
     let state = type == .status ? ExecutionState(message[layout.content]) : .other
     if !ownRequests.isEmpty, ownRequests.published(for: request, isIdle: state == .idle) { return false }
     guard type == .status else {
+      // Its input mostly: the busy before it comes a moment before an interrupt would find the cell.
+      if request == behindOwn { (behindOwn, reachable) = (nil, now + Self.reachingSpan) }
       queue.showedSign(of: request, at: now)
       return true
     }
@@ -53,6 +56,7 @@ extension Gate {
   func noteKernel(header: UnsafeRawBufferPointer, at now: Instant) {
     guard !kernelSpoke, let header = Header(header), !header.session.isEmpty else { return }
     kernelSpoke = true
+    ports?.release()
     early = EarlyMessages()
     composer = Composer(session: header.session, signer: signer)
     link.send(.kernel(state: .ready, pid: kernelPid), at: now)

@@ -13,6 +13,14 @@ extension Gate {
   static let orphanGrace = Span(microseconds: 2_000_000)
   /// How long a suspended cell may run to answer an interrupt.
   static let interruptGrace = Span(microseconds: 1_000_000)
+  /// How long after it was let go on a kernel's main thread may not be the one that a signal to the process finds: as long as a
+  /// busy machine may take to run it.
+  static let freshlyResumed = Span(microseconds: 10_000_000)
+  /// How long an interrupt waits for a kernel to come to a cell that the gate sent something ahead of.
+  static let interruptPatience = Span(microseconds: 3_000_000)
+  /// How long after a cell's input was published the kernel most likely is in its code. An interrupt before that is caught by
+  /// ipykernel itself, which then never answers, as it is without a gate.
+  static let reachingSpan = Span(microseconds: 200_000)
   /// How long nothing has come from an ended kernel when all has come: its sockets' bytes are here already, and libzmq's
   /// thread takes moments to hand them over.
   static let lastOutputQuiet = Span(microseconds: 20_000)
@@ -30,6 +38,7 @@ extension Gate {
     guard parentLives, parentDied else { return }
     // Whoever started us is gone, and with them everybody who could reach this kernel.
     parentLives = false
+    hurryInterrupts()
     try? resume()
     signalKernel(SIGTERM)
     delayed.append(Delayed(at: now + Self.orphanGrace, act: .signal(SIGKILL)))
@@ -56,22 +65,38 @@ extension Gate {
     if !forInterrupt { suspendsAgain = nil }
     guard isSuspended else { return max(now, last, resumedAt + LinuxNode.interruptDelay) }
     try? resume()
-    if forInterrupt, let key = queue.runningKey { suspendsAgain = (key, now + Self.interruptGrace) }
+    if forInterrupt, let key = queue.runningKey {
+      suspendsAgain = (key, now + Self.interruptGrace + (behindOwn == nil ? .zero : Self.interruptPatience))
+    }
     return max(now + LinuxNode.interruptDelay, last)
   }
 
   /// The kernel's group, which holds what it runs as well: that is what jupyter_client signals without a gate.
   private func signalKernel(_ number: Int32) {
     guard kernelPid > 0, exitStatus == nil else { return }
+    if number == SIGINT, Self.now() - resumedAt < Self.freshlyResumed,
+      GroupInterrupt.send(toGroupOf: kernelPid, among: tree.members())
+    {
+      return
+    }
     if kill(-kernelPid, number) != 0 { kill(kernelPid, number) }
   }
 
+  /// Lets interrupts wait for no cell any more: what stands behind them ends the kernel.
+  private func hurryInterrupts() { (behindOwn, reachable) = (nil, .zero) }
+
+  /// When something that was delayed may be done.
+  func due(_ delayed: Delayed) -> Instant {
+    guard delayed.isInterrupt else { return delayed.at }
+    return behindOwn != nil ? delayed.at + Self.interruptPatience : max(delayed.at, reachable)
+  }
+
   func performDelayed(at now: Instant) {
-    while let first = delayed.first, first.at <= now {
+    while let first = delayed.first, due(first) <= now {
       delayed.removeFirst()
       switch first.act {
       case .signal(let number): signalKernel(number)
-      case .control(let client, let message):
+      case .control(let client, let message, _):
         guard let peer = peer(client, at: now) else { continue }
         if !kernelSpoke { early.note(message, .control) }
         message.send(to: peer.control, from: 1)
@@ -94,14 +119,17 @@ extension Gate {
       guard message.receive(from: front.control) else { return }
       guard message.count > 1 else { continue }
       var at = delayed.last?.at ?? now
+      var isInterrupt = false
       if let layout = Layout(count: message.count, frame: { message[$0] }) {
         let type = Header.type(of: message[layout.header])
+        isInterrupt = type == .interruptRequest
+        if type == .shutdownRequest { hurryInterrupts() }
         if type == .interruptRequest || type == .shutdownRequest {
           at = afterResume(at: now, forInterrupt: type == .interruptRequest)
         }
         if type == .interruptRequest { perform(queue.interrupted(at: now), at: now) }
       }
-      delayed.append(Delayed(at: at, act: .control(client: Array(message[0]), message)))
+      delayed.append(Delayed(at: at, act: .control(client: Array(message[0]), message, isInterrupt: isInterrupt)))
       performDelayed(at: now)
     }
   }
@@ -135,14 +163,12 @@ extension Gate {
   /// A kernel that ended before its first word because somebody took one of its ports gets others; what else ends it
   /// is final.
   private func kernelExited(_ status: Int32) {
-    guard !kernelSpoke, restartsLeft > 0, status != 0, ConnectionFile.isTaken(ports),
-      let others = ConnectionFile.freePorts()
-    else {
+    guard !kernelSpoke, restartsLeft > 0, status != 0, ports?.isTaken == true, let others = HeldPorts() else {
       exitStatus = status
       return
     }
     restartsLeft -= 1
-    let moved = kernel.moved(to: others)
+    let moved = kernel.moved(to: others.numbers)
     guard PrivateFile.write(moved.text(), to: kernelFile), let fresh = try? BackSockets.output(context, moved) else {
       exitStatus = status
       return

@@ -7,13 +7,22 @@ import NodeControl
 
 /// The gate as a program: reads its arguments, starts the kernel, forwards until the kernel has ended.
 public enum GateProgram {
+  /// This process's arguments without the program's name, byte for byte.
+  public static func arguments() -> [[UInt8]] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { place in
+      CommandLine.unsafeArgv[place].map { text in
+        UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) }
+      }
+    }
+  }
+
   /// Runs the gate and ends the process as the kernel ended: with its exit status, or by the signal that killed it.
   ///
   /// Exit status 2 where the arguments are wrong, 1 where the gate cannot start. What the gate cannot stand in front of
   /// (an unknown signature scheme, say) is started without it: nobody shall be without a kernel because of celltop.
   ///
-  /// - Parameter arguments: without the program's name.
-  public static func main(_ arguments: [String]) -> Never {
+  /// - Parameter arguments: without the program's name, as execve(2) handed them over.
+  public static func main(_ arguments: [[UInt8]]) -> Never {
     let options: GateOptions
     do throws(GateUsageError) {
       options = try GateOptions(parsing: arguments)
@@ -27,7 +36,7 @@ public enum GateProgram {
         exit(2)
       }
     }
-    guard let bytes = PrivateFile.read(options.connectionFile) else {
+    guard let bytes = PrivateFile.read(options.connectionPath) else {
       fail(
         "cannot read the connection file '\(options.connectionFile.printable(at: 200))': \(String(cString: strerror(errno)))"
       )
@@ -36,7 +45,7 @@ public enum GateProgram {
       run(options, try ConnectionFile(parsing: bytes, name: options.connectionFile))
     } catch {
       write("celltop-gate: \(error.description); the kernel starts without a gate\n", to: 2)
-      execute(options.command(connectionFile: options.connectionFile))
+      execute(options.command(connectionFile: options.connectionPath))
     }
   }
 
@@ -47,7 +56,8 @@ public enum GateProgram {
     celltop_mask_signals(Gate.forwarded, Int32(Gate.forwarded.count), 1)
     let signals = celltop_signalfd(Gate.forwarded, Int32(Gate.forwarded.count))
     guard signals >= 0 else { fail("cannot receive signals: \(String(cString: strerror(errno)))") }
-    let environment = Environment.current()
+    let entries = Environment.entries()
+    let environment = Environment.values(entries)
     let spoken = options.spokenLanguage
     // A socket there means that somebody schedules here; whether he still lives is found out later.
     let isScheduled = SocketPath.candidates(environment: environment, uid: getuid()).contains { access($0, W_OK) == 0 }
@@ -63,9 +73,9 @@ public enum GateProgram {
       fail("cannot make a private directory and ports for the kernel: \(String(cString: strerror(errno)))")
     }
     let keeper = Keeper(
-      command: options.command(connectionFile: start.path),
-      environment: Environment.forKernel(environment, threads: start.threads, hidden: start.hidden),
-      remains: Remains(directory: start.directory, group: start.group))
+      command: options.command(connectionFile: Array(start.path.utf8)),
+      environment: Environment.forKernel(entries, threads: start.threads, hidden: start.hidden),
+      remains: Remains(directory: start.directory, group: start.group), ports: start.ports)
     // Should the keeper be killed, what it guarded becomes the gate's.
     celltop_set_subreaper()
     guard let started = keeper.start() else { fail("cannot start a process: \(String(cString: strerror(errno)))") }
@@ -119,11 +129,10 @@ public enum GateProgram {
     exit(128 + number)
   }
 
-  private static func execute(_ command: [String]) -> Never {
-    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-    arguments.append(nil)
-    arguments.withUnsafeBufferPointer { _ = celltop_execute($0.baseAddress, environ) }
-    fail("cannot start '\(command[0])': \(String(cString: strerror(errno)))", status: 127)
+  private static func execute(_ command: [[UInt8]]) -> Never {
+    CArguments(command).list.withUnsafeBufferPointer { _ = celltop_execute($0.baseAddress, environ) }
+    let program = String(decoding: command[0], as: UTF8.self)
+    fail("cannot start '\(program)': \(String(cString: strerror(errno)))", status: 127)
   }
 
   private static func fail(_ why: String, status: Int32 = 1) -> Never {
@@ -137,32 +146,49 @@ public enum GateProgram {
 }
 
 /// The environment, and what the kernel's differs in.
+///
+/// Nothing obliges it to be UTF-8: what the gate reads is decoded, what it hands on are the bytes that it was given.
 enum Environment {
-  static func current() -> [String: String] {
-    var all: [String: String] = [:]
+  /// `NAME=value` as this process was given it.
+  static func entries() -> [[UInt8]] {
+    var all: [[UInt8]] = []
     var next = environ
     while let entry = next.pointee {
-      let text = String(cString: entry)
-      if let equals = text.firstIndex(of: "=") {
-        all[String(text[..<equals])] = String(text[text.index(after: equals)...])
-      }
+      all.append(UnsafeBufferPointer(start: entry, count: strlen(entry)).map { UInt8(bitPattern: $0) })
       next += 1
     }
     return all
   }
 
+  /// The values by name.
+  static func values(_ entries: [[UInt8]]) -> [String: String] {
+    var all: [String: String] = [:]
+    for entry in entries {
+      guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+      all[String(decoding: entry[..<equals], as: UTF8.self)] = String(decoding: entry[(equals + 1)...], as: UTF8.self)
+    }
+    return all
+  }
+
+  static func current() -> [String: String] { values(entries()) }
+
   /// `NAME=value` for the kernel: the client's own, with what thread pools need where it says nothing else.
   ///
   /// - Parameter hidden: the makers whose GPUs it is to see none of.
-  static func forKernel(_ client: [String: String], threads: Int?, hidden: [GPUMaker] = []) -> [String] {
-    var all = client
-    all["JPY_PARENT_PID"] = nil
-    for maker in hidden { all[maker.variable] = "" }
-    all[within] = client[sessionName]
+  static func forKernel(_ entries: [[UInt8]], threads: Int?, hidden: [GPUMaker] = []) -> [[UInt8]] {
+    let client = values(entries)
+    var changes: [String: String] = [:]
+    for maker in hidden { changes[maker.variable] = "" }
+    changes[within] = client[sessionName]
     // What the author chose is kept where it is told of more threads later.
-    if threads != nil, let own = client["OMP_NUM_THREADS"] { all["CELLTOP_OWN_THREADS"] = own }
-    for (name, value) in ThreadPools.environment(threads: threads, own: client) { all[name] = value }
-    return all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    if threads != nil, let own = client["OMP_NUM_THREADS"] { changes["CELLTOP_OWN_THREADS"] = own }
+    for (name, value) in ThreadPools.environment(threads: threads, own: client) { changes[name] = value }
+    let others = entries.filter { entry in
+      let name = String(decoding: entry.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
+      return changes[name] == nil && name != "JPY_PARENT_PID" && name != within
+    }
+    let all = others + changes.map { Array("\($0.key)=\($0.value)".utf8) }
+    return all.sorted { $0.lexicographicallyPrecedes($1) }
   }
 }
 
@@ -179,7 +205,7 @@ extension Environment {
 
   /// The control groups for the kernel, unless `CELLTOP_CGROUPS=off` forbids them; nil where none can be made.
   static func controlGroup(_ environment: [String: String]) -> KernelGroup? {
-    environment["CELLTOP_CGROUPS"] == "off" ? nil : KernelGroup.make(.here(), gate: getpid())
+    ControlGroups.areForbidden(environment) ? nil : KernelGroup.make(.here(), gate: getpid())
   }
 }
 
@@ -189,8 +215,8 @@ struct KernelStart {
   /// The kernel's connection file; it has the basename of the client's, by which some kernels name themselves.
   var path: String
   var file: ConnectionFile
-  /// Those that somebody else may take before the kernel does; none where it listens in its private directory.
-  var ports: [Channel: UInt16]
+  /// Those that are kept for it; nil where it listens in its private directory.
+  var ports: HeldPorts?
   /// The threads that its pools begin with; nil for what they choose.
   var threads: Int?
   /// The makers whose GPUs it does not see until it is granted some.
@@ -204,21 +230,28 @@ struct KernelStart {
     self.hidden = hidden
     self.group = group
     let isLocal = client.transport == "ipc"
-    guard let ports = isLocal ? [:] : ConnectionFile.freePorts(),
-      let directory = PrivateFile.directory(bytesMost: isLocal ? ConnectionFile.directoryBytesMost : .max)
+    if !isLocal {
+      ports = HeldPorts()
+      guard ports != nil else { return nil }
+    }
+    guard let directory = PrivateFile.directory(bytesMost: isLocal ? ConnectionFile.directoryBytesMost : .max)
     else { return nil }
-    self.ports = ports
     self.directory = directory
     path = directory + "/" + (clientPath.split(separator: "/").last.map(String.init) ?? "kernel.json")
-    file = isLocal ? client.moved(into: directory) : client.moved(to: ports)
+    file = ports.map { client.moved(to: $0.numbers) } ?? client.moved(into: directory)
     guard PrivateFile.write(file.text(), to: path) else { return nil }
   }
 }
 
 /// Files that only their owner may read: they hold the key.
 enum PrivateFile {
-  static func read(_ path: String) -> [UInt8]? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  static func read(_ path: String) -> [UInt8]? { read(Array(path.utf8)) }
+
+  /// - Parameter path: the bytes that name it, which need not be UTF-8.
+  static func read(_ path: [UInt8]) -> [UInt8]? {
+    let descriptor = (path.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer {
+      $0.baseAddress.map { open($0, O_RDONLY | O_CLOEXEC) } ?? -1
+    }
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     var all: [UInt8] = []

@@ -106,6 +106,7 @@ extension Gate {
         continue
       }
       noteKernel(header: message[layout.header], at: now)
+      if kernelSpoke { sayBusy() }
       guard type == .executeReply || type == .kernelInfoReply else {
         message.send(to: front.shell, prefix: peer.identity)
         continue
@@ -163,15 +164,17 @@ extension Gate {
       case .start(let cell, _):
         clearNotice(of: cell)
         var problems = cell.payload.problems
+        toldAhead = false
         if let peer = peer(cell.payload.client, at: now) {
           let subshell = cell.payload.subshell
           if let trouble = tellGPUs(by: peer, in: subshell) { problems.append(trouble) }
           tellPools(by: peer, in: subshell)
+          if subshell == nil { behindOwn = toldAhead ? cell.messageID : nil }
         }
         tell(problems, of: cell)
         forward(cell.payload.message, at: now)
         pace.cellStarted(at: now)
-      case .tellBusy(let cell): publish("busy", for: cell.payload)
+      case .tellBusy(let cell): tellBusy(cell.payload, at: now)
       case .tellAborted(let cell, let told):
         clearNotice(of: cell)
         answer(cell.payload, busyTold: told) { $0.abortedReply(parent: $1, stamp: $2) }
@@ -182,6 +185,7 @@ extension Gate {
       case .withdrawn(let key, let outcome): link.send(.withdrawn(key: key, outcome: outcome), at: now)
       case .ended(let key, let outcome):
         runsGoverned = false
+        (behindOwn, reachable) = (nil, .zero)
         // A suspend may have met a cell that was over already: nobody would let the kernel go on before the next cell.
         try? resume()
         // Before the gate sleeps, and in one piece with the next cell's announcement where one waits.
@@ -227,7 +231,29 @@ extension Gate {
       voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")
   }
 
+  /// How long a held cell's busy waits for the kernel's first word: without any, a server would take the kernel for idle.
+  static let firstWordPatience = Span(microseconds: 10_000_000)
+
+  /// Tells a held cell's client that the kernel is busy, once that can be said in the kernel's session: to JupyterLab another
+  /// session is another kernel, whose messages it drops where they are still being handled. Without a gate, too, nobody
+  /// hears of a cell before the kernel has spoken.
+  private func tellBusy(_ request: Request, at now: Instant) {
+    if !busyUnsaid.contains(where: { $0.header == request.header }) { busyUnsaid.append(request) }
+    if kernelSpoke { return sayBusy() }
+    busySaidBy = min(busySaidBy, now + Self.firstWordPatience)
+  }
+
+  /// Says what waits to be said of held cells.
+  func sayBusy() {
+    guard !busyUnsaid.isEmpty else { return }
+    let told = busyUnsaid
+    (busyUnsaid, busySaidBy) = ([], .never)
+    for request in told { publish("busy", for: request) }
+  }
+
   func publish(_ frames: [[UInt8]], topic: String) {
+    // Whatever else is said of a cell comes behind its busy.
+    sayBusy()
     front.iopub.send([Array("kernel.\(voice.session).\(topic)".utf8)] + frames)
   }
 

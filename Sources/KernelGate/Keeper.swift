@@ -41,11 +41,13 @@ struct KeeperMessage: Equatable {
 /// session of its own, so that a signal to the gate's process group, which is how jupyter_client kills, misses it. When
 /// its end of the socket closes, the gate is dead.
 struct Keeper {
-  var command: [String]
+  var command: [[UInt8]]
   /// `NAME=value`, without `JPY_PARENT_PID`: that one is the keeper's own number, which only it knows.
-  var environment: [String]
+  var environment: [[UInt8]]
   /// What is cleared away at the end. The kernel lives in its control group, so that it can be frozen; the keeper does not.
   var remains: Remains
+  /// The ports that the gate keeps for the kernel; what the fork copies of them is let go of.
+  var ports: HeldPorts?
 
   /// Forks the keeper, which starts the kernel. Must be called while this process has one thread.
   ///
@@ -56,6 +58,7 @@ struct Keeper {
     let pid = celltop_fork()
     if pid == 0 {
       close(ends[0])
+      ports?.release()
       keep(ends[1])
     }
     close(ends[1])
@@ -125,13 +128,22 @@ struct Keeper {
     if getppid() != keeper { _exit(1) }
     celltop_unmask_all_signals()
     signal(SIGPIPE, SIG_DFL)
-    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-    arguments.append(nil)
-    var variables: [UnsafeMutablePointer<CChar>?] = (environment + ["JPY_PARENT_PID=\(keeper)"]).map { strdup($0) }
-    variables.append(nil)
-    celltop_execute(arguments, variables)
-    let why = "celltop-gate: cannot start '\(command[0])': \(String(cString: strerror(errno)))\n"
+    celltop_execute(CArguments(command).list, CArguments(environment + [Array("JPY_PARENT_PID=\(keeper)".utf8)]).list)
+    let program = String(decoding: command[0], as: UTF8.self)
+    let why = "celltop-gate: cannot start '\(program)': \(String(cString: strerror(errno)))\n"
     _ = why.withCString { write(2, $0, strlen($0)) }
     _exit(127)
+  }
+}
+
+/// Texts as execve(2) wants them, each ended by a zero byte and the list by a null; they stay until the process becomes another.
+struct CArguments {
+  let list: [UnsafeMutablePointer<CChar>?]
+
+  init(_ texts: [[UInt8]]) {
+    list =
+      texts.map { text in
+        (text.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { $0.baseAddress.flatMap { strdup($0) } }
+      } + [nil]
   }
 }

@@ -161,8 +161,8 @@ struct ShellQueue<Payload> {
     }
   }
 
-  /// The kernel published the idle of a request that is none of this queue's cells: what the cell's client was told before stands
-  /// no longer, since it goes by the latest status.
+  /// The kernel published the idle of a request that is none of this queue's cells, or its `starting`, which belongs to none:
+  /// what the cell's client was told before stands no longer, since it goes by the latest status.
   mutating func othersIdle() -> [Act] {
     if let cell = running, !cell.acknowledged { running?.busyTold = false }
     return head.map { $0.busyTold ? [.tellBusy($0.cell)] : [] } ?? []

@@ -72,7 +72,7 @@ struct ShellQueues<Payload> {
     acts: [Act], suppress: Bool
   ) {
     guard let shell = shell(running: messageID) else {
-      return (state == .idle ? othersIdle { _ in true } : [], false)
+      return (state != .busy ? othersIdle { _ in true } : [], false)
     }
     var suppress = false
     let acts = change(shell.name, at: now) { queue in

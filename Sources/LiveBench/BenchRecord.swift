@@ -3,17 +3,24 @@ public struct OtherLoad: Codable, Hashable, Sendable {
   /// More of the machine's processor time than this makes an arm noisy.
   public static let noisyShare = 0.05
   public static let noisySteal = 0.02
+  public static let noisyDisk = 0.05
 
   /// Shares of the machine's processor time: of processes that are not the bench's, and stolen by the host.
   public var others: Double
   public var stolen: Double
 
-  public init(others: Double, stolen: Double) {
+  /// The share of the time in which some process waited for a disk (`/proc/pressure/io`); nil where that is not told.
+  public var diskWaits: Double?
+
+  public init(others: Double, stolen: Double, diskWaits: Double? = nil) {
     self.others = others
     self.stolen = stolen
+    self.diskWaits = diskWaits
   }
 
-  public var isNoisy: Bool { others > Self.noisyShare || stolen > Self.noisySteal }
+  public var isNoisy: Bool {
+    others > Self.noisyShare || stolen > Self.noisySteal || (diskWaits ?? 0) > Self.noisyDisk
+  }
 }
 
 /// One finished arm, as it is kept in the bench's folder.
@@ -138,10 +145,16 @@ public struct BenchRecord: Codable, Sendable {
     }
   }
 
-  /// T_alone, from the runs whose names begin with `alone`.
-  public var alone: AloneTimes {
-    AloneTimes(sides.filter { $0.name.hasPrefix("alone") }.map(\.cells))
+  /// A run that is no arm; nil where it was not played.
+  func side(_ side: Side) -> SideRun? { sides.first { $0.name == side.name } }
+
+  /// The cells of the runs of a kind that were played, by the number in its name.
+  func runs(_ side: (Int) -> Side) -> [[TimedCell]] {
+    sides.indices.compactMap { self.side(side($0 + 1))?.cells }
   }
+
+  /// T_alone, from the runs of each document by itself.
+  public var alone: AloneTimes { AloneTimes(runs { .alone($0) }) }
 
   /// The measures of one arm; nil where it failed.
   public func measures(of arm: ArmRecord, alone: AloneTimes) -> LiveMeasures? {

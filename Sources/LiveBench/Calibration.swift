@@ -7,13 +7,16 @@ import Traces
 ///
 /// Everything comes from runs of their own, none from the arms that are predicted. The run time *alone* is what NTT is
 /// divided by. *Single* is the time with one thread on one core while the other cores work, too: what a one-core cell takes
-/// on a busy node. *Gated* is the time behind a gate on as many cores as the cell can use, alone on the node. What is lost
-/// by sharing is found from notebooks that ran at once and that nobody scheduled (`CrowdLosses`).
+/// on a busy node that nobody schedules. *One core* is the time on one core behind a gate while the engine gives every
+/// other core to somebody as well, from its grant to its end. *Gated* is the time behind a gate on as many cores as the
+/// cell can use, alone on the node. What is lost by sharing is found from notebooks that ran at once and that nobody
+/// scheduled (`CrowdLosses`).
 public struct Calibration: Sendable {
   /// One cell's figures, in seconds.
   public struct Cell: Sendable, Hashable {
     public var alone: Double
     public var single: Double
+    public var oneCore: Double
     public var gated: Double
     public var processor: Double
     public var loss: SharingLoss
@@ -33,7 +36,7 @@ public struct Calibration: Sendable {
   static let longCell = 0.1
 
   public let cells: [String: [Cell]]
-  /// What a gate adds to a cell, in seconds: the median over the short cells.
+  /// What a gate adds to a cell, in seconds: the median over the short cells alone on the node.
   public let gateSeconds: Double
   public let cores: Int
   public let sharesByNotebook: Bool
@@ -42,22 +45,24 @@ public struct Calibration: Sendable {
   public init?(_ record: BenchRecord, sharesByNotebook: Bool) {
     let alone = record.alone
     let plan = record.plan
-    guard let single = record.sides.first(where: { $0.name == "single" }) else { return nil }
+    guard let single = record.side(.single) else { return nil }
     let singleTimes = Self.byCell(single.cells, plan)
-    let gated = record.sides.first { $0.name == "learning" }.map { Self.byCell($0.cells, plan) } ?? [:]
+    let gated = record.side(.learning).map { Self.byCell($0.cells, plan) } ?? [:]
+    let governed = Self.byCell(
+      record.runs { .oneCore($0) }.flatMap { $0 }, plan
+    ) { cell in cell.ran.first.map { cell.ended - $0.from } }
     var cells: [String: [Cell]] = [:]
     var gateCosts: [Double] = []
-    let nothing = SharingLoss.Point(load: 1, loss: 0)
-    let noLoss = SharingLoss(light: nothing, heavy: nothing)
     for (document, times) in alone.seconds {
       cells[document] = times.indices.map { index in
         let time = times[index]
         let demand = record.demands[document].flatMap { $0.indices.contains(index) ? $0[index] : nil }
         if time < 0.05, let behind = gated[document]?[index + 1] { gateCosts.append(behind - time) }
+        let single = singleTimes[document]?[index + 1] ?? time
         return Cell(
-          alone: time, single: singleTimes[document]?[index + 1] ?? time,
+          alone: time, single: single, oneCore: governed[document]?[index + 1] ?? single,
           gated: gated[document]?[index + 1] ?? time, processor: alone.processor[document]?[index] ?? time,
-          loss: noLoss, lossPassive: noLoss, least: demand?.least ?? 1, most: demand?.most ?? 1)
+          loss: .none, lossPassive: .none, least: demand?.least ?? 1, most: demand?.most ?? 1)
       }
     }
     guard !cells.isEmpty else { return nil }
@@ -73,22 +78,17 @@ public struct Calibration: Sendable {
           seconds: run, threads: Int32(threads), parallelThousandths: parallel)
       }
     }
-    func losses(_ mark: String) -> CrowdLosses {
-      func runs(_ kind: String) -> [[TimedCell]] {
-        record.sides.filter {
-          $0.name.hasPrefix(kind + mark + "-") && $0.name.dropFirst((kind + mark).count + 1).allSatisfy(\.isNumber)
-        }
-        .map(\.cells)
-      }
-      return CrowdLosses(
-        light: runs("light"), heavy: runs("crowded"), shapes: shapes, document: plan.document(of:), node: node,
-        sharesByNotebook: sharesByNotebook)
+    func losses(isPassive: Bool) -> CrowdLosses {
+      CrowdLosses(
+        light: record.runs { .crowd(isLight: true, isPassive: isPassive, number: $0) },
+        heavy: record.runs { .crowd(isLight: false, isPassive: isPassive, number: $0) }, shapes: shapes,
+        document: plan.document(of:), node: node, sharesByNotebook: sharesByNotebook)
     }
-    let (own, passive) = (losses(""), losses("-passive"))
+    let (own, passive) = (losses(isPassive: false), losses(isPassive: true))
     for document in cells.keys {
       for index in cells[document, default: []].indices {
         let key = CrowdLosses.Key(document: document, number: index + 1)
-        let found = own.losses[key] ?? noLoss
+        let found = own.losses[key] ?? .none
         cells[document]?[index].loss = found
         cells[document]?[index].lossPassive = passive.losses[key] ?? found
       }
@@ -96,13 +96,18 @@ public struct Calibration: Sendable {
     self.cells = cells
   }
 
-  /// The mean time of each cell over its copies.
-  private static func byCell(_ cells: [TimedCell], _ plan: BenchPlan) -> [String: [Int: Double]] {
+  /// The mean time of each cell over its copies and runs.
+  ///
+  /// - Parameter time: a cell's, nil where it has none.
+  private static func byCell(
+    _ cells: [TimedCell], _ plan: BenchPlan, time: (TimedCell) -> Double? = { $0.turnaround }
+  ) -> [String: [Int: Double]] {
     var sums: [String: [Int: (sum: Double, count: Double)]] = [:]
     for cell in cells where cell.isWell {
+      guard let seconds = time(cell) else { continue }
       let document = plan.document(of: cell.notebook)
       let before = sums[document]?[cell.number] ?? (0, 0)
-      sums[document, default: [:]][cell.number] = (before.sum + cell.turnaround, before.count + 1)
+      sums[document, default: [:]][cell.number] = (before.sum + seconds, before.count + 1)
     }
     return sums.mapValues { $0.mapValues { $0.sum / $0.count } }
   }
@@ -135,7 +140,7 @@ public struct Calibration: Sendable {
   ) -> Trace {
     trace(names, document: document, thinks: thinks) { cell, peak in
       let most = min(reserving ? peak : cell.most, cores)
-      let one = cell.single + gateSeconds
+      let one = cell.oneCore
       guard most > 1 else { return (one, 1, 1000) }
       // A cell that asks for one core and is given the peak runs as it does where it has the node.
       let whole = cell.most > 1 ? cell.gated : cell.alone + gateSeconds

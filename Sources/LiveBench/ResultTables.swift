@@ -36,10 +36,11 @@ public struct ResultTables: Sendable {
     if missing > 0 { lines.append("**\(missing) arms are missing**: time did not suffice, or they failed.") }
     lines.append(
       noisy.isEmpty
-        ? "No arm was noisy (others' processor time over \(Int(OtherLoad.noisyShare * 100)) % of the machine, or stolen time over \(Int(OtherLoad.noisySteal * 100)) %)."
+        ? "No arm was noisy (others' processor time over \(Int(OtherLoad.noisyShare * 100)) % of the machine, stolen time over \(Int(OtherLoad.noisySteal * 100)) %, or waits for a disk over \(Int(OtherLoad.noisyDisk * 100)) % of the time)."
         : "**\(noisy.count) arms were noisy** (others' processor time up to "
           + "\(figure((noisy.map(\.load.others).max() ?? 0) * 100)) % of the machine, stolen up to "
-          + "\(figure((noisy.map(\.load.stolen).max() ?? 0) * 100)) %): do not trust their figures.")
+          + "\(figure((noisy.map(\.load.stolen).max() ?? 0) * 100)) %, waits for a disk up to "
+          + "\(figure((noisy.compactMap(\.load.diskWaits).max() ?? 0) * 100)) %): do not trust their figures.")
     return lines.joined(separator: "\n")
   }
 
@@ -128,16 +129,16 @@ public struct ResultTables: Sendable {
       return [
         document, figure(record.plan.size(of: document)), "\(times.seconds[document]?.count ?? 0)", figure(whole),
         figure((times.processor[document] ?? []).reduce(0, +)), figure(single),
-        figure(cells.reduce(0) { $0 + $1.gated }), loss(\.loss, \.light), loss(\.loss, \.heavy),
-        loss(\.lossPassive, \.light),
-        loss(\.lossPassive, \.heavy),
+        figure(cells.reduce(0) { $0 + $1.oneCore }), figure(cells.reduce(0) { $0 + $1.gated }), loss(\.loss, \.light),
+        loss(\.loss, \.heavy), loss(\.lossPassive, \.light), loss(\.lossPassive, \.heavy),
       ]
     }
     let starts = (record.arms.map(\.kernelStartSeconds) + record.sides.map(\.kernelStartSeconds)).filter { $0 > 0 }
     return "### Alone\n\n"
       + table(
         [
-          "notebook", "size", "cells", "T_alone, s", "processor, s", "one core of a busy node, s", "behind a gate, s",
+          "notebook", "size", "cells", "T_alone, s", "processor, s", "one core of a busy node, s",
+          "one core behind a gate, s", "all cores behind a gate, s",
           "loss among few", "among all", "passive: among few", "among all",
         ], rows)
       + "\n\nA kernel took \(figure(LiveMeasures.percentile(starts, 0.5))) s to start (median), before the clock of an arm begins."

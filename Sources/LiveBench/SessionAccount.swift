@@ -43,6 +43,11 @@ public struct SessionAccount: Sendable {
   /// When a cell ran, by its notebook's name (its file's name without folder and ending) and its number from 1.
   public func ran(_ notebook: String, _ number: Int) -> [TimedCell.Stretch] { stretches[notebook]?[number] ?? [] }
 
+  /// Writes down when each cell ran.
+  public func tell(_ cells: inout [TimedCell]) {
+    for index in cells.indices { cells[index].ran = ran(cells[index].notebook, cells[index].number) }
+  }
+
   private mutating func take(_ entry: Entry) {
     switch entry.event {
     case .notebookOpened(let notebook): paths[notebook.id] = Self.name(notebook.path)

@@ -11,18 +11,29 @@ public struct BoundedNotebook: Sendable, Hashable {
   }
 }
 
+extension BoundedNotebook {
+  /// Its normalised turnaround time where every cell takes the least that it can.
+  fileprivate var leastNTT: Double {
+    cells.reduce(0) { $0 + $1.least.seconds } / cells.reduce(0) { $0 + $1.run.seconds }
+  }
+}
+
 /// A cell as the lower bound sees it.
 public struct BoundedCell: Sendable, Hashable {
   public var think: Span
-  /// Its run time alone on the node.
+  /// Its run time alone on the node, on all the cores that it asks for.
   public var run: Span
+  /// The least time in which any schedule can run it: less than `run` where several cores make it slower.
+  public var least: Span
   /// The least resource × time in which any schedule can finish it, in microseconds: GPUs × run for GPUs, and run ×
   /// speedup on all of its cores for cores, since one core wastes nothing.
   public var area: Double
 
-  public init(think: Span, run: Span, area: Double) {
+  /// - Parameter least: nil for `run`.
+  public init(think: Span, run: Span, least: Span? = nil, area: Double) {
     self.think = think
     self.run = run
+    self.least = least ?? run
     self.area = area
   }
 }
@@ -42,7 +53,15 @@ public struct LowerBound: Sendable, Hashable {
   ///   - resources: for each resource, the notebooks with their cells' areas on it, and its capacity.
   public init(resources: [(notebooks: [BoundedNotebook], capacity: Int)]) {
     antt = resources.map { Self.bound($0.notebooks, capacity: Double($0.capacity)) }.max() ?? 1
-    antt = max(antt, 1)
+    // Nobody is faster than without neighbours.
+    if let notebooks = resources.first?.notebooks { antt = max(antt, Self.undisturbed(notebooks)) }
+  }
+
+  /// The mean NTT where every cell takes the least that it can; 1 where nothing runs.
+  private static func undisturbed(_ notebooks: [BoundedNotebook]) -> Double {
+    let counted = notebooks.filter { $0.cells.contains { $0.run > .zero } }
+    guard !counted.isEmpty else { return 1 }
+    return counted.reduce(0) { $0 + $1.leastNTT } / Double(counted.count)
   }
 
   /// A piece of work that can be done from `release` on.
@@ -55,22 +74,22 @@ public struct LowerBound: Sendable, Hashable {
 
   private static func bound(_ notebooks: [BoundedNotebook], capacity: Double) -> Double {
     let counted = notebooks.filter { $0.cells.contains { $0.run > .zero } }
-    guard capacity > 0, !counted.isEmpty else { return 1 }
+    guard capacity > 0, !counted.isEmpty else { return 0 }
     var pieces: [Piece] = []
     var sum = 0.0
     for (owner, notebook) in counted.enumerated() {
       let alone = notebook.cells.reduce(0.0) { $0 + Double($1.run.microseconds) }
       let area = notebook.cells.reduce(0.0) { $0 + $1.area }
       guard area > 0 else {
-        sum += 1
+        sum += notebook.leastNTT
         continue
       }
       let think = notebook.cells.reduce(0.0) { $0 + Double($1.think.microseconds) }
       var clock = Double(notebook.arrival.microseconds)
-      var tail = alone + think
+      var tail = Double(notebook.cells.reduce(0) { $0 + $1.least.microseconds }) + think
       var constant = -clock - think
       for cell in notebook.cells {
-        let run = Double(cell.run.microseconds)
+        let run = Double(cell.least.microseconds)
         clock += Double(cell.think.microseconds)
         tail -= Double(cell.think.microseconds) + run
         constant += cell.area / area * (run / 2 + tail)

@@ -24,6 +24,9 @@ public struct ControlGroups: Sendable {
 
   public var findings: [Finding]
 
+  /// Whether the user wants none made and none removed: `CELLTOP_CGROUPS=off`.
+  public static func areForbidden(_ environment: [String: String]) -> Bool { environment["CELLTOP_CGROUPS"] == "off" }
+
   /// What this process may do.
   public static func here() -> ControlGroups {
     ControlGroups(
@@ -62,14 +65,21 @@ public struct ControlGroups: Sendable {
 
   private static func finding(_ use: Use, version2 directory: String, _ files: ControlGroupFiles) -> Finding {
     var trouble = unwritable(directory, files)
-    if trouble == nil, use == .cpuset {
-      let offered = files.read(directory + "/cgroup.controllers") ?? ""
-      if !offered.split(whereSeparator: \.isWhitespace).contains("cpuset") {
-        trouble =
-          "the controller cpuset is not handed down to \(directory); with systemd: Delegate=cpuset in the unit's [Service]"
-      }
-    }
+    if trouble == nil, use == .cpuset { trouble = noCpuset(directory, files) }
     return Finding(use: use, version: 2, directory: directory, trouble: trouble)
+  }
+
+  /// Why version 2 gives no cpuset below a group; nil where it does.
+  ///
+  /// This process is in the group, with Jupyter and others. Below a group that holds processes the system switches no controller
+  /// on, or lets nobody into the groups below ("no internal processes"), the root excepted, which alone has no type.
+  private static func noCpuset(_ directory: String, _ files: ControlGroupFiles) -> String? {
+    if files.read(directory + "/cgroup.type") != nil {
+      return "\(directory) holds processes itself, and so gives no cpuset to groups below it"
+    }
+    let offered = files.read(directory + "/cgroup.controllers") ?? ""
+    return offered.split(whereSeparator: \.isWhitespace).contains("cpuset")
+      ? nil : "the controller cpuset is not among those of \(directory)"
   }
 
   private static func unwritable(_ directory: String, _ files: ControlGroupFiles) -> String? {
@@ -141,7 +151,7 @@ public struct KernelGroup: Sendable {
   ///
   /// Groups of gates that have ended without removing theirs are removed first: their processes are gone.
   public static func make(_ groups: ControlGroups, gate: Int32) -> KernelGroup? {
-    make(groups, gate: gate, files: .system) { kill($0, 0) == 0 || errno == EPERM }
+    make(groups, gate: gate, files: .system, isAlive: AbandonedGroups.isAlive)
   }
 
   static func make(
@@ -149,15 +159,11 @@ public struct KernelGroup: Sendable {
   ) -> KernelGroup? {
     func made(_ use: ControlGroups.Use) -> (directory: String, version: Int)? {
       guard let finding = groups.finding(for: use) else { return nil }
-      for name in files.names(finding.directory) where name.hasPrefix(prefix) {
-        // A group with a process in it is not removed: the system refuses.
-        if let old = Int32(name.dropFirst(prefix.count)), !isAlive(old) {
-          _ = files.removeDirectory(finding.directory + "/" + name)
-        }
+      for old in AbandonedGroups.found(in: finding.directory, files: files, isAlive: isAlive) {
+        _ = files.removeDirectory(old)
       }
       let directory = "\(finding.directory)/\(prefix)\(gate)"
       if use == .cpuset, finding.version == 2 {
-        // Refused where the group holds processes itself ("no internal processes"); then there is no cpuset to be had.
         _ = files.write(finding.directory + "/cgroup.subtree_control", "+cpuset")
         let handed = files.read(finding.directory + "/cgroup.subtree_control") ?? ""
         guard handed.split(whereSeparator: \.isWhitespace).contains("cpuset") else { return nil }

@@ -31,7 +31,8 @@ public struct EqualShares: Sendable {
   ///
   /// - Parameter cores: those of the node that may be used, at least one.
   public static func make(count: Int, of cores: CoreSet, owner: Int32 = getpid()) -> EqualShares {
-    make(
+    AbandonedGroups.remove()
+    return make(
       count: count, of: cores, owner: owner, membership: ProcFiles.text("/proc/self/cgroup") ?? "",
       mounts: ProcFiles.text("/proc/self/mountinfo") ?? "", files: .system)
   }

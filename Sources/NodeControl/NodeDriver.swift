@@ -11,7 +11,8 @@ public protocol NodeDriver: AnyObject {
   /// Binds every thread of every process of the tree to these cores, and those to come, which inherit it.
   ///
   /// - Returns: the cores as the operating system keeps them: fewer where a cpuset forbids some.
-  /// - Throws: `NodeError.gone` where the tree has no process; `.refused` where the system said no.
+  /// - Throws: `NodeError.gone` where the tree has no process; `.refused` where the system said no to one of them, once the
+  ///   others are bound: a process of another user's may be among them, which `sudo` starts.
   func setCores(_ cores: CoreSet, of tree: ProcessTree) throws(NodeError) -> CoreSet
 
   /// Binds those threads of the tree that run on other cores than these, as threads and processes do that set their own
@@ -21,11 +22,15 @@ public protocol NodeDriver: AnyObject {
   func keepCores(_ cores: CoreSet, of tree: ProcessTree) -> Int
 
   /// Stops every process of the tree: by its control group's freezer where it has one, else by SIGSTOP.
+  ///
+  /// - Throws: `NodeError.gone`; `.refused` where one of them may not be stopped, once the others are.
   func suspend(_ tree: ProcessTree) throws(NodeError)
 
   /// Lets every process of the tree go on.
   ///
   /// An interrupt sent less than `interruptDelay` after it may be lost: measured, 30 % of them are.
+  ///
+  /// - Throws: `NodeError.gone`; `.refused` where one of them stays stopped, once the others go on.
   func resume(_ tree: ProcessTree) throws(NodeError)
 
   /// What each of the trees has used and holds now, in their order; nil for one that is gone. What it costs is

@@ -143,6 +143,12 @@ public struct ProcessRecord: Hashable, Sendable {
 
   /// Whether it has ended and waits for its parent to notice.
   public var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+
+  /// Whether nothing of it runs: a zombie whose first thread has ended may have others.
+  var isOver: Bool { isZombie && threads <= 1 }
+
+  /// Whether a signal has stopped it.
+  var isStopped: Bool { state == UInt8(ascii: "T") }
 }
 
 extension ProcessTree {

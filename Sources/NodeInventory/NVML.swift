@@ -73,8 +73,7 @@ public final class NVML {
       var found: celltop_nvml_device?
       // A GPU that has fallen off the bus answers nothing and is passed over: the others work.
       guard table.device_by_index(index, &found) == 0, let device = found else { continue }
-      let parts = self.parts(of: device)
-      for (handle, suffix) in parts.isEmpty ? [(device, "")] : parts.map({ ($0, " MIG") }) {
+      for (handle, suffix) in parts(of: device)?.map({ ($0, " MIG") }) ?? [(device, "")] {
         let uuid = try text("tell a GPU's UUID") { table.device_uuid(handle, $0, $1) }
         let model = (try? text("tell a GPU's name") { table.device_name(handle, $0, $1) }) ?? "GPU"
         var memory = celltop_nvml_memory()
@@ -89,14 +88,14 @@ public final class NVML {
     return gpus
   }
 
-  /// The MIG devices of a GPU; none where it is whole.
-  private func parts(of device: celltop_nvml_device) -> [celltop_nvml_device] {
+  /// The MIG devices of a GPU; nil where it is whole. One that is to be partitioned and has no part yet runs nothing.
+  private func parts(of device: celltop_nvml_device) -> [celltop_nvml_device]? {
     var current: UInt32 = 0
     var pending: UInt32 = 0
     var most: UInt32 = 0
     guard let mode = table.mig_mode, let countOf = table.mig_count, let part = table.mig_device,
       mode(device, &current, &pending) == 0, current == 1, countOf(device, &most) == 0
-    else { return [] }
+    else { return nil }
     // Not every place that a GPU could be cut at holds a part.
     return (0..<most).compactMap { index in
       var found: celltop_nvml_device?

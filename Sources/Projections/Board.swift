@@ -29,11 +29,27 @@ public struct Board: Sendable, Hashable {
   public internal(set) var measures = RunningMeasures()
   /// Who is where.
   var index = BoardIndex()
+  private var keeping = Keeping()
 
   public static let eventsMost = 400
   public static let markersMost = 4096
 
   public init() {}
+
+  /// How many of the latest notebooks keep their past though they have closed; nil for all. It says nothing of the session, and
+  /// goes neither into frames nor over sockets.
+  public var closedKept: Int? {
+    get { keeping.closed }
+    set { keeping.closed = newValue }
+  }
+
+  /// How much is kept; boards that know the same of what both keep are compared without it.
+  private struct Keeping: Sendable, Hashable {
+    var closed: Int?
+
+    static func == (a: Keeping, b: Keeping) -> Bool { true }
+    func hash(into hasher: inout Hasher) {}
+  }
 
   /// The segments that the pasts of all notebooks have together: 1 MB. What lies further back is in the history.
   static let segmentsOfAllMost = 128_000
@@ -67,6 +83,8 @@ public struct Board: Sendable, Hashable {
       let after = (notebooks[Int(id.number)].alone, notebooks[Int(id.number)].shared)
       if after.1 > times.1 { measures.ended(from: times, to: after) }
     }
+    guard let kept = closedKept, let id = entry.event.letsGo(keeping: kept, of: notebooks.count) else { return }
+    if notebooks.look(at: id, { $0.pointee.state == .gone }) { notebooks[Int(id.number)].letGoOfThePast() }
   }
 
   private mutating func measure(_ event: Event, of index: Int) {

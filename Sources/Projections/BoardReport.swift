@@ -9,6 +9,8 @@ public struct BoardReport: Codable, Hashable, Sendable {
     public var gpus: Int
     public var drainedCores: String
     public var drainedGPUs: String
+    /// GPU by GPU; nil where there is none.
+    public var gpuPlaces: [GPURow]?
   }
 
   /// A notebook, one that is gone as well.
@@ -33,6 +35,12 @@ public struct BoardReport: Codable, Hashable, Sendable {
     public var ranSeconds: Double
     public var usedCores: Double?
     public var usedMemory: Int64?
+    /// When an operator has its cell suspended, in seconds; nil where that is not planned.
+    public var suspendsAtSeconds: Double?
+    /// Whether it is held once its cell has ended; nil for no.
+    public var isHeldAtEnd: Bool?
+    /// What its later cells ask for by order; nil for what they ask for themselves.
+    public var demandOverride: String?
   }
 
   /// A cell that waits, in the order in which they are expected to start.
@@ -76,12 +84,21 @@ public struct BoardReport: Codable, Hashable, Sendable {
   public var notebooks: [NotebookRow]
   public var queue: [QueueRow]
   public var events: [EventRow]
+  /// What the session came to so far; nil from a server that does not say it.
+  public var measures: MeasuresRow?
+  /// What was used of late; nil from a server that does not say it.
+  public var load: LoadRow?
+  /// What each notebook did and its past cells; nil where it was not asked for (``tellPast(of:)``).
+  public var timeline: [PastRow]?
   /// Why the session is not fully recorded at present; nil where it is.
   public var notRecorded: String?
   /// That no server runs, and what to do; nil where one does. The rest is the node as it is found.
   public var noServer: String?
 
-  public init(_ board: Board, at now: Instant, session: Int64, end: Instant, entries: Int64) {
+  /// - Parameter closedMost: of the notebooks that have closed, those are listed that are among the last so many; nil for all.
+  public init(
+    _ board: Board, at now: Instant, session: Int64, end: Instant, entries: Int64, closedMost: Int? = nil
+  ) {
     let overview = Overview(board)
     self.session = session
     atSeconds = now.seconds
@@ -97,9 +114,16 @@ public struct BoardReport: Codable, Hashable, Sendable {
     nodes = board.nodes.map {
       NodeRow(
         name: $0.node.name, cores: "\($0.node.cores)", gpus: $0.node.gpus.count, drainedCores: "\($0.drainedCores)",
-        drainedGPUs: "\($0.drainedGPUs)")
+        drainedGPUs: "\($0.drainedGPUs)",
+        gpuPlaces: $0.node.gpus.isEmpty ? nil : NodeMap($0, of: board).gpus.map(GPURow.init))
     }
-    notebooks = board.notebooks.map { Self.row($0, at: now) }
+    measures = MeasuresRow(board.measures)
+    load = LoadRow(board, at: now)
+    let firstClosed = closedMost.map { board.notebooks.count - $0 } ?? 0
+    notebooks = board.notebooks.indices.filter { place in
+      place >= firstClosed
+        || board.notebooks.look(at: NotebookID(Int32(place))) { $0.pointee.state != .gone }
+    }.map { Self.row(board.notebooks[$0], at: now) }
     queue = QueueTable(board).rows.enumerated().map { index, row in
       QueueRow(
         place: index + 1, notebook: row.notebook.number, name: row.name, cell: row.cell.id.number,
@@ -121,7 +145,9 @@ public struct BoardReport: Codable, Hashable, Sendable {
       isShared: facts.cell?.allotment?.shared, cellsEnded: facts.cellsEnded, cellsFailed: facts.cellsFailed,
       waitedSeconds: facts.waited(at: now).seconds,
       ranSeconds: (facts.ran + (facts.cell?.ran(at: now) ?? .zero)).seconds,
-      usedCores: facts.usage.map { Double($0.millicores) / 1000 }, usedMemory: facts.usage?.memory.count)
+      usedCores: facts.usage.map { Double($0.millicores) / 1000 }, usedMemory: facts.usage?.memory.count,
+      suspendsAtSeconds: facts.planned?.due?.seconds, isHeldAtEnd: facts.planned.flatMap { $0.due == nil ? true : nil },
+      demandOverride: facts.demandOverride?.sentence)
   }
 }
 

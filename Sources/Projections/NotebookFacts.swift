@@ -136,6 +136,13 @@ public struct NotebookFacts: Sendable, Hashable {
     }
   }
 
+  /// Keeps of a notebook that has closed what a table says of it: when it was opened and closed, and its sums.
+  mutating func letGoOfThePast() {
+    let opened = segments.first?.from ?? since
+    segments = [Segment(state: .starting, from: opened), Segment(state: .gone, from: since)]
+    (marks, usage, demandOverride) = ([], nil, nil)
+  }
+
   private mutating func run(on allotment: Allotment, _ now: Instant) {
     cell?.allotment = allotment
     cell?.runningSince = now

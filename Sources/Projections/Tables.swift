@@ -73,21 +73,21 @@ public struct NodeMap: Sendable, Hashable {
     for (place, core) in cores.enumerated() { places[core.number] = place }
     func place(_ core: Int) -> Int? { core < places.count && places[core] >= 0 ? places[core] : nil }
     for id in board.holdingNotebooks {
-      guard let allotment = board.notebooks[Int(id.number)].cell?.allotment, allotment.node == node.id else { continue }
+      guard let allotment = board.notebooks.look(at: id, { $0.pointee.cell?.allotment }), allotment.node == node.id
+      else {
+        continue
+      }
       for core in allotment.cores { if let place = place(core) { cores[place].users.append(id) } }
       for gpu in allotment.gpus where gpu < gpus.count { gpus[gpu].users.append(id) }
     }
     for id in board.pinnedNotebooks {
-      guard let pin = board.notebooks[Int(id.number)].pin, pin.node == node.id else { continue }
+      guard let pin = board.notebooks.look(at: id, { $0.pointee.pin }), pin.node == node.id else { continue }
       for core in pin.cores { if let place = place(core) { cores[place].pinned.append(id) } }
       for gpu in pin.gpus where gpu < gpus.count { gpus[gpu].pinned.append(id) }
     }
     for id in board.residentNotebooks {
-      // Field by field, for a copy of all that is known of thousands of notebooks would be most of the frame.
-      let index = Int(id.number)
-      guard let resident = board.notebooks[index].resident, !resident.isSaved,
-        board.notebooks[index].notebook.node == node.id
-      else { continue }
+      let own = board.notebooks.look(at: id) { $0.pointee.notebook.node == node.id ? $0.pointee.resident : nil }
+      guard let resident = own, !resident.isSaved else { continue }
       for gpu in resident.gpus where gpu < gpus.count {
         gpus[gpu].residents += 1
         if gpus[gpu].firstResident == nil { gpus[gpu].firstResident = id }
@@ -104,9 +104,10 @@ public struct WaitingOrder: Sendable, Hashable {
 
   public init(_ board: Board) {
     cells = board.waitingNotebooks.compactMap { id in
-      let index = Int(id.number)
-      guard let cell = board.notebooks[index].cell?.cell.id else { return nil }
-      return (id, cell, board.notebooks[index].cell?.wait?.place ?? .max)
+      board.notebooks.look(at: id) { facts in
+        guard let cell = facts.pointee.cell?.cell.id else { return nil }
+        return (id, cell, facts.pointee.cell?.wait?.place ?? .max)
+      }
     }
     cells.sort { ($0.place, $0.cell) < ($1.place, $1.cell) }
   }

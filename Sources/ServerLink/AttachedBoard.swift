@@ -8,6 +8,8 @@ public struct AttachedBoard: Sendable {
   public private(set) var board = Board()
   /// Whether a snapshot has come.
   public private(set) var isComplete = false
+  /// A console that stays for months remembers no more than its server.
+  private static let closedKept = 1024
 
   public init() {}
 
@@ -25,6 +27,7 @@ public struct AttachedBoard: Sendable {
       guard board.sequence == snapshot.sequence else {
         throw .unreadable("the snapshot says \(snapshot.sequence), and holds \(board.sequence)")
       }
+      board.closedKept = Self.closedKept
       isComplete = true
       return true
     case .tail(let tail):

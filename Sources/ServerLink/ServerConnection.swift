@@ -17,6 +17,7 @@ public final class ServerConnection {
   /// Where the server listens.
   public let path: String
   private let descriptor: Int32
+  private let silenceSecondsMost: Int
   private var buffer = LineBuffer(lineBytesMost: ServerConnection.lineBytesMost)
   private var inbox: [ServerMessage] = []
   private var heard = celltop_boottime_us()
@@ -30,10 +31,13 @@ public final class ServerConnection {
   /// - Parameters:
   ///   - secondsMost: how long the server is given to answer.
   ///   - trusts: whether whoever listens there is believed, because a person named the place.
+  ///   - silenceSecondsMost: after how long a silence the server is given up.
   /// - Throws: `AttachError`.
-  public init(_ paths: [String], _ attach: Attach, secondsMost: Double = 5, trusts: Bool = false)
-    throws(AttachError)
-  {
+  public init(
+    _ paths: [String], _ attach: Attach, secondsMost: Double = 5, trusts: Bool = false,
+    silenceSecondsMost: Int = ServerConnection.silenceSecondsMost
+  ) throws(AttachError) {
+    self.silenceSecondsMost = silenceSecondsMost
     var found: (path: String, descriptor: Int32)?
     for path in paths where found == nil {
       let made = celltop_connect_unix(path)
@@ -101,7 +105,7 @@ public final class ServerConnection {
     let deadline = celltop_boottime_us() + Int64(seconds * 1e6)
     while true {
       if let message = try takeFirst() { return message }
-      let silent = heard + Int64(Self.silenceSecondsMost) * 1_000_000
+      let silent = heard + Int64(silenceSecondsMost) * 1_000_000
       var lines: [[UInt8]] = []
       if try Self.read(descriptor, &buffer, &lines, until: min(deadline, silent), waker: waker) {
         heard = celltop_boottime_us()
@@ -109,7 +113,7 @@ public final class ServerConnection {
         continue
       }
       let now = celltop_boottime_us()
-      if now >= silent { throw .silent(seconds: Self.silenceSecondsMost) }
+      if now >= silent { throw .silent(seconds: silenceSecondsMost) }
       if now >= deadline || waker >= 0 { return nil }
     }
   }

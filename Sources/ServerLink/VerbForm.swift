@@ -17,6 +17,9 @@ public struct VerbForm: Codable, Hashable, Sendable {
     case notebook, cell, value, node, cores, gpus, reserves, name, demand, span
   }
 
+  /// The names of all verbs.
+  public static var names: [String] { Names.allCases.map(\.rawValue) }
+
   private typealias Reader = KeyedDecodingContainer<Parts>
 
   public init(from decoder: any Decoder) throws {

@@ -57,47 +57,10 @@ public struct AccessRules: Sendable, Hashable {
   }
 }
 
-/// The groups that a user is in, by name; remembered for a minute.
-struct GroupBook {
-  static let keptFor = Span(seconds: 60)
-
-  private var known: [UInt32: (groups: Set<String>, until: Instant)] = [:]
-
-  mutating func groups(of uid: UInt32, at now: Instant) -> Set<String> {
-    if let entry = known[uid], entry.until > now { return entry.groups }
-    if known.count > 1024 { known = [:] }
-    let groups = Self.read(uid)
-    known[uid] = (groups, now + Self.keptFor)
-    return groups
-  }
-
-  private static func read(_ uid: UInt32) -> Set<String> {
-    var entry = passwd()
-    var found: UnsafeMutablePointer<passwd>?
-    var buffer = [CChar](repeating: 0, count: 16_384)
-    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.pw_name else {
-      return []
-    }
-    var count: Int32 = 256
-    var numbers = [gid_t](repeating: 0, count: Int(count))
-    guard getgrouplist(name, entry.pw_gid, &numbers, &count) >= 0 else { return [] }
-    return Set(numbers.prefix(Int(max(count, 0))).compactMap(groupName))
-  }
-
-  private static func groupName(_ gid: gid_t) -> String? {
-    var entry = group()
-    var found: UnsafeMutablePointer<group>?
-    var buffer = [CChar](repeating: 0, count: 65_536)
-    guard getgrgid_r(gid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.gr_name else {
-      return nil
-    }
-    return String(cString: name)
-  }
-}
-
 /// Which standing orders operators gave, so that a notebook's author does not take them back.
 struct OperatorsOrders {
-  private enum Kind: Hashable { case hold, suspend, plan, pin, priority, demand }
+  /// `end` goes with a `plan` for the cell's end.
+  private enum Kind: Hashable { case hold, suspend, plan, end, pin, priority, demand }
 
   private struct Place: Hashable {
     var notebook: NotebookID
@@ -119,19 +82,34 @@ struct OperatorsOrders {
   }
 
   /// Whether an operator gave the order that this one would change.
-  func stands(against verb: Verb) -> Bool {
+  ///
+  /// - Parameter isPlanned: whether a suspension is planned for the notebook's cell at present: one whose time has come is a
+  ///   suspension, and its giver's as before. A board that is ahead of the order errs towards the operator.
+  func stands(against verb: Verb, isPlanned: Bool = false) -> Bool {
     guard let id = verb.notebook, let kind = Self.kind(verb) else { return false }
-    return places.contains(Place(notebook: id, kind: kind))
+    if places.contains(Place(notebook: id, kind: kind)) { return true }
+    // A suspension now would do away with the plan.
+    let isOfPlan = if case .suspend = verb { true } else { kind == .suspend && !isPlanned }
+    return isOfPlan && places.contains(Place(notebook: id, kind: .plan))
   }
 
-  /// Keeps in mind an order that was accepted.
-  mutating func note(_ verb: Verb, byOperator: Bool) {
+  /// Keeps in mind an order that was accepted. An author's never takes the place of an operator's: it is refused where it would
+  /// change anything.
+  mutating func note(_ verb: Verb, byOperator: Bool, isPlanned: Bool = false) {
     guard let id = verb.notebook, let kind = Self.kind(verb) else { return }
     let place = Place(notebook: id, kind: kind)
+    let plans: Set = [Place(notebook: id, kind: .plan), Place(notebook: id, kind: .end)]
     switch verb {
-    case .resume, .release, .unpin, .callOff, .overrideDemand(_, nil), .setPriority(_, 0): places.remove(place)
+    case .release, .unpin, .overrideDemand(_, nil), .setPriority(_, 0): places.remove(place)
+    case .callOff: places.subtract(plans)
+    case .resume:
+      places.remove(place)
+      if !isPlanned { places.subtract(plans) }
     case .suspend, .suspendAfter, .suspendAtEnd, .hold, .pin, .setPriority, .overrideDemand:
-      if byOperator { places.insert(place) } else { places.remove(place) }
+      guard byOperator else { return }
+      if kind == .suspend || kind == .plan { places.subtract(plans) }
+      places.insert(place)
+      if case .suspendAtEnd = verb { places.insert(Place(notebook: id, kind: .end)) }
     case .interrupt, .drain, .undrain, .setPolicy: break
     }
   }
@@ -156,8 +134,9 @@ struct OperatorsOrders {
   /// A cell ended, and with it its suspension; a notebook closed, and with it all.
   mutating func forget(_ id: NotebookID, all: Bool) {
     // A suspension planned for the cell's end has become a hold by then.
-    let becomesHold = !all && places.contains(Place(notebook: id, kind: .plan))
-    places = places.filter { $0.notebook != id || (!all && $0.kind != .suspend && $0.kind != .plan) }
+    let becomesHold = !all && places.contains(Place(notebook: id, kind: .end))
+    let ofCell: Set<Kind> = [.suspend, .plan, .end]
+    places = places.filter { $0.notebook != id || (!all && !ofCell.contains($0.kind)) }
     if becomesHold { places.insert(Place(notebook: id, kind: .hold)) }
   }
 }

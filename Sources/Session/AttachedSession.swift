@@ -36,6 +36,8 @@ public final class AttachedSession: @unchecked Sendable {
     var code: CodeAnswer?
     var last: [ClientMessage] = []
     var isLeaving = false
+    /// The server process whose board is in `board`.
+    var boardInstance: String
   }
 
   static let retryPeriodMilliseconds: Int32 = 500
@@ -60,7 +62,10 @@ public final class AttachedSession: @unchecked Sendable {
     self.paths = [made.path] + paths.filter { $0 != made.path }
     self.attach = attach
     connection = made
-    box = Mutex(Box(standing: Standing(welcome: made.welcome, away: nil, epochMicroseconds: made.epochMicroseconds)))
+    box = Mutex(
+      Box(
+        standing: Standing(welcome: made.welcome, away: nil, epochMicroseconds: made.epochMicroseconds),
+        boardInstance: made.welcome.instance))
   }
 
   deinit { close(wake) }
@@ -83,12 +88,15 @@ public final class AttachedSession: @unchecked Sendable {
     thread.start()
   }
 
+  /// Which server process the board is of; one that is taken after this was read is of the same or of a later one.
+  public var boardInstance: String { box.withLock { $0.boardInstance } }
+
   /// Hands an order to the server; the answer comes with `takeAnswers`.
-  public func submit(_ command: Command) {
+  ///
+  /// - Parameter instance: the server process on whose board the order was given; another one refuses it.
+  public func submit(_ command: Command, seenOf instance: String) {
     box.withLock { box in
-      box.orders.append(
-        Order(
-          key: command.id.number, verb: command.verb, why: command.why, instance: box.standing.welcome.instance))
+      box.orders.append(Order(key: command.id.number, verb: command.verb, why: command.why, instance: instance))
     }
     celltop_eventfd_signal(wake)
   }
@@ -194,6 +202,7 @@ extension AttachedSession {
       let folded = fold.board
       note(connection)
       board.update { $0 = folded }
+      box.withLock { $0.boardInstance = connection.welcome.instance }
     }
   }
 

@@ -16,6 +16,8 @@ final class ClientConnection {
   var heard: Instant
   private var allowance: Allowance
   private let queuedBytesMost: Int
+  /// Whether what it says is heard no longer, because it was shown the door or all of it has been heard.
+  private var isDone = false
   /// Lines of the stream that have not begun to be written; the peer holds at most one that has.
   private var stream: [[UInt8]] = []
   private var streamBytes = 0
@@ -36,14 +38,23 @@ final class ClientConnection {
   }
 
   var isBroken: Bool { peer.isBroken }
+  /// Whether it has left, and all that it had said before was heard.
+  var isGone: Bool { peer.isBroken && isDone }
   var wantsToWrite: Bool { peer.unsentCount > 0 || !stream.isEmpty }
 
   /// Reads what there is and what is left of before; the messages that are complete, as many as it may send now. One that
-  /// cannot be read ends the connection.
+  /// cannot be read ends the connection. What had come before the client hung up is heard like everything else.
   func receive(at now: Instant) -> [ClientMessage] {
+    guard !isDone else { return [] }
     var messages: [ClientMessage] = []
     do throws(LinkError) {
-      if !peer.hasLines { try peer.receive() }
+      if !peer.hasLines {
+        if !peer.isBroken {
+          try peer.receive()
+        } else if !peer.receiveRest() {
+          isDone = true
+        }
+      }
       while let line = peer.nextLine(within: &allowance, at: now) {
         heard = now
         messages.append(try LineCodec.read(ClientMessage.self, from: line))
@@ -56,16 +67,20 @@ final class ClientConnection {
 
   /// When more of what has come already may be handled; nil where nothing is left. A client that says too much is heard later,
   /// and what it says meanwhile waits in its socket.
-  func hearAgain(at now: Instant) -> Instant? { peer.hearAgain(within: allowance, at: now) }
+  func hearAgain(at now: Instant) -> Instant? {
+    guard peer.hasLines || peer.isBroken, !isDone else { return nil }
+    return allowance.exhaustedUntil(now) ?? now
+  }
 
   /// Queues what must not be lost. A client that has too much of it waiting is let go.
   func send(_ message: ServerMessage) {
     peer.send(LineCodec.line(message))
-    if peer.unsentCount > queuedBytesMost * 2 { peer.hangUp() }
+    if peer.unsentCount > queuedBytesMost * 2 { drop() }
   }
 
   /// Queues a line of the stream; where too much waits, all of it is dropped and a snapshot is due instead.
   func send(stream line: [UInt8], isSnapshot: Bool) {
+    guard !isBroken else { return }
     guard isSnapshot || streamBytes + peer.unsentCount + line.count <= queuedBytesMost else {
       stream.removeAll()
       streamBytes = 0
@@ -91,7 +106,16 @@ final class ClientConnection {
   /// Whether all that was queued is written, so that a snapshot would be fresh when it is read.
   var isDrained: Bool { peer.unsentCount == 0 && stream.isEmpty }
 
-  func refuse(_ why: String) { peer.refuse(why) }
+  func refuse(_ why: String) {
+    peer.refuse(why)
+    isDone = true
+  }
+
+  /// Hangs up without a word: nothing that is sent is read.
+  private func drop() {
+    peer.hangUp()
+    isDone = true
+  }
 }
 
 extension LinkError {

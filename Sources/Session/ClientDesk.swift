@@ -95,7 +95,13 @@ struct ClientDesk {
   func refusal(of verb: Verb, _ client: ClientConnection) -> Refusal? {
     AccessRules.refusal(
       of: verb, by: client.peer.user, client.role, owner: verb.notebook.flatMap(owner(of:)),
-      isOverridden: standing.stands(against: verb))
+      isOverridden: standing.stands(against: verb, isPlanned: isPlanned(verb)))
+  }
+
+  /// Whether a suspension is planned for the cell of the notebook that an order is about.
+  private func isPlanned(_ verb: Verb) -> Bool {
+    guard let id = verb.notebook else { return false }
+    return board.look { $0[id]?.planned != nil }
   }
 
   /// Why a client may not know what goes on inside a notebook; nil where it may.
@@ -135,7 +141,9 @@ struct ClientDesk {
   }
 
   private func report(_ board: Board, _ facts: (session: Int64, trouble: String?), _ now: Instant) -> BoardReport {
-    var report = BoardReport(board, at: now, session: facts.session, end: board.now, entries: board.sequence)
+    var report = BoardReport(
+      board, at: now, session: facts.session, end: board.now, entries: board.sequence,
+      closedMost: limits.closedNotebooks)
     report.notRecorded = facts.trouble
     return report
   }
@@ -158,9 +166,9 @@ struct ClientDesk {
     case .commandAccepted(let command): answer(command, nil, entry.sequence)
     case .commandRefused(let command, let refusal): answer(command, refusal, entry.sequence)
     case .cellEnded(_, let id, _): standing.forget(id, all: false)
-    case .notebookOpened(let notebook): standing.open(notebook.id, Self.document(of: notebook))
+    case .notebookOpened(let notebook): standing.open(notebook.id, notebook.documentKey)
     case .notebookClosed(let id):
-      if let notebook = board.look({ $0[id]?.notebook }) { standing.close(id, Self.document(of: notebook)) }
+      if let notebook = board.look({ $0[id]?.notebook }) { standing.close(id, notebook.documentKey) }
     case .policyChanged, .nodeAdded, .drainChanged, .kernelReady, .kernelDied, .backlogChanged,
       .cellQueued, .cellRefused, .cellWaits, .cellStarted, .cellAdopted, .cellResized, .cellSuspended, .cellResumed,
       .interruptRequested, .priorityChanged, .pinned, .unpinned, .held, .released, .resumeOrdered, .demandOverridden,
@@ -170,11 +178,12 @@ struct ClientDesk {
     }
   }
 
-  private static func document(of notebook: Notebook) -> String { notebook.user + "\0" + notebook.path }
-
   private mutating func answer(_ command: Command, _ refusal: Refusal?, _ sequence: Int64) {
     let asked = asked.removeValue(forKey: command.id)
-    if refusal == nil { standing.note(command.verb, byOperator: asked?.isOperator ?? isOperators(command)) }
+    if refusal == nil {
+      standing.note(
+        command.verb, byOperator: asked?.isOperator ?? isOperators(command), isPlanned: isPlanned(command.verb))
+    }
     guard let asked else { return }
     let answer = Answered(key: asked.key, sequence: sequence, refusal)
     remember(asked.key, asked.user, answer)
@@ -193,6 +202,8 @@ struct ClientDesk {
     var after: Int64
   }
 
+  /// - Parameter entries: ascending. Those before the snapshot of the first who follows may have gaps: as long as nobody followed,
+  ///   only some were kept.
   private func sendTails(_ entries: [Entry]) {
     guard let first = entries.first, let last = entries.last else { return }
     var lines: [Audience: [UInt8]] = [:]
@@ -200,7 +211,7 @@ struct ClientDesk {
       guard client.sentThrough < last.sequence else { continue }
       let audience = Audience(
         stream: client.attach.stream, veiledFor: client.veiledFor, after: max(client.sentThrough, first.sequence - 1))
-      let line = lines[audience] ?? line(for: audience, entries[Int(audience.after + 1 - first.sequence)...])
+      let line = lines[audience] ?? line(for: audience, entries.drop { $0.sequence <= audience.after })
       lines[audience] = line
       client.sentThrough = last.sequence
       client.send(stream: line, isSnapshot: false)
@@ -256,8 +267,13 @@ struct ClientDesk {
     }
   }
 
-  /// Takes the clients away that have left.
-  mutating func dropBroken() { clients.removeAll(where: \.isBroken) }
+  /// Takes the clients away that have left and been heard to the end, and gives them.
+  @discardableResult
+  mutating func dropGone() -> [ClientConnection] {
+    let gone = clients.filter(\.isGone)
+    if !gone.isEmpty { clients.removeAll(where: \.isGone) }
+    return gone
+  }
 
   /// Says goodbye.
   func end(_ why: String) { for client in clients { client.send(.ending(why: why)) } }

@@ -18,14 +18,19 @@ struct EngineDriver {
   /// Told of what is in the history, on the engine's thread; it must be quick.
   private let hears: (@Sendable ([Entry]) -> Void)?
   private var pending: [Entry] = []
+  private let closedKept: Int?
   /// Where the time of a turn goes; nil where nobody wants to know.
   var trace: TurnTrace?
 
+  /// - Parameter closedKept: how many of the latest notebooks are remembered whole though they have closed; nil for all.
   /// - Throws: `Refusal` where there is no such policy.
   init(
     policy: String, forecaster: Forecaster = Forecaster(), keeper: ForecasterKeeper? = nil, writer: SessionWriter?,
-    board: BoardBox, meters: MeterBox = MeterBox(), hears: (@Sendable ([Entry]) -> Void)? = nil
+    board: BoardBox, meters: MeterBox = MeterBox(), closedKept: Int? = nil,
+    hears: (@Sendable ([Entry]) -> Void)? = nil
   ) throws(Refusal) {
+    self.closedKept = closedKept
+    board.update { $0.closedKept = closedKept }
     #if DEBUG
       let settings = Scheduler.Settings(checksInvariants: true)
     #else
@@ -66,6 +71,10 @@ struct EngineDriver {
     for entry in entries { forecaster.learn(from: entry) }
     writer?.take(input, at: instant, after: before, bringing: entries)
     pending += entries
+    guard let closedKept else { return }
+    for entry in entries {
+      if let id = entry.event.letsGo(keeping: closedKept, of: state.notebooks.count) { scheduler.letGo(of: id) }
+    }
   }
 
   /// Appends what was decided to the history, then shows it, then gives it with the effects to be carried out.

@@ -60,9 +60,11 @@ final class GateConnection {
   func hearAgain(at now: Instant) -> Instant? { peer.hearAgain(within: allowance, at: now) }
 
   /// Says why the gate is not wanted, and hangs up.
-  func refuse(_ why: String) {
+  ///
+  /// - Parameter retrySeconds: after which it may try again, where what stands against it passes by itself.
+  func refuse(_ why: String, retrySeconds: Double? = nil) {
     isRefused = true
-    peer.refuse(why)
+    peer.refuse(why, retrySeconds: retrySeconds)
   }
 
   /// Queues a message and writes as much as the gate takes now.

@@ -26,7 +26,9 @@ struct GateDesk {
   /// Whose name for itself means which notebook; of those that are open.
   private var notebooks: [GateName: NotebookID] = [:]
   private var gateNames: [NotebookID: GateName] = [:]
-  private let notebooksPerUser: Int
+  private let limits: Limits
+  /// Each that is opened stays in the books of the session.
+  private var openings: Pace
   /// Nil once everybody is back who was awaited.
   private var recovery: Recovery?
   private var recoversUntil = Instant.zero
@@ -46,10 +48,11 @@ struct GateDesk {
 
   init(
     defaultDemand: Demand, session: Int64, evictsGPUMemory: Bool = false, telling: Telling = Telling(),
-    notebooksPerUser: Int = Limits().notebooksPerUser, codes: CodeBook? = nil
+    limits: Limits = Limits(), codes: CodeBook? = nil
   ) {
     self.codes = codes
-    self.notebooksPerUser = notebooksPerUser
+    self.limits = limits
+    openings = Pace(limits.notebooksPerMinute, inSeconds: 60, atOnce: limits.notebooksPerUser)
     self.defaultDemand = defaultDemand
     self.telling = telling
     self.evictsGPUMemory = evictsGPUMemory
@@ -117,8 +120,13 @@ struct GateDesk {
     if let known = notebooks[gate], driver.state[known].state != .gone {
       id = known
       orphans.removeAll { $0.notebook == id }
-    } else if gateNames.values.count(where: { $0.user == gate.user }) >= notebooksPerUser {
-      connection.refuse("\(gate.user) has \(notebooksPerUser) notebooks open here, and a user can have no more")
+    } else if gateNames.values.count(where: { $0.user == gate.user }) >= limits.notebooksPerUser {
+      connection.refuse("\(gate.user) has \(limits.notebooksPerUser) notebooks open here, and a user can have no more")
+      return
+    } else if !openings.take(connection.peer.uid, at: now) {
+      connection.refuse(
+        "\(gate.user) opens notebooks too often: more than \(limits.notebooksPerMinute) a minute",
+        retrySeconds: openings.retrySeconds(connection.peer.uid, at: now))
       return
     } else {
       id = NotebookID(Int32(driver.state.notebooks.count))

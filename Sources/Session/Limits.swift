@@ -8,12 +8,18 @@ public struct Limits: Sendable, Hashable {
   /// Connections, gates and clients together.
   public var connections = 4096
   public var connectionsPerUser = 2048
+  /// How often one user connects a second, after as many at once as there may be.
+  public var connectionsPerSecond = 100
   /// Consoles and other clients.
   public var clients = 256
   public var clientsPerUser = 64
   /// Open notebooks of one user.
   public var notebooksPerUser = 1024
-  /// Messages of one client: more is refused, and the connection ended.
+  /// Notebooks that one user opens a minute, after as many at once as may be open.
+  public var notebooksPerMinute = 60
+  /// Of so many notebooks, the latest, the past is kept in memory and told in reports though they have closed.
+  public var closedNotebooks = 1024
+  /// Messages of one client: more wait, unread.
   public var messagesPerSecond = 100
   /// Messages of one gate: more wait, unread.
   public var gateMessagesPerSecond = 2000
@@ -27,19 +33,26 @@ public struct Limits: Sendable, Hashable {
   public init() {}
 }
 
-/// How much may still be sent: `perSecond` messages a second, and as many at once.
+/// How much may still be done: so much at once, and `perSecond` a second (a token bucket).
 struct Allowance {
   private let perSecond: Double
+  private let atOnce: Double
   private var left: Double
   private var asOf: Instant
 
+  /// As many at once as a second.
   init(perSecond: Int, at now: Instant) {
-    self.perSecond = Double(max(perSecond, 1))
-    left = self.perSecond
+    self.init(perSecond: Double(max(perSecond, 1)), atOnce: Double(max(perSecond, 1)), at: now)
+  }
+
+  /// - Parameters: both above 0; `atOnce` 1 at the least.
+  init(perSecond: Double, atOnce: Double, at now: Instant) {
+    (self.perSecond, self.atOnce) = (perSecond, atOnce)
+    left = atOnce
     asOf = now
   }
 
-  /// Takes one message's worth; false where none is left.
+  /// Takes one's worth; false where none is left.
   mutating func take(at now: Instant) -> Bool {
     refill(now)
     guard left >= 1 else { return false }
@@ -47,7 +60,13 @@ struct Allowance {
     return true
   }
 
-  /// When the next message may come; nil where one may come now.
+  /// Whether nothing was taken for so long that all is there again.
+  mutating func isWhole(at now: Instant) -> Bool {
+    refill(now)
+    return left >= atOnce
+  }
+
+  /// When the next one may come; nil where one may come now.
   func exhaustedUntil(_ now: Instant) -> Instant? {
     var copy = self
     copy.refill(now)
@@ -56,8 +75,48 @@ struct Allowance {
 
   private mutating func refill(_ now: Instant) {
     guard now > asOf else { return }
-    left = min(left + (now - asOf).seconds * perSecond, perSecond)
+    left = min(left + (now - asOf).seconds * perSecond, atOnce)
     asOf = now
+  }
+}
+
+/// How often each user may do something that leaves something behind.
+struct Pace {
+  private let perSecond: Double
+  private let atOnce: Double
+  /// Of those who have done it lately.
+  private var allowances: [UInt32: Allowance] = [:]
+  /// More are looked through for those who need not be known any longer.
+  private var sweepAbove = 256
+
+  /// - Parameters: 1 at the least; `atOnce` is raised to what may be done within `spanSeconds`.
+  init(_ count: Int, inSeconds spanSeconds: Double, atOnce: Int) {
+    perSecond = Double(max(count, 1)) / spanSeconds
+    self.atOnce = Double(max(atOnce, count, 1))
+  }
+
+  /// Takes one of a user's; false where none is left.
+  mutating func take(_ uid: UInt32, at now: Instant) -> Bool {
+    if allowances.count > sweepAbove { sweep(at: now) }
+    return allowances[uid, default: Allowance(perSecond: perSecond, atOnce: atOnce, at: now)].take(at: now)
+  }
+
+  /// In how many seconds a user who has none left may try again: whole ones, 1 at the least.
+  func retrySeconds(_ uid: UInt32, at now: Instant) -> Double {
+    let next = allowances[uid]?.exhaustedUntil(now) ?? now
+    return max((next - now).seconds.rounded(.up), PeerConnection.retrySeconds)
+  }
+
+  /// How many users are remembered.
+  var remembered: Int { allowances.count }
+
+  /// Whoever has all of it again needs not be known.
+  private mutating func sweep(at now: Instant) {
+    for (uid, allowance) in allowances {
+      var allowance = allowance
+      if allowance.isWhole(at: now) { allowances[uid] = nil }
+    }
+    sweepAbove = max(256, allowances.count * 2)
   }
 }
 

@@ -145,11 +145,11 @@ public final class LiveSession: @unchecked Sendable {
     let keeper = history.map { ForecasterKeeper(besideHistory: $0, trouble: past?.trouble) }
     driver = try EngineDriver(
       policy: configuration.policy, forecaster: past?.forecaster ?? Forecaster(), keeper: keeper, writer: writer,
-      board: board, meters: meters, hears: configuration.hears)
+      board: board, meters: meters, closedKept: configuration.limits.closedNotebooks, hears: configuration.hears)
     driver.trace = configuration.slowTurns.map { TurnTrace(TurnTrace.Hearer(least: $0.least, hears: $0.hears)) }
     desk = GateDesk(
       defaultDemand: configuration.defaultDemand, session: session, evictsGPUMemory: configuration.evictsGPUMemory,
-      telling: configuration.telling, notebooksPerUser: configuration.limits.notebooksPerUser,
+      telling: configuration.telling, limits: configuration.limits,
       codes: configuration.access.showsCode ? CodeBook() : nil)
     sampler = UsageSampler(node: nodeDriver) { [wake] in celltop_eventfd_signal(wake) }
     driver.handle(.observation(.nodeFound(configuration.node)), at: clock.now)

@@ -7,6 +7,11 @@ import GateLink
 ///
 /// Belongs to one thread at a time: the reception's until it is known who it is, then that of the desk that serves it.
 final class PeerConnection {
+  /// What is said to whoever comes where the descriptors have run out.
+  static let hasNoRoom = "the server has no descriptor left for one more connection"
+  /// After so long whoever was turned away by what passes may try again, in seconds.
+  static let retrySeconds = 1.0
+
   let descriptor: Int32
   /// The process at the other end and its user, as the kernel tells (SO_PEERCRED, unix(7)).
   let pid: Int32
@@ -25,18 +30,28 @@ final class PeerConnection {
   private var watchesReading = true
   private var watchesWriting = false
 
-  /// Takes over an accepted descriptor; nil where the kernel does not tell whose it is.
-  init?(accepted descriptor: Int32, lineBytesMost: Int = LineCodec.lineBytesMost, seat: (UInt32) -> Seat?) {
+  /// Takes over an accepted descriptor; nil where the kernel does not tell whose it is, or the user's name cannot be told at
+  /// present: it is not to be taken for somebody else, and is told so.
+  init?(
+    accepted descriptor: Int32, lineBytesMost: Int = LineCodec.lineBytesMost,
+    login: (UInt32) -> String? = UserDatabase.login, seat: (UInt32) -> Seat?
+  ) {
     var pid: pid_t = 0
     var uid: uid_t = 0
     guard celltop_peer_credentials(descriptor, &pid, &uid) == 0 else {
       close(descriptor)
       return nil
     }
+    guard let user = login(uid) else {
+      let line = LineCodec.line(EngineMessage.unwelcome(why: UserDatabase.trouble, retrySeconds: Self.retrySeconds))
+      _ = line.withUnsafeBytes { celltop_send(descriptor, $0.baseAddress, $0.count) }
+      close(descriptor)
+      return nil
+    }
     self.descriptor = descriptor
     self.pid = pid
     self.uid = uid
-    user = Self.login(uid)
+    self.user = user
     buffer = LineBuffer(lineBytesMost: lineBytesMost)
     self.seat = seat(uid)
   }
@@ -60,14 +75,23 @@ final class PeerConnection {
   /// Whether what comes is heard; else it waits in the socket.
   func hear(_ hears: Bool) {
     guard hears != watchesReading else { return }
-    watchesReading = hears
-    readiness?.change(descriptor, reads: hears, writes: watchesWriting)
+    attend(reads: hears, writes: watchesWriting)
   }
 
   private func watch() {
     guard (unsentCount > 0) != watchesWriting else { return }
-    watchesWriting = unsentCount > 0
-    readiness?.change(descriptor, reads: watchesReading, writes: watchesWriting)
+    attend(reads: watchesReading, writes: unsentCount > 0)
+  }
+
+  /// Of a descriptor that is watched for nothing epoll(7) still tells, again and again, that the other end has hung up: one that
+  /// is to be heard later is not watched at all.
+  private func attend(reads: Bool, writes: Bool) {
+    let wasWatched = watchesReading || watchesWriting
+    (watchesReading, watchesWriting) = (reads, writes)
+    guard let readiness else { return }
+    guard reads || writes else { return readiness.forget(descriptor) }
+    if !wasWatched { readiness.watch(descriptor) }
+    readiness.change(descriptor, reads: reads, writes: writes)
   }
 
   /// Bytes that wait for the other end to read.
@@ -158,22 +182,14 @@ final class PeerConnection {
     guard !isBroken else { return }
     isBroken = true
     shutdown(descriptor, Int32(SHUT_RDWR))
+    hear(true)
   }
 
   /// Says why the other end is not wanted, and hangs up. Gates and clients read the same message.
-  func refuse(_ why: String) {
-    send(LineCodec.line(EngineMessage.unwelcome(why: why)))
+  ///
+  /// - Parameter retrySeconds: after which it may try again, where what stands against it passes by itself.
+  func refuse(_ why: String, retrySeconds: Double? = nil) {
+    send(LineCodec.line(EngineMessage.unwelcome(why: why, retrySeconds: retrySeconds)))
     hangUp()
-  }
-
-  /// The login name of a user number, or the number itself where it has none.
-  static func login(_ uid: uid_t) -> String {
-    var entry = passwd()
-    var found: UnsafeMutablePointer<passwd>?
-    var buffer = [CChar](repeating: 0, count: 16_384)
-    guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.pw_name else {
-      return "\(uid)"
-    }
-    return String(cString: name)
   }
 }

@@ -33,6 +33,8 @@ final class Reception: @unchecked Sendable {
   private struct Guest {
     var peer: PeerConnection
     var until: Instant
+    /// Its user connects too often: only an operator's client is taken.
+    var isTooMany: Bool
   }
 
   private struct Box {
@@ -45,8 +47,6 @@ final class Reception: @unchecked Sendable {
 
   /// How often it is looked whether the socket is in its place.
   static let lookPeriod = Span(seconds: 2)
-  /// How long a session that was started for a console waits for it.
-  static let consoleSpan = Span(seconds: 30)
 
   private let clock: SessionClock
   private let identity: Identity
@@ -62,12 +62,12 @@ final class Reception: @unchecked Sendable {
   private var desk: ClientDesk
   private let questions: QuestionDesk
   private var groups = GroupBook()
+  private var pace: Pace
   /// Kept open to be closed where the descriptors run out, so that whoever comes can be told.
   private var spare: Int32
   private var acceptAgain = Instant.zero
   private var nextLook = Instant.zero
-  /// When the session ends for want of a console; nil where it needs none.
-  private var aloneUntil: Instant?
+  private var consoles: ConsoleWatch
   private var thread: Thread?
   private let finished = DispatchSemaphore(value: 0)
 
@@ -81,7 +81,8 @@ final class Reception: @unchecked Sendable {
     self.limits = limits
     self.clock = clock
     self.doors = doors
-    aloneUntil = needsConsole ? clock.now + Self.consoleSpan : nil
+    consoles = ConsoleWatch(needsConsole: needsConsole, at: clock.now)
+    pace = Pace(limits.connectionsPerSecond, inSeconds: 1, atOnce: limits.connectionsPerUser)
     desk = ClientDesk(limits: limits, board: board, past: past)
     questions = QuestionDesk(sources) { [wake] in celltop_eventfd_signal(wake) }
     spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -146,7 +147,7 @@ extension Reception {
       let ready = waitForWork()
       let now = clock.now
       celltop_eventfd_clear(wake)
-      if ready.isConnecting { acceptAll(at: now) }
+      if ready.isConnecting { accept(at: now) }
       greet(ready.guests, at: now)
       for client in ready.clients {
         client.flush()
@@ -180,7 +181,7 @@ extension Reception {
     for client in desk.clients {
       // One that has said too much is not heard until it may say more.
       let hears = client.hearAgain(at: now) == nil
-      let events = (hears ? POLLIN : 0) | (client.wantsToWrite ? POLLOUT : 0)
+      let events = client.isBroken ? 0 : (hears ? POLLIN : 0) | (client.wantsToWrite ? POLLOUT : 0)
       descriptors.append(
         pollfd(fd: events == 0 ? -1 : client.peer.descriptor, events: Int16(events), revents: 0))
     }
@@ -199,7 +200,7 @@ extension Reception {
     let isGathering = box.withLock { !$0.entries.isEmpty }
     var next = min(desk.wakeAt(isGathering: isGathering), nextLook, questions.wakeAt)
     if let first = guests.map(\.until).min() { next = min(next, first) }
-    if let aloneUntil, !desk.hasStreams { next = min(next, aloneUntil) }
+    if !desk.hasStreams { next = min(next, consoles.wakeAt) }
     if acceptAgain > now { next = min(next, acceptAgain) }
     if let first = desk.clients.compactMap({ $0.hearAgain(at: now) }).min() { next = min(next, first) }
     return Int32(clamping: max(0, (next - now).microseconds + 999) / 1000)
@@ -207,9 +208,15 @@ extension Reception {
 
   // MARK: Whoever connects
 
-  private func acceptAll(at now: Instant) {
+  /// How many are let in before those who are in are looked after again: whoever connects without an end, and does not even
+  /// wait for the answer, holds up nobody.
+  private static let acceptedAtOnce = 32
+
+  private func accept(at now: Instant) {
     guard let listener else { return }
-    while true {
+    for _ in 0..<Self.acceptedAtOnce {
+      // Where nobody's name can be looked up, nobody is taken for a second: one is told, the others wait.
+      guard UserDatabase.hasRoom(besides: 1) else { return turnAway(listener, at: now) }
       let descriptor = celltop_accept(listener.descriptor)
       guard descriptor >= 0 else {
         if errno == EMFILE || errno == ENFILE { turnAway(listener, at: now) }
@@ -219,12 +226,28 @@ extension Reception {
         let peer = PeerConnection(
           accepted: descriptor, lineBytesMost: limits.lineBytes, seat: { [attendance] in attendance.sit($0) })
       else { continue }
+      let isTooMany = !pace.take(peer.uid, at: now)
       if let why = crowd(peer) {
-        peer.refuse(why)
+        peer.refuse(why, retrySeconds: PeerConnection.retrySeconds)
+      } else if isTooMany, !isOperator(peer, at: now) {
+        turnAwayTooMany(peer, at: now)
       } else {
-        guests.append(Guest(peer: peer, until: now + Span(seconds: Double(limits.greetingSeconds))))
+        let until = now + Span(seconds: Double(limits.greetingSeconds))
+        guests.append(Guest(peer: peer, until: until, isTooMany: isTooMany))
       }
     }
+  }
+
+  private func turnAwayTooMany(_ peer: PeerConnection, at now: Instant) {
+    peer.refuse(
+      "\(peer.user) connects too often: more than \(limits.connectionsPerSecond) times a second",
+      retrySeconds: pace.retrySeconds(peer.uid, at: now))
+  }
+
+  /// Whether somebody is an operator as far as can be told at present.
+  private func isOperator(_ peer: PeerConnection, at now: Instant) -> Bool {
+    let groups = self.groups.groups(of: peer.uid, at: now) ?? []
+    return access.role(uid: peer.uid, user: peer.user, groups: groups, serverUser: getuid()) == .operator
   }
 
   /// Why one more connection is too many; nil where it is not.
@@ -243,7 +266,7 @@ extension Reception {
     close(spare)
     let descriptor = celltop_accept(listener.descriptor)
     if descriptor >= 0, let peer = PeerConnection(accepted: descriptor, seat: { _ in nil }) {
-      peer.refuse("the server has no descriptor left for one more connection")
+      peer.refuse(PeerConnection.hasNoRoom, retrySeconds: PeerConnection.retrySeconds)
     }
     spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
   }
@@ -259,7 +282,7 @@ extension Reception {
         }
       }
       if let line = guest.peer.nextLine() {
-        welcome(guest.peer, line, at: now)
+        welcome(guest, line, at: now)
       } else if guest.peer.isBroken {
         continue
       } else if guest.until <= now {
@@ -278,10 +301,13 @@ extension Reception {
     var attach: Anything?
   }
 
-  private func welcome(_ peer: PeerConnection, _ line: [UInt8], at now: Instant) {
+  private func welcome(_ guest: Guest, _ line: [UInt8], at now: Instant) {
+    let peer = guest.peer
     do throws(LinkError) {
       let knock = try LineCodec.read(Knock.self, from: line)
       if knock.hello != nil {
+        // An operator's gates are gates like others'.
+        if guest.isTooMany { return turnAwayTooMany(peer, at: now) }
         guard case .hello(let hello) = try LineCodec.read(GateMessage.self, from: line) else { return }
         let gate = GateConnection(peer, messagesPerSecond: limits.gateMessagesPerSecond, at: now)
         doors.gate(Arrival(gate: gate, hello: hello))
@@ -297,7 +323,9 @@ extension Reception {
   }
 
   private func seat(_ peer: PeerConnection, _ attach: Attach, at now: Instant) {
-    let groups = groups.groups(of: peer.uid, at: now)
+    guard let groups = groups.groups(of: peer.uid, at: now) else {
+      return peer.refuse(UserDatabase.trouble, retrySeconds: PeerConnection.retrySeconds)
+    }
     let known = access.role(uid: peer.uid, user: peer.user, groups: groups, serverUser: getuid())
     if let why = refusal(of: peer, attach, known) { return peer.refuse(why) }
     guard let given = known else { return }
@@ -365,7 +393,7 @@ extension Reception {
       guard client.role == .operator else {
         return client.send(.refused(why: "only an operator may keep the server when its console leaves"))
       }
-      aloneUntil = nil
+      consoles.stay()
     case .stop:
       guard client.role == .operator else { return client.send(.refused(why: "only an operator may end the server")) }
       doors.stop("\(client.peer.user) ended it")
@@ -402,23 +430,20 @@ extension Reception {
 
   /// Takes away who has left; ends a session that was started for a console once no console is there.
   private func drop(at now: Instant) {
-    desk.dropBroken()
-    guard !desk.hasStreams else {
-      if aloneUntil != nil { aloneUntil = .zero }
-      return
-    }
-    box.withLock { $0.wantsEntries = false }
-    if let until = aloneUntil, until <= now {
-      aloneUntil = nil
+    for client in desk.dropGone() where client.attach.stream == .packed { consoles.lost(client.peer.pid) }
+    if !desk.hasStreams { box.withLock { $0.wantsEntries = false } }
+    if consoles.isOver(isFollowed: desk.hasStreams, at: now) {
       doors.stop("the console that it was started for is gone")
     }
   }
 
-  /// Puts the socket back where somebody took it away.
+  /// Puts the socket back where somebody took it away; ends a session whose place another engine has taken.
   private func look(at now: Instant) {
     guard nextLook <= now else { return }
     nextLook = now + Self.lookPeriod
-    listener?.restore()
+    guard let listener, listener.restore() == .lost else { return }
+    nextLook = .never
+    doors.stop("its socket's files were removed, and another engine listens at \(listener.path) now")
   }
 }
 

@@ -12,8 +12,9 @@ struct GateName: Hashable, Sendable {
 /// What is known of the session before this one at the same socket, whether it ended as it should or was cut short: its
 /// gates are on their way back, what runs behind them still holds cores, and what was ordered still holds.
 struct Recovery: Sendable {
-  /// Nothing is granted for so long at the most: a gate tries to connect every half second.
-  static let patience = Span(microseconds: 1_500_000)
+  /// Nothing is granted for so long at the most: a gate tries to connect every half second, and on a node that is overloaded
+  /// thirty of them were seen to need 2.7 s.
+  static let patience = Span(microseconds: 3_000_000)
   /// How many sessions before the last are looked at for gates that have not come back since.
   static let earlierMost = 4
 
@@ -131,7 +132,7 @@ struct Recovery: Sendable {
   ) -> Bool {
     var names: [GateName: String] = [:]
     for notebook in state.descriptions where !notebook.gate.isEmpty {
-      names[GateName(gate: notebook.gate, user: notebook.user)] = Self.document(of: notebook)
+      names[GateName(gate: notebook.gate, user: notebook.user)] = notebook.documentKey
     }
     // A gate that was new when it came took over what was ordered of its document.
     let takenOver = Set(seen.filter { names[$0.key] == nil }.values)
@@ -140,7 +141,7 @@ struct Recovery: Sendable {
     // Of a kernel that was started anew, the orders of the one before hold, and bear the names of those who gave them.
     var known: [String: [String: OrderAuthor]] = [:]
     for notebook in state.descriptions {
-      let document = Self.document(of: notebook)
+      let document = notebook.documentKey
       known[document, default: [:]].merge(authors[notebook.id] ?? [:]) { $0.sequence > $1.sequence ? $0 : $1 }
       guard !notebook.gate.isEmpty else { continue }
       let name = GateName(gate: notebook.gate, user: notebook.user)
@@ -151,7 +152,7 @@ struct Recovery: Sendable {
         holding.insert(name)
         hasAny = true
       }
-      let given = Self.orders(of: slot, path: notebook.path, by: known[document] ?? [:], shift: shift)
+      let given = Self.orders(of: slot, of: notebook, by: known[document] ?? [:], shift: shift)
       guard !given.isEmpty else { continue }
       orders[name] = given
       hasAny = true
@@ -161,13 +162,11 @@ struct Recovery: Sendable {
     return hasAny
   }
 
-  private static func document(of notebook: Notebook) -> String { notebook.user + "\0" + notebook.path }
-
   /// What is ordered of a notebook; an order of which nobody knows who gave it counts as the server's, and so as an operator's.
   private static func orders(
-    of slot: NotebookSlot, path: String, by authors: [String: OrderAuthor], shift: Int64
+    of slot: NotebookSlot, of notebook: Notebook, by authors: [String: OrderAuthor], shift: Int64
   ) -> StandingOrders {
-    var given = StandingOrders(path: path)
+    var given = StandingOrders(path: notebook.path)
     /// - Parameter plan: the word of the order that becomes this one by itself, once its time has come.
     func order(
       plannedAs plan: String? = nil, _ verb: @escaping @Sendable (NotebookID, CellID, Instant) -> Verb
@@ -175,6 +174,13 @@ struct Recovery: Sendable {
       let own = authors[verb(NotebookID(0), CellID(0), .zero).word]
       var planned = slot.planned == nil ? plan.flatMap { authors[$0] } : nil
       if let off = authors["call-off"], let made = planned, off.sequence > made.sequence { planned = nil }
+      // What its author ordered besides takes nothing of an operator's plan away, unless operators have taken that back since.
+      if let made = planned, made.name != notebook.user {
+        let back = [authors["release"], authors["resume"]].compactMap(\.self)
+        if !back.contains(where: { $0.name != notebook.user && $0.sequence > made.sequence }) {
+          return StandingOrders.Order(author: made.name, verb: verb)
+        }
+      }
       let last = [own, planned].compactMap(\.self).max { $0.sequence < $1.sequence }
       return StandingOrders.Order(author: last?.name ?? GateDesk.ownName, verb: verb)
     }

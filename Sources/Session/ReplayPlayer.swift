@@ -8,6 +8,8 @@ public struct ReplayPlayer: Sendable {
   public static let speeds: [Double] = [0.125, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800, 3600]
   /// Entries read ahead at once, and applied one after the other before a key frame is looked for.
   static let aheadMost = 16_384
+  /// As many are read at first, so that the first picture does not wait for what is seen long after; then twice as many each time.
+  static let aheadLeast = 512
 
   public let tape: any ReplayTape
   /// The session's length: the instant of its last entry.
@@ -27,6 +29,8 @@ public struct ReplayPlayer: Sendable {
   private var applied: Int64
   /// Entries after `applied`, as far as they have been read.
   private var ahead: ArraySlice<Entry> = []
+  /// How many are read next.
+  private var batch = ReplayPlayer.aheadLeast
 
   /// A player at the beginning of a session, paused. `entries` are in order, without gaps.
   public init(_ entries: [Entry]) { self.init(MemoryTape(entries)) }
@@ -182,11 +186,13 @@ public struct ReplayPlayer: Sendable {
       board = try tape.board(through: sequence)
       applied = sequence
       ahead = []
+      batch = ReplayPlayer.aheadLeast
     }
   }
 
   private mutating func readAhead() throws {
     guard isPlaying, ahead.isEmpty, applied < tape.last else { return }
-    ahead = try tape.entries(from: applied + 1, limit: Self.aheadMost)[...]
+    ahead = try tape.entries(from: applied + 1, limit: batch)[...]
+    batch = min(batch * 2, Self.aheadMost)
   }
 }

@@ -23,18 +23,21 @@ public struct ServerSettings: Equatable, Sendable {
 
   public init() {}
 
-  private static let numbers:
-    [(name: String, place: WritableKeyPath<Limits, Int> & Sendable, range: ClosedRange<Int>)] =
-      [
-        ("line_bytes", \.lineBytes, 1024...(16 << 20)), ("connections", \.connections, 1...1_000_000),
-        ("connections_per_user", \.connectionsPerUser, 1...1_000_000), ("clients", \.clients, 0...1_000_000),
-        ("clients_per_user", \.clientsPerUser, 0...1_000_000),
-        ("notebooks_per_user", \.notebooksPerUser, 0...1_000_000),
-        ("messages_per_second", \.messagesPerSecond, 1...1_000_000),
-        ("gate_messages_per_second", \.gateMessagesPerSecond, 10...1_000_000),
-        ("queued_bytes", \.queuedBytes, 4096...(1 << 30)), ("greeting_seconds", \.greetingSeconds, 1...3600),
-        ("silence_seconds", \.silenceSeconds, 5...86_400),
-      ]
+  /// The limits that can be set, by name.
+  static let numbers: [(name: String, place: WritableKeyPath<Limits, Int> & Sendable, range: ClosedRange<Int>)] =
+    [
+      ("line_bytes", \.lineBytes, 1024...(16 << 20)), ("connections", \.connections, 1...1_000_000),
+      ("connections_per_user", \.connectionsPerUser, 1...1_000_000),
+      ("connections_per_second", \.connectionsPerSecond, 1...1_000_000), ("clients", \.clients, 0...1_000_000),
+      ("clients_per_user", \.clientsPerUser, 0...1_000_000),
+      ("notebooks_per_user", \.notebooksPerUser, 0...1_000_000),
+      ("notebooks_per_minute", \.notebooksPerMinute, 1...1_000_000),
+      ("closed_notebooks", \.closedNotebooks, 0...1_000_000),
+      ("messages_per_second", \.messagesPerSecond, 1...1_000_000),
+      ("gate_messages_per_second", \.gateMessagesPerSecond, 10...1_000_000),
+      ("queued_bytes", \.queuedBytes, 4096...(1 << 30)), ("greeting_seconds", \.greetingSeconds, 1...3600),
+      ("silence_seconds", \.silenceSeconds, 5...86_400),
+    ]
 
   /// Reads the tables `access` and `limits` of a file's text; the others are somebody else's.
   ///

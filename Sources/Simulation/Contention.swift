@@ -72,6 +72,9 @@ public struct SharingLoss: Sendable, Hashable {
     self.heavy = heavy
   }
 
+  /// Ideal sharing.
+  public static let none = SharingLoss(light: Point(load: 1, loss: 0), heavy: Point(load: 1, loss: 0))
+
   /// The loss at a load.
   public func at(_ load: Double) -> Double {
     if load <= 1 { return 0 }

@@ -9,7 +9,9 @@ extension LowerBound {
       trace.notebooks.map { notebook in
         BoundedNotebook(
           arrival: notebook.arrival,
-          cells: notebook.cells.map { BoundedCell(think: $0.think, run: $0.run, area: area($0)) })
+          cells: notebook.cells.map {
+            BoundedCell(think: $0.think, run: $0.run, least: Self.least($0), area: area($0))
+          })
       }
     }
     self.init(resources: [
@@ -18,7 +20,13 @@ extension LowerBound {
           Double($0.run.microseconds)
             * Speedup(parallelThousandths: $0.parallelThousandths).over(cores: Double($0.cores))
         }, node.cores.count
-      ), (notebooks { Double($0.run.microseconds) * Double($0.gpus) }, node.gpus.count),
+      ), (notebooks { Double(Self.least($0).microseconds) * Double($0.gpus) }, node.gpus.count),
     ])
+  }
+
+  /// The least time that a cell can take: on one core, where several make it slower.
+  private static func least(_ cell: TraceCell) -> Span {
+    let onAll = Speedup(parallelThousandths: cell.parallelThousandths).over(cores: Double(max(cell.cores, 1)))
+    return onAll < 1 ? Span(microseconds: Int64(Double(cell.run.microseconds) * onAll)) : cell.run
   }
 }

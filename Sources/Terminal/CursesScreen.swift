@@ -27,6 +27,7 @@ public final class CursesScreen {
   private let outputFile: UnsafeMutablePointer<FILE>
   private let errorLog: ErrorLog?
   private let catcher: FrameCatcher?
+  private let terminal: TerminalOutput
   private var shortener: OutputShortener
   private var pairs: ColorPairs
   private var styles: [UInt16: ColorPairs.Drawn] = [:]
@@ -65,6 +66,7 @@ public final class CursesScreen {
     depth = CursesScreen.startColors(options)
     pairs = ColorPairs(hasColors: depth > .mono)
     catcher = FrameCatcher(fileno(outputFile))
+    terminal = TerminalOutput(options.output)
     shortener = OutputShortener(.ofTerminal)
     size = Size(columns: 0, rows: 0)
     setUp()
@@ -82,6 +84,10 @@ public final class CursesScreen {
   public func present(_ grid: Grid, theme: ResolvedTheme) {
     guard isUp else { return }
     let cpuBefore = threadCPU()
+    if terminal.isCut {
+      terminal.isCut = false
+      redraw()
+    }
     if shownTheme != theme {
       // So that not even spaces wear a colour of the theme before, which ncurses takes to be drawn already.
       if shownTheme != nil { redraw() }
@@ -165,16 +171,25 @@ public final class CursesScreen {
     let base = wchar_t(bitPattern: UInt32(cell.base.value))
     let width: Int32 = cell.part == .lead ? 2 : 1
     guard base < 0x7F || (wcwidth(base) == width && fits) else {
-      for _ in 0..<(fits ? width : 1) { cells.append(character([replacement, 0], drawn)) }
+      for _ in 0..<(fits ? width : 1) { cells.append(character(replacement, drawn)) }
       return
     }
+    guard cell.hasMarks else { return cells.append(character(base, drawn)) }
     let marks = cell.scalars.dropFirst().map { wchar_t(bitPattern: UInt32($0.value)) }.filter { wcwidth($0) == 0 }
     cells.append(character([base] + marks + [0], drawn))
   }
 
   private var replacement: wchar_t { repertoire == .utf8 && wcwidth(0xFFFD) == 1 ? 0xFFFD : 0x3F }
 
-  private func character(_ scalars: [wchar_t], _ drawn: ColorPairs.Drawn) -> cchar_t {
+  private func character(_ scalar: wchar_t, _ drawn: ColorPairs.Drawn) -> cchar_t {
+    withUnsafeTemporaryAllocation(of: wchar_t.self, capacity: 2) { text in
+      text[0] = scalar
+      text[1] = 0
+      return character(UnsafePointer(text.baseAddress!), drawn)
+    }
+  }
+
+  private func character(_ scalars: UnsafePointer<wchar_t>, _ drawn: ColorPairs.Drawn) -> cchar_t {
     var result = cchar_t()
     var pair = drawn.pair
     setcchar(&result, scalars, drawn.attributes, 0, &pair)
@@ -308,8 +323,19 @@ public final class CursesScreen {
   private func putAway() {
     guard isUp else { return }
     isUp = false
+    terminal.isEnding = true
+    defer { terminal.isEnding = false }
     endColors()
     send(InputModes.mouseOff + InputModes.pasteOff)
+    // ncurses writes into memory where it can: it would wait for a terminal that takes nothing.
+    if let caught = catcher?.written(endDrawing) { send(caught) } else if !terminal.isCut { endDrawing() }
+    var modes = modesBefore
+    tcsetattr(options.input, terminal.isCut ? TCSANOW : TCSADRAIN, &modes)
+    celltop_unguard_terminal()
+    errorLog?.end()
+  }
+
+  private func endDrawing() {
     // A terminal without an alternate screen (vt100, linux) would leave the picture, and the prompt on its last line.
     if Terminfo.string("rmcup").isEmpty {
       werase(celltop_stdscr())
@@ -318,30 +344,13 @@ public final class CursesScreen {
       doupdate()
     }
     endwin()
-    var modes = modesBefore
-    tcsetattr(options.input, TCSADRAIN, &modes)
-    celltop_unguard_terminal()
-    errorLog?.end()
   }
 
   /// Sends what is no drawing past ncurses, whose `putp` knows standard output only. In between frames ncurses holds
   /// nothing back, so the order is kept.
   private func send(_ sequence: String) { send(Array(sequence.utf8)) }
 
-  private func send(_ bytes: [UInt8]) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(options.output, $0.baseAddress, $0.count) }
-      if count < 0, errno == EAGAIN {
-        // Somebody has set the terminal, which is shared, to write without waiting.
-        var ready = pollfd(fd: options.output, events: Int16(POLLOUT), revents: 0)
-        _ = poll(&ready, 1, -1)
-        continue
-      }
-      guard count > 0 || errno == EINTR else { return }
-      rest = rest.dropFirst(max(0, count))
-    }
-  }
+  private func send(_ bytes: [UInt8]) { terminal.write(bytes) }
 
   private func guardAgainstCrashes() {
     var bytes = Array((InputModes.mouseOff + InputModes.pasteOff).utf8)
@@ -379,7 +388,7 @@ extension CursesScreen {
 
   /// Takes the environment's locale for characters only (numbers keep their point), and says what it can show. With
   /// UTF-8 wanted and a locale without it, `C.UTF-8` is tried.
-  private static func adoptLocale(wanted: Repertoire?) -> Repertoire {
+  static func adoptLocale(wanted: Repertoire?) -> Repertoire {
     setlocale(LC_CTYPE, "")
     if wanted == .utf8, !localeIsUTF8 { setlocale(LC_CTYPE, "C.UTF-8") }
     return wanted == .ascii || !localeIsUTF8 ? .ascii : .utf8

@@ -31,9 +31,12 @@ public struct ScreenOptions: Sendable {
     var options = ScreenOptions()
     options.terminalType = environment("TERM")
     options.colorTerm = environment("COLORTERM")
-    options.isColorless = environment("NO_COLOR").map { !$0.isEmpty } ?? false
+    options.isColorless = isColorless(noColor: environment("NO_COLOR"))
     return options
   }
+
+  /// Whether `NO_COLOR` asks for no colours: where it is set, and not empty (no-color.org).
+  public static func isColorless(noColor: String?) -> Bool { noColor?.isEmpty == false }
 
   private static func environment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }

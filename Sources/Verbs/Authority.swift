@@ -6,7 +6,7 @@ extension Verb {
   ///
   /// - Parameters:
   ///   - owner: the user of the notebook that the order is about; nil where it is about none that is known.
-  ///   - isOverridden: whether an operator gave the standing order that this one would take back.
+  ///   - isOverridden: whether an operator gave the standing order that this one would take back or replace.
   public func refusal(toAuthor user: String, owner: String?, isOverridden: Bool = false) -> Refusal? {
     guard notebook != nil else {
       return Refusal(.notAllowed, "'\(word)' is about the whole node: only an operator may say so")
@@ -20,7 +20,11 @@ extension Verb {
       return Refusal(.notAllowed, "only an operator may keep others off cores and GPUs")
     case .release, .resume, .unpin, .setPriority, .overrideDemand, .pin, .callOff:
       return isOverridden ? Refusal(.notAllowed, "an operator ordered it so: only an operator may take it back") : nil
-    case .suspend, .suspendAfter, .suspendAtEnd, .interrupt, .hold, .drain, .undrain, .setPolicy: return nil
+    // It would change nothing but whose order it is.
+    case .hold: return isOverridden ? Refusal(.notAllowed, "an operator holds it already") : nil
+    case .suspend, .suspendAfter, .suspendAtEnd:
+      return isOverridden ? Refusal(.notAllowed, "an operator has suspended it, or is going to") : nil
+    case .interrupt, .drain, .undrain, .setPolicy: return nil
     }
   }
 }

@@ -16,11 +16,27 @@ public struct Selection: Sendable, Hashable {
   }
 }
 
+extension Board {
+  /// What names a notebook in a line: its name, which the board makes unique, or its number where the name would be read as
+  /// something else.
+  func word(naming id: NotebookID) -> String {
+    guard let name = self[id]?.name, !["#", "/", "user:", "state:"].contains(where: { name.hasPrefix($0) }) else {
+      return "#\(id.number)"
+    }
+    return name
+  }
+}
+
 /// An order bound to identities: what is given to the engine, and what was left out and why.
 public struct Orders: Sendable, Hashable {
   public struct Refused: Sendable, Hashable {
     public var notebook: NotebookID
     public var refusal: Refusal
+
+    public init(notebook: NotebookID, refusal: Refusal) {
+      self.notebook = notebook
+      self.refusal = refusal
+    }
   }
 
   public var verbs: [Verb] = []
@@ -87,6 +103,12 @@ extension Line {
         reading: "the notebook", text: name, because: why, mend: "churn, #3, user:ana, state:running or all")
     }
     let open = board.notebooks.filter { $0.state != .gone }
+    func one(_ number: Int32) throws(ParseError) -> NotebookFacts {
+      guard let one = open.first(where: { $0.notebook.id.number == number }) else {
+        throw fail("no notebook with that number is open")
+      }
+      return one
+    }
     let found: [NotebookFacts]
     if name.hasPrefix("user:") {
       let user = name.dropFirst(5)
@@ -105,13 +127,13 @@ extension Line {
         let numbers = found.map { "#\($0.notebook.id.number) of \($0.notebook.user)" }.joined(separator: ", ")
         throw fail(found.isEmpty ? "no notebook of that path is open" : "it could be \(numbers)")
       }
+    } else if name.hasPrefix("#"), let number = Int32(name.dropFirst()) {
+      // Before any name: whoever calls a notebook "#3" must not get the orders meant for number 3.
+      found = try [one(number)]
     } else if let exact = open.first(where: { $0.name == name }) {
       found = [exact]
-    } else if let number = Int32(name.hasPrefix("#") ? String(name.dropFirst()) : name) {
-      guard let one = open.first(where: { $0.notebook.id.number == number }) else {
-        throw fail("no notebook with that number is open")
-      }
-      found = [one]
+    } else if let number = Int32(name) {
+      found = try [one(number)]
     } else {
       let close = open.filter { $0.name.hasPrefix(name) }
       guard close.count == 1 else {

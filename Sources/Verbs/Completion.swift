@@ -59,7 +59,7 @@ extension Grammar {
     let open = board.notebooks.filter { $0.state != .gone }
     var users: [String] = []
     for facts in open where !users.contains(facts.notebook.user) { users.append(facts.notebook.user) }
-    let names = open.prefix(200).map { quoted($0.name) }
+    let names = open.prefix(200).map { quoted(board.word(naming: $0.notebook.id)) }
     return names + users.map { "user:\($0)" } + ["state:running", "state:queued", "tagged", "filtered", "all"]
   }
 

@@ -65,7 +65,7 @@ extension Verb {
 
   /// The order as a line of the grammar, to be typed again: "suspend after 20s on churn".
   public func line(on board: Board) -> Line {
-    let whom: Line.Whom = notebook.map { .these([board[$0]?.name ?? "#\($0.number)"]) } ?? .shown
+    let whom: Line.Whom = notebook.map { .these([board.word(naming: $0)]) } ?? .shown
     let act: Act =
       switch self {
       case .suspend: .suspend

@@ -2,6 +2,6 @@ import KernelGate
 
 @main struct CelltopGate {
   static func main() {
-    GateProgram.main(Array(CommandLine.arguments.dropFirst()))
+    GateProgram.main(GateProgram.arguments())
   }
 }

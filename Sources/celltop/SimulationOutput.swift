@@ -2,6 +2,7 @@ import Domain
 import Glibc
 import Metrics
 import Simulation
+import Terminal
 import Traces
 
 /// A run with what only its caller knows.
@@ -122,4 +123,4 @@ func refuseUse(_ error: some Error) -> Never {
 }
 
 /// Whether the standard output is a terminal that wants colours (https://no-color.org).
-var colourWanted: Bool { isatty(1) == 1 && getenv("NO_COLOR") == nil }
+var colourWanted: Bool { isatty(1) == 1 && !ScreenOptions.fromEnvironment().isColorless }

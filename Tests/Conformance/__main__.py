@@ -7,6 +7,7 @@ or --again, begins anew. Exits 0 where no test passes direct and fails gated, 1 
 run at all."""
 
 import argparse
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -40,6 +41,8 @@ class Run:
         self.results = BUILD / ("results-small" if options.small else "results")
         self.results.mkdir(parents=True, exist_ok=True)
         self.environments = {}
+        # The process groups of the suites that run now.
+        self.groups = set()
         for program in () if options.prepare else (self.tool, self.gate):
             if not os.access(program, os.X_OK):
                 raise Unavailable(f"there is no program {program}: build it, or name the tool with --tool")
@@ -118,8 +121,8 @@ class Run:
             arms = {name: Arm(name, part, work, self.tool, homes, engine) for name in ARMS}
             found, seconds, cut = {}, {}, False
             wanted = part.small if self.options.small else part.files
-            for name in ARMS:
-                found[name], seconds[name], ended = self.suite(part, arms[name], environment, folder, wanted, "first")
+            for name, (outcome, taken, ended) in self.both(part, arms, environment, folder, wanted).items():
+                found[name], seconds[name] = outcome, taken
                 cut |= not ended
                 passed, failed, skipped = outcomes.counts(found[name])
                 say(f"{part.name} {name}: {passed} passed, {failed} failed, {skipped} skipped in {seconds[name]:.0f} s")
@@ -137,6 +140,27 @@ class Run:
             raise Unavailable("no test passed direct, so nothing was compared; see " + str(arms["direct"].folder / "first.log"))
         return {"arms": found, "seconds": seconds, "repeated": repeated, "cells": cells, "kernels": kernels, "cut": cut,
                 "differences": {} if cut else self.artefacts(arms)}
+
+    def both(self, part, arms, environment, folder, files):
+        """Runs tests on both arms, {arm: as `suite` gives it}: at the same time, since suites mostly wait, each in a copy of a
+        foreign source of its own. The small part, which a machine runs beside other tests, one arm after the other."""
+        places = {}
+        for name in ARMS:
+            places[name] = folder
+            if part.source:
+                places[name] = arms[name].folder / "source"
+                shutil.copytree(folder, places[name])
+        with concurrent.futures.ThreadPoolExecutor(1 if self.options.small else len(ARMS)) as pool:
+            runs = {name: pool.submit(self.suite, part, arms[name], environment, places[name], files, "first")
+                    for name in ARMS}
+            try:
+                concurrent.futures.wait(runs.values())
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for group in self.groups:
+                    os.killpg(group, signal.SIGKILL)
+                raise
+        return {name: run.result() for name, run in runs.items()}
 
     def suite(self, part, arm, environment, folder, files, label):
         """Runs tests on one arm; gives their outcomes, the seconds, and whether the run came to its end."""
@@ -156,6 +180,7 @@ class Run:
         with open(log, "wb") as out:
             process = subprocess.Popen(command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                        start_new_session=True)
+            self.groups.add(process.pid)
             try:
                 process.wait(left)
                 ended = True
@@ -165,6 +190,8 @@ class Run:
             except KeyboardInterrupt:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
+            finally:
+                self.groups.discard(process.pid)
         self.sweep(record)
         found = outcomes.read(record)
         if not found:

@@ -1,17 +1,12 @@
 """The two arms: the kernel as its author installed it, and the same kernel behind the gate, with an engine that grants."""
 
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
-import termios
-import threading
 import time
 
 from environments import Absent, Unavailable
@@ -20,7 +15,7 @@ ARMS = ("direct", "gated")
 
 
 class Engine:
-    """A real celltop that grants: `celltop serve`, or the console on a terminal of its own where there is no such command."""
+    """A real celltop that grants: `celltop serve`."""
 
     def __init__(self, tool, folder):
         self.tool, self.folder = tool, pathlib.Path(folder)
@@ -35,40 +30,15 @@ class Engine:
             "XDG_STATE_HOME": str(self.folder / "state"), "CELLTOP_CONFIG": str(self.folder / "config.toml"),
         }
         (self.folder / "config.toml").touch()
-        served = subprocess.run([self.tool, "serve", "--help"], capture_output=True, text=True).stdout
-        if "USAGE: celltop serve" in served:
-            log = open(self.folder / "serve.log", "wb")
-            self.process = subprocess.Popen([self.tool, "serve"], env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True)
-        else:
-            self.process = self._on_terminal([self.tool, "live"], environment)
+        log = open(self.folder / "serve.log", "wb")
+        self.process = subprocess.Popen(
+            [self.tool, "serve"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         end = time.monotonic() + 30
         while not os.path.exists(self.socket):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Unavailable(f"the engine did not open {self.socket} (status {self.process.poll()})")
             time.sleep(0.02)
         return self
-
-    def _on_terminal(self, command, environment):
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-
-        def lead():
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        process = subprocess.Popen(command, env=environment, stdin=slave, stdout=slave, stderr=slave, preexec_fn=lead)
-        os.close(slave)
-
-        def drain():
-            try:
-                while os.read(master, 65536):
-                    pass
-            except OSError:
-                pass
-
-        threading.Thread(target=drain, daemon=True).start()
-        return process
 
     def granted(self):
         """How many cells it has started so far, and of how many kernels: the proof that the gate was in the way."""

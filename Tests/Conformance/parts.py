@@ -61,7 +61,7 @@ PARTS = (
                 "tests/test_subshells.py::test_create_while_execute")),
     Part("ipykernel-6", "ipykernel 6's own tests", source="ipykernel==6.31.0", environment="six",
          files=_ipykernel("message_spec", "kernel", "async", "debugger", "connect", "comm", "heartbeat"),
-         options=ASYNCIO + QUIET),
+         options=ASYNCIO + QUIET, small=("tests/test_message_spec.py", "tests/test_kernel.py::test_raw_input")),
     Part("nbclient", "nbclient's own tests", source="nbclient==0.11.0", files=("tests/test_client.py", "tests/test_cli.py"),
          options=ASYNCIO + QUIET,
          small=("tests/test_client.py::test_run_all_notebooks[Interrupt.ipynb-opts6]",

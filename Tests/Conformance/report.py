@@ -115,11 +115,11 @@ def write(path, results, run):
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, cwd=path.parent)
     lines = [
         "# Conformance: what clients and suites see behind the gate", "",
-        "Made by `make conformance`; do not edit. Every part runs twice, with the same interpreter and packages: **direct**, the",
-        "kernel as installed, and **gated**, the same kernelspec wrapped by `celltop kernelspec install` under the same name",
-        "through `JUPYTER_PATH`, with an engine that grants its cells (the default policy). *Cells of kernels* is what that",
-        "engine's history says it started: the proof that the gate was in the way. A test whose outcome is not the same on both",
-        f"arms is run {outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
+        "Made by `make conformance`; do not edit. Every part runs on two arms at the same time, with the same interpreter and",
+        "packages: **direct**, the kernel as installed, and **gated**, the same kernelspec wrapped by",
+        "`celltop kernelspec install` under the same name through `JUPYTER_PATH`, with an engine that grants its cells (the default",
+        "policy). *Cells of kernels* is what that engine's history says it started: the proof that the gate was in the way. A test",
+        f"whose outcome is not the same on both arms is run {outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
         f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or 'unknown'}, {platform.system()} {platform.release()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} at the end. Passed / failed / skipped:", "",
         "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),

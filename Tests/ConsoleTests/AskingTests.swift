@@ -91,6 +91,86 @@ import Verbs
     #expect(!Self.text(state).contains("ANTT"))
   }
 
+  @Test(
+    "shows what is asked and how to answer however small the screen is",
+    arguments: [Size(columns: 20, rows: 5), Size(columns: 40, rows: 10), Size(columns: 60, rows: 15)])
+  func smallScreens(size: Size) {
+    func words(_ state: ConsoleState) -> String {
+      // As it reads without the frame, where words break.
+      let plain = state.screen(size: size, glyphs: GlyphSet(.ascii)).text
+      return plain.filter { !"|+-".contains($0) }.split { " \n".contains($0) }.joined(separator: " ")
+    }
+    func previewed(_ state: inout ConsoleState, _ verbs: [Verb]) {
+      let outcome = Preview.Outcome(waitMean: 12, antt: 1.5, stp: 2)
+      state.show(
+        Preview(
+          verbs: verbs, before: outcome, after: Preview.Outcome(waitMean: 3, antt: 1.25, stp: 2.5),
+          changes: (0..<8).map {
+            Preview.Change(NotebookID($0), wait: (Span(seconds: 40), Span(seconds: Double($0))), end: (nil, nil))
+          }, refusals: [], horizon: Span(seconds: 60), unknown: 3, isCutShort: false))
+    }
+    var several = Self.tagged(3)
+    several.press("h")
+    previewed(&several, several.rowOrder.prefix(3).map { .hold($0) })
+    #expect(words(several).contains("hold on 3") && words(several).contains("[y/N]"), "\(words(several))")
+    var many = Self.tagged(5)
+    many.press("h")
+    many.type("hol")
+    #expect(
+      words(many).contains("hold on 5") && words(many).contains("Type hold") && words(many).contains("hol_"),
+      "\(words(many))")
+    var one = RichSession.live()
+    one.select(RichSession.churn)
+    one.press("i")
+    previewed(&one, [.interrupt(RichSession.churn, cell: Self.cell(of: RichSession.churn))])
+    #expect(words(one).contains("interrupt") && words(one).contains("[y/N]"), "\(words(one))")
+    var menu = RichSession.live()
+    menu.select(RichSession.churn)
+    menu.press("x")
+    for choice in ["> s", "> g", "> e", "> i"] {
+      #expect(words(menu).contains(choice), "\(choice): \(words(menu))")
+      menu.press("j")
+    }
+    var why = RichSession.live()
+    why.select(RichSession.report)
+    why.press("w")
+    previewed(&why, [.release(RichSession.report)])
+    #expect(words(why).contains("report"), "\(words(why))")
+    #expect(size.rows < 10 || words(why).contains("release on report"), "\(words(why))")
+  }
+
+  @Test("says how many lines of a question had no room")
+  func cut() {
+    var state = Self.tagged(5)
+    state.press("h")
+    #expect(!Self.text(state).contains("more ─"))
+    let small = state.screen(size: Size(columns: 40, rows: 8)).text
+    #expect(small.contains(" lines more "), "\(small)")
+  }
+
+  @Test("names every core in full on the grid, however many there are", arguments: [40, 60, 80, 120])
+  func manyCores(columns: Int) {
+    var state = RareBoards.state(RareBoards.many)
+    state.size = Size(columns: columns, rows: 60)
+    state.press("home", "a")
+    let lines = state.screen(size: state.size, glyphs: GlyphSet(.ascii)).text.split(separator: "\n")
+    let fields = lines.flatMap { $0.split { " +|".contains($0) } }
+    for core in [5, 105, 205, 255] {
+      // The number, and a letter (with a number where letters have begun again) or a dot for whose it is.
+      let text = "\(core)"
+      let found = fields.filter {
+        $0.hasPrefix(text) && $0.count <= text.count + 2 && $0.dropFirst(text.count).first?.isNumber == false
+      }
+      #expect(found.count == (core < 8 ? 2 : 1), "\(core) at \(columns): \(found)")
+    }
+    state.press("down")
+    guard case .editor(let editor) = state.layer else {
+      Issue.record("no editor")
+      return
+    }
+    #expect(editor.cursor == editor.columns(within: columns))
+  }
+
   @Test("names the smallest order that helps a waiting cell, and asks what it would bring")
   func remedies() {
     var state = RichSession.live()
@@ -101,6 +181,47 @@ import Verbs
     state.select(RichSession.embed)
     #expect(
       state.press("w") == [.preview([.resume(RichSession.embed, cell: Self.cell(of: RichSession.embed))])])
+  }
+
+  /// Four cores: `wide` runs on three for long, `narrow` on one for a moment; `first` and `last` wait for cores.
+  private static func crowded(lacking: Int32, priority: Int32 = 0) -> (ConsoleState, [NotebookID]) {
+    var tape = Tape(node: Node(id: NodeID(0), name: "n", cores: CoreSet(0..<4), memory: Bytes(1 << 30)))
+    let ids = ["wide", "narrow", "first", "last"].map { tape.open($0) }
+    _ = tape.run(ids[0], on: CoreSet([0, 1, 2]), at: 10)
+    _ = tape.run(ids[1], on: CoreSet([3]), at: 50)
+    tape.add(.priorityChanged(ids[2], priority))
+    for (place, id) in ids.dropFirst(2).enumerated() {
+      let cell = tape.queue(id, at: 60)
+      tape.add(
+        .cellWaits(
+          cell.id, id,
+          Wait(cause: .cores, lacking: lacking, holders: [ids[0], ids[1]], place: Int32(place + 1))))
+    }
+    var state = ConsoleState(session: RichSession.live().session)
+    state.size = size
+    state.show(tape.board, at: tape.now)
+    return (state, ids)
+  }
+
+  @Test(
+    "suspends the holder with least at stake that frees enough, more only where one does not do, and goes ahead of the line"
+  )
+  func enough() {
+    // What is lacking, whose cells are suspended.
+    for (lacking, victims) in [(1, [1]), (2, [0]), (4, [1, 0])] as [(Int32, [Int])] {
+      let (state, ids) = Self.crowded(lacking: lacking)
+      let cells = victims.map { Verb.suspend(ids[$0], cell: state.board[ids[$0]]?.cell?.cell.id ?? CellID(0)) }
+      #expect(state.remedy(for: ids[2]) == cells, "\(lacking)")
+      // What is freed would be the first one's.
+      #expect(state.remedy(for: ids[3]) == [.setPriority(ids[3], 1)] + cells, "\(lacking)")
+    }
+    #expect(Self.crowded(lacking: 5).0.remedy(for: NotebookID(2)).isEmpty)
+    var (state, ids) = Self.crowded(lacking: 1, priority: 7)
+    #expect(state.remedy(for: ids[3]).first == .setPriority(ids[3], 8))
+    #expect(Self.crowded(lacking: 1, priority: 100).0.remedy(for: ids[3]).isEmpty)
+    state.select(ids[3])
+    state.press("w")
+    #expect(Self.text(state).contains("The smallest orders that help: priority 8 on last, then suspend on narrow"))
   }
 
   @Test("chooses cores and GPUs on a grid: Space toggles, Enter pins, none unpins, Esc leaves")
@@ -155,6 +276,13 @@ import Verbs
     var watched = RichSession.live(isReadOnly: true)
     watched.command("read-only")
     #expect(watched.session.isReadOnly)
+    // Another session takes its place (the server was started anew): what the operator chose holds, and can be taken back.
+    state.command("read-only")
+    state.turn(to: RichSession.live().session, isAnother: true)
+    #expect(state.session.isReadOnly && !state.session.isReadOnlyForGood)
+    state.command("read-only")
+    state.turn(to: RichSession.live().session, isAnother: true)
+    #expect(!state.session.isReadOnly)
   }
 
   @Test("shows each theme as the cursor comes to it, and goes back with Esc")

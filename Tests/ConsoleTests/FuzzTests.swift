@@ -53,12 +53,20 @@ import Testing
   func smallSizes() {
     for columns in 0...46 {
       for rows in 0...17 {
-        for key in ["", "?", "w", ":", "g", "/", "q", "S", "2", "c"] {
+        for key in ["", "?", "w", ":", "g", "/", "q", "S", "2", "c", "x", "i", "a", "s", "T", "h", "D"] {
           var state = columns % 2 == 0 ? RichSession.live(confirmsQuit: true) : RichSession.replay()
           if key == "S" { state.show(sessions: PastStage.sessions) }
           if key == "2" { state = PastStage.twoWorlds() }
           if key == "c" { state = PastStage.changed() }
+          if ["x", "i", "a", "s", "h", "D"].contains(key) {
+            state = RichSession.live()
+            state.press("home")
+            for _ in 0..<(key == "h" ? 5 : 0) { state.press("space") }
+            if ["x", "i"].contains(key) { state.select(RichSession.churn) }
+          }
           if !key.isEmpty { state.press(key) }
+          if key == "T" { state.show(themes: ["base-dark", "mono", "nord"], current: "mono") }
+          if ["x", "i", "a", "s", "T", "h", "D"].contains(key) { #expect(state.layer != nil, "\(key)") }
           #expect(state.screen(size: Size(columns: columns, rows: rows)).size.columns == columns)
         }
       }

@@ -114,6 +114,18 @@ struct Scene: Sendable, CustomStringConvertible {
     Scene(name: "refused", size: small) { RefusalStage.refused() },
     Scene(name: "frozen-readonly", size: small) { pressed(["p", "x"], in: RichSession.live(isReadOnly: true)) },
     Scene(name: "trouble", size: small) { RefusalStage.inTrouble() },
+    Scene(name: "menu", size: small) { about(RichSession.churn, ["x"]) },
+    Scene(name: "menu", size: sizes[4]) { about(RichSession.churn, ["x"]) },
+    Scene(name: "confirm", size: small, layer: .mono) { about(RichSession.churn, ["i"]) },
+    Scene(name: "confirm", size: sizes[4]) { about(RichSession.churn, ["i"]) },
+    Scene(name: "confirm-word", size: tiny) { pressed(["home", "space", "space", "space", "space", "h"]) },
+    Scene(name: "editor", size: small) { about(RichSession.tune, ["a"]) },
+    Scene(name: "editor-many", size: small, layer: .ascii) { pressed(["a"], in: RareBoards.state(RareBoards.many)) },
+    Scene(name: "themes", size: tiny) {
+      var state = RichSession.live()
+      state.show(themes: ["base-dark", "mono", "nord"], current: "mono")
+      return state
+    },
     Scene(name: "confirm-quit", size: Size(columns: 18, rows: 4)) {
       pressed(["q"], in: RichSession.live(confirmsQuit: true))
     },
@@ -181,6 +193,12 @@ struct Scene: Sendable, CustomStringConvertible {
     var state = state
     for key in keys { state.press(key) }
     return state
+  }
+
+  private static func about(_ id: NotebookID, _ keys: [String]) -> ConsoleState {
+    var state = RichSession.live()
+    state.select(id)
+    return pressed(keys, in: state)
   }
 
   private static func explaining(_ id: NotebookID) -> ConsoleState {

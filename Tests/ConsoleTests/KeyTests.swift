@@ -238,4 +238,20 @@ import Testing
     #expect(state.press("ctrl-l") == [.redraw])
     #expect(state.command("dump a b.txt") == [.dump("a b.txt")])
   }
+
+  @Test("goes to a time of day on the day that is nearest to what is shown, however many days there are")
+  func days() {
+    var state = RichSession.replay()
+    let day = 86_400.0
+    let table: [(shown: Double, end: Double, at: Double, days: Double)] = [
+      (0, 3 * day, 3600, 0), (2.1 * day, 3 * day, 3600, 2), (1.5 * day, 1.5 * day, 3600, 1),
+      (1.5 * day, 1.5 * day, 80_000, 0), (3 * day, 3 * day, 86_399, 2), (0.9 * day, 3 * day, 60, 1),
+    ]
+    for (shown, end, at, days) in table {
+      state.transport?.end = Instant(seconds: end)
+      state.show(state.board, at: Instant(seconds: shown))
+      let text = state.session.timeOfDay(Instant(seconds: at))
+      #expect(state.go(to: text) == [.replay(.seek(Instant(seconds: at + days * day)))], "\(text) at \(shown)")
+    }
+  }
 }

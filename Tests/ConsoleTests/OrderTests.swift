@@ -1,5 +1,6 @@
 import Canvas
 import Domain
+import Foundation
 import Projections
 import Testing
 
@@ -67,9 +68,38 @@ import Testing
     }
   }
 
+  @Test("counts down while an order can be taken back, after its message too, by the key that does it")
+  func countdown() throws {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    let size = Size(columns: 80, rows: 24)
+    #expect(!state.screen(size: size).text.contains("z undo "))
+    Self.answered(&state, state.press("]"))
+    #expect(state.screen(size: size).text.contains("z undo 10 s"))
+    let keys = try KeyMap(parsing: "[keys]\nundo = \"b\"\n", path: "k")
+    #expect(state.screen(size: size, keys: keys).text.contains("b undo 10 s"))
+    state.clock = state.clock + Span(seconds: 7.5)
+    state.show(state.board, at: state.now + Span(seconds: 7.5))
+    #expect(state.flash == nil && state.screen(size: size).text.contains("z undo 3 s"))
+    state.clock = state.clock + Span(seconds: 2.5)
+    #expect(!state.screen(size: size).text.contains("z undo "))
+  }
+
+  @Test("counts down once, however narrow the screen and however long the message", arguments: [20, 34, 60, 80, 200])
+  func countdownOnce(columns: Int) {
+    for id in [RichSession.tune, RichSession.digits] {
+      var state = RichSession.live()
+      state.select(id)
+      Self.answered(&state, state.press("]"))
+      let text = state.screen(size: Size(columns: columns, rows: 12)).text
+      #expect(text.components(separatedBy: "undo 10 s").count == 2, "\(text)")
+      #expect(!text.contains("undoes"))
+    }
+  }
+
   @Test("refuses every order in a replay and in a read-only console, and says why")
   func refusals() {
-    for key in ["x", "F9", "P", "h", "r", "i", "z"] {
+    for key in ["x", "F9", "P", "h", "r", "i", "z", "D", "d", "O"] {
       var replay = RichSession.replay()
       #expect(replay.press(key).isEmpty)
       #expect(replay.flash?.text == "this is a replay: what is past cannot be ordered about")
@@ -122,7 +152,7 @@ import Testing
     state.select(RichSession.digits)
     Self.answered(&state, state.press("x", "s"))
     let number = Self.cell(of: RichSession.digits).number
-    #expect(state.flash?.text == "digits[\(number)] suspended  (z undoes)")
+    #expect(state.flash?.text == "digits[\(number)] suspended")
     #expect(state.flash?.level == .good)
     let late = Refusal(.stale, "the cell on the screen has ended since")
     Self.answered(&state, state.press("i", "y"), refusal: late)
@@ -198,7 +228,7 @@ import Testing
   @Test("says so where there is no notebook to order about")
   func nobody() {
     var state = RareBoards.state(RareBoards.empty)
-    for key in ["x", "P", "h", "r", "i", "]"] {
+    for key in ["x", "P", "h", "r", "i", "]", "d"] {
       #expect(state.press(key).isEmpty)
       #expect(state.flash?.text == "no notebook is selected")
     }

@@ -39,7 +39,9 @@ import Verbs
     var state = Self.author()
     let (own, other, owner) = try Self.notebooks(state)
     state.select(other)
-    for word in ["suspend", "pin", "prio", "hold", "release"] { #expect(try Self.role(of: word, state) == .textDim) }
+    for word in ["suspend", "pin", "prio", "hold", "release"] {
+      #expect(try Self.role(of: word, state) == .keybarDisabled)
+    }
     for word in ["help", "undo", "filter"] { #expect(try Self.role(of: word, state) == .keybarLabel) }
     for key in ["x", "P", "h", "i", "[", "E"] {
       #expect(state.press(key).isEmpty, "\(key)")
@@ -47,7 +49,7 @@ import Verbs
       #expect(state.layer == nil, "\(key)")
     }
     state.press("?")
-    #expect(state.screen(size: Self.size).text.contains("dim: it is"))
+    #expect(state.screen(size: Self.size).text.contains("(…): it is"))
     state.press("escape")
     state.select(own)
     for word in ["suspend", "pin", "hold"] { #expect(try Self.role(of: word, state) == .keybarLabel) }
@@ -70,9 +72,9 @@ import Verbs
   @Test("whoever may only look finds every order dim")
   func observer() throws {
     var state = RichSession.live(isReadOnly: true)
-    for word in ["suspend", "hold", "undo"] { #expect(try Self.role(of: word, state) == .textDim) }
+    for word in ["suspend", "hold", "undo"] { #expect(try Self.role(of: word, state) == .keybarDisabled) }
     #expect(try Self.role(of: "why", state) == .keybarLabel)
     state.press("?")
-    #expect(state.screen(size: Self.size).text.contains("dim: you may"))
+    #expect(state.screen(size: Self.size).text.contains("(…): you may"))
   }
 }

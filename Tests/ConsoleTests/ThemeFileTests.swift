@@ -1,7 +1,8 @@
 import Canvas
-import Console
 import Foundation
 import Testing
+
+@testable import Console
 
 @Suite("Theme files")
 struct ThemeFileTests {
@@ -58,6 +59,51 @@ struct ThemeFileTests {
     let lint = ThemeLint(try ThemeCatalog(texts: ["grey": text]).theme(named: "grey"))
     #expect(lint.findings.contains { $0.role == "text.dim" && $0.ground == "text" && $0.contrast < 2 })
     #expect(lint.findings.allSatisfy { $0.description.contains("and 4.5 is the least") })
+  }
+
+  @Test("that hide text in 256 or in 16 colours only fail the lint, with the depth named")
+  func lintOfFewColours() throws {
+    func findings(_ palette: String) throws -> [ThemeLint.Finding] {
+      let text = "inherits = \"base-dark\"\n[palette]\n" + palette
+      return ThemeLint(try ThemeCatalog(texts: ["few": text]).theme(named: "few")).findings
+    }
+    let dim = try findings("dim = { rgb = \"#9299A4\", c256 = 238, c16 = \"white\" }")
+    #expect(!dim.isEmpty && dim.allSatisfy { $0.depth == .palette256 && $0.description.contains("in 256 colours") })
+    let run = try findings("run = { rgb = \"#8FC98B\", c256 = 114, c16 = \"blue\" }")
+    #expect(!run.isEmpty && run.allSatisfy { $0.depth == .sixteen && $0.description.contains("in 16 colours") })
+  }
+
+  @Test("that hide what stands on the selected row alone fail the lint")
+  func lintOfTheSelectedRow() throws {
+    let text = "inherits = \"base-dark\"\n[palette]\nsel = { rgb = \"#7A7A7A\", c256 = 243, c16 = \"black\" }"
+    let findings = ThemeLint(try ThemeCatalog(texts: ["row": text]).theme(named: "row")).findings
+    for role in ["timeline.thinking", "table.row.tagged", "notebook.3", "state.queued", "text.accent"] {
+      for depth in [ColorDepth.trueColor, .palette256] {
+        let isFound = findings.contains { $0.role == role && $0.ground == "table.row.selected" && $0.depth == depth }
+        #expect(isFound, "\(role) in \(depth)")
+      }
+    }
+  }
+
+  @Test("are linted for every role that views draw as text, on every ground on which they do")
+  func lintCoversTheViews() {
+    var missing: Set<String> = []
+    for scene in GoldenTests.scenes {
+      for cell in scene.state().screen(size: scene.size).cells where cell.base != " " {
+        guard !ThemeLint.isDrawing(cell.role), !ThemeLint.checks(cell.role, on: cell.ground) else { continue }
+        missing.insert("\(cell.role.name) on \(cell.ground.name)")
+      }
+    }
+    #expect(missing.isEmpty, "\(missing.sorted())")
+  }
+
+  @Test(
+    "set the selected row off in 16 colours by attributes, where its ground is the screen's", arguments: shippedNames)
+  func selectionInSixteen(name: String) throws {
+    let theme = try ThemeCatalog(directories: [Self.shipped]).theme(named: name).resolved(for: .sixteen)
+    let (row, paper) = (theme.style(.text, on: .tableRowSelected), theme.style(.text))
+    #expect(row.background != paper.background || row.attributes.contains(.reverse))
+    #expect(theme.style(.text, on: .status).attributes == paper.attributes)
   }
 
   @Test("keep states apart without colours: each has a mark and a letter of its own", arguments: shippedNames)

@@ -11,7 +11,7 @@ import Testing
     // Cores in use and memory, such as "0.94    64M", in the row of a notebook whose cell runs.
     try await stage.wait("what a running cell uses") { screen in
       screen.split(separator: "\n").contains { row in
-        row.contains("R running") && row.contains(#/ [0-9]+\.[0-9][0-9] +[0-9.]+[MG] /#)
+        row.contains("● running") && row.contains(#/ [0-9]+\.[0-9][0-9] +[0-9.]+[MG] /#)
       }
     }
     try await stage.type("h")

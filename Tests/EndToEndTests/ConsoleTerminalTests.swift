@@ -117,6 +117,48 @@ import Testing
     try await stage.end()
   }
 
+  @Test("shrinks to a line of status and to next to nothing, and is whole again when it grows")
+  func tiny() async throws {
+    let stage = try TmuxStage(columns: 80, rows: 24)
+    try await Self.recorded(stage)
+    try await stage.start("\(Checkout.celltop) replay --at 50%")
+    // A message below the panes may pass by meanwhile.
+    func panes(_ screen: String) -> [Substring] {
+      Array(screen.split(separator: "\n", omittingEmptySubsequences: false).prefix(20))
+    }
+    let whole = panes(try await stage.wait("the replay") { $0.contains("REPLAY") && $0.contains("NOTEBOOKS") })
+    let console = try #require(Self.console(stage))
+    for (columns, rows) in [(19, 4), (60, 4), (12, 24), (3, 2), (1, 1)] {
+      try await stage.resize(columns: columns, rows: rows)
+      try await stage.wait("\(columns)×\(rows)") { screen in
+        let lines = screen.split(separator: "\n").filter { !$0.allSatisfy { $0 == " " } }
+        let isOne = columns < 3 ? lines.count <= 1 : lines.count == 1
+        return isOne && lines.allSatisfy { $0.count <= columns } && !screen.contains("NOTEBOOKS")
+      }
+    }
+    try await stage.resize(columns: 80, rows: 24)
+    try await stage.wait("the same screen again") { panes($0) == whole }
+    #expect(kill(console, 0) == 0 && Self.console(stage) == console)
+    try await stage.type("q")
+    try await stage.wait("the end") { $0.contains("RC=0") && $0.contains("TTY=same") }
+    try await stage.end()
+  }
+
+  @Test("writes no frame of more bytes than allowed: 25 kB at 200×50 with 64 cores, 8 GPUs and 200 notebooks")
+  func bytes() async throws {
+    let stage = try TmuxStage()
+    let result = try await Checkout.run(
+      Checkout.celltop, ["bench", "console", "--notebook-counts", "200", "--frames", "12", "--size", "200x50"],
+      environment: stage.environment)
+    let figures = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any], "\(result.errors)")
+    let first = try #require(figures["bytesFirst"] as? Int)
+    let most = try #require(figures["bytesMost"] as? Int)
+    // A whole screen cannot be told in fewer bytes than its letters: what was counted is a picture.
+    #expect((2000...25_000).contains(first), "\(first) bytes for the first frame")
+    #expect((1...25_000).contains(most), "\(most) bytes for one of the next")
+  }
+
   @Test("changes its look when the theme's file does, keeps the last good one, and says what is wrong")
   func hotReload() async throws {
     let stage = try TmuxStage(columns: 100, rows: 30)
@@ -162,6 +204,9 @@ import Testing
     #expect((facts["cores"] as? Int ?? 0) > 0 && facts["notebooks"] is [Any])
     #expect(json.status == 3 && (facts["noServer"] as? String ?? "").contains("celltop serve"))
     #expect(!FileManager.default.fileExists(atPath: stage.folder + "/data"))
+    let part = try await Checkout.run(Checkout.celltop, ["--json", "--pane", "node"], environment: stage.environment)
+    let own = try #require(try JSONSerialization.jsonObject(with: Data(part.output.utf8)) as? [String: Any])
+    #expect(Set(own.keys) == ["nodes", "session", "atSeconds", "endSeconds", "sequence", "noServer"])
     let wrong = try await Checkout.run(Checkout.celltop, ["--once", "--pane", "sky"], environment: stage.environment)
     #expect(wrong.status == 2)
   }

@@ -23,40 +23,46 @@ struct DemoTests {
   @Test("opens over four real kernels, obeys the operator, and leaves nothing behind")
   func wholeWay() async throws {
     let stage = try TmuxStage()
-    try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.02 --seed 3")
+    try await stage.start("\(Checkout.celltop) demo --policy fcfs --notebooks 4 --think-scale 0.02 --seed 3")
     try await stage.wait("four notebooks") { $0.contains("nb 4") }
     try await stage.wait("a queue with reasons") { $0.contains("waits") && $0.contains("needs 1 more core, held by") }
     #expect(stage.kernels().count >= 4)
 
     // The notebook under the cursor is the first one; its cells run again and again.
-    try await stage.wait("the first one running") { selectedLine($0).contains("R running") }
-    try await stage.type("P")
-    try await stage.wait("the pin") { $0.contains("pinned to core") }
+    // A cell may end before the key arrives; then the order is refused, and the next cell is tried.
+    var isPinned = false
+    for _ in 0..<20 where !isPinned {
+      try await stage.wait("the first one running") { selectedLine($0).contains("● running") }
+      try await stage.type("P")
+      isPinned = try await stage.wait("the pin, or that nothing runs") { screen in
+        screen.contains("pinned to core") || !selectedLine(screen).contains("● running")
+      }.contains("pinned to core")
+    }
+    #expect(isPinned)
     for _ in 0..<3 { try await stage.type("]") }
     try await stage.wait("the priority") { $0.contains("priority 3") }
-    // The cell may end before the key arrives; then the order is refused, and the next cell is tried.
     var isSuspended = false
     for _ in 0..<20 where !isSuspended {
-      try await stage.wait("the first one running again") { selectedLine($0).contains("R running") }
+      try await stage.wait("the first one running again") { selectedLine($0).contains("● running") }
       try await stage.type("x")
       let menu = try await stage.wait("the menu, or that nothing runs") { screen in
-        screen.contains("GIVE WAY") || !selectedLine(screen).contains("R running")
+        screen.contains("GIVE WAY") || !selectedLine(screen).contains("● running")
       }
       guard menu.contains("GIVE WAY") else { continue }
       // What it would bring is told before it is done.
       try await stage.wait("a look ahead") { !$0.contains("Looking ahead") }
       try await stage.type("s")
       let after = try await stage.wait("an answer") { screen in
-        selectedLine(screen).contains("Z suspend") || !selectedLine(screen).contains("R running")
+        selectedLine(screen).contains("‖ suspend") || !selectedLine(screen).contains("● running")
       }
-      isSuspended = selectedLine(after).contains("Z suspend")
+      isSuspended = selectedLine(after).contains("‖ suspend")
     }
     #expect(isSuspended)
     // The board is shown before the gate has carried the order out.
     let stopped = await stage.eventually { stage.kernels().count { isStopped($0) } == 1 }
     #expect(stopped, "the suspended kernel's process is stopped")
     try await stage.type("x")
-    try await stage.wait("the cell going on") { $0.contains("may go on") || selectedLine($0).contains("R running") }
+    try await stage.wait("the cell going on") { $0.contains("may go on") || selectedLine($0).contains("● running") }
     try await stage.type("w")
     try await stage.wait("an explanation") { $0.contains("WHY") }
     // Escape and the next key in one breath would be Alt and that key.
@@ -113,7 +119,7 @@ struct DemoTests {
     try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.02 --rounds 1")
     try await stage.wait("cells that ended") { screen in
       screen.contains("NOTEBOOKS 4") && screen.contains("run ")
-        && screen.split(separator: "\n").contains { $0.contains("R running") }
+        && screen.split(separator: "\n").contains { $0.contains("● running") }
     }
     let console = try #require(stage.processes("celltop\0demo").first ?? stage.processes("\0demo\0").first)
     #expect(stage.kernels().count >= 4)

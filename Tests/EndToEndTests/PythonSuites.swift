@@ -9,6 +9,7 @@ struct PythonSuites {
     arguments: [
       "test_gate.py", "test_author.py", "test_subshells.py", "test_endings.py", "test_transport.py", "test_node.py",
       "test_player.py", "test_server.py", "test_control.py", "test_operations.py", "test_languages.py",
+      "test_culling.py", "test_benches.py", "test_kernelspecs.py",
     ])
   func suite(file: String) async throws {
     let result = try await Checkout.run(

@@ -98,6 +98,10 @@ import Testing
     let once = try await celltop("replay", "1", "--at", "30s", "--once", "--json")
     let board = try #require(try JSONSerialization.jsonObject(with: Data(once.output.utf8)) as? [String: Any])
     #expect(board["atSeconds"] as? Double == 30 && (board["notebooks"] as? [Any])?.count == 3)
+    #expect((board["timeline"] as? [Any])?.count == 3)
+    let part = try await celltop("replay", "1", "--at", "30s", "--once", "--json", "--pane", "timeline")
+    let own = try #require(try JSONSerialization.jsonObject(with: Data(part.output.utf8)) as? [String: Any])
+    #expect(Set(own.keys) == ["timeline", "session", "atSeconds", "endSeconds", "sequence"])
     let changes = try await celltop("replay", "1", "--at", "0%", "--until", "100%")
     #expect(changes.status == 0 && changes.output.contains("5 cells ended"))
     for (arguments, message) in [
@@ -105,6 +109,7 @@ import Testing
       (["--what-if", "colour=red"], "no change of that name"),
       (["--what-if", "without=action:3"], "there is no action 3"), (["--from", "10s"], "--from is for --what-if"),
       (["--once", "--pane", "sky"], "--pane is one of"),
+      (["--actions", "--json", "--pane", "queue"], "--pane is for the screen and its facts"),
       (["--what-if", "gpus=2", "--from", "yesterday"], "neither a time"),
     ] {
       let result = try await Checkout.run(

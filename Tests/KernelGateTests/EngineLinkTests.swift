@@ -48,8 +48,9 @@ import Testing
       return try lines.add(buffer[..<max(0, got)]).map { try LineCodec.read(GateMessage.self, from: $0) }
     }
 
-    func say(_ message: EngineMessage) {
-      let line = LineCodec.line(message)
+    func say(_ message: EngineMessage) { say(LineCodec.line(message)) }
+
+    func say(_ line: [UInt8]) {
       let sent = line.withUnsafeBytes { send(taken[taken.count - 1], $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
       #expect(sent == line.count)
     }
@@ -123,6 +124,31 @@ import Testing
     _ = link.receive(at: at(501))
     #expect(
       link.mentionDue == .never && !link.isConnected, "what was said to an engine that is gone is not said to the next")
+  }
+
+  @Test("passes over a message that it does not know, and gives an engine up whose message it cannot read")
+  func unknownMessage() throws {
+    let post = try Post()
+    let link = link(to: post)
+    link.tick(at: .zero, hello: hello)
+    post.take()
+    post.say(Array("{\"weather\":{\"isFine\":true}}\n".utf8) + LineCodec.line(welcome))
+    #expect(link.receive(at: .zero) == [welcome] && link.isGoverned)
+    post.say(Array("{\"grant\":{\"key\":true}}\n".utf8))
+    #expect(link.receive(at: .zero).isEmpty && !link.isConnected)
+  }
+
+  @Test(
+    "comes again soon to an engine that says that what stands against it passes, and late to one that does not",
+    arguments: [(nil, 30), (1, 1), (0, 0.5), (3600, 30)] as [(Double?, Double)])
+  func turnedAway(retrySeconds: Double?, waits: Double) throws {
+    let post = try Post()
+    let link = link(to: post)
+    link.tick(at: .zero, hello: hello)
+    post.take()
+    post.say(.unwelcome(why: "full", retrySeconds: retrySeconds))
+    #expect(link.receive(at: .zero).isEmpty && !link.isConnected)
+    #expect(link.wake.microseconds == Int64(waits * 1e6))
   }
 
   @Test("waits twice as long for an answer after each greeting that had none, and as at first after one that had one")

@@ -167,6 +167,14 @@ struct ThreadPoolsTests {
     #expect(SilentRequests.suit(command: ipykernel) && SilentRequests.suit(implementation: "ipython"))
   }
 
+  @Test("leave what is not UTF-8 as it is")
+  func bytes() {
+    let home = Array("HOME=/home/andr".utf8) + [0xe9]
+    let made = Environment.forKernel([home, Array("OMP_WAIT_POLICY=passive".utf8)], threads: nil)
+    #expect(made == [home, Array("OMP_WAIT_POLICY=passive".utf8)])
+    #expect(Environment.values([home])["HOME"] == "/home/andr\u{fffd}")
+  }
+
   @Test("are what the author chose, where he did")
   func chosen() {
     let made = Environment.forKernel(["OMP_NUM_THREADS": "3", "JPY_PARENT_PID": "1"], threads: 1)
@@ -180,5 +188,13 @@ struct ThreadPoolsTests {
   func told(language: String) {
     #expect(ThreadPools.code(threads: 7, language: language)?.contains("7") == true)
     #expect(ThreadPools.code(threads: 7, language: "fortran") == nil)
+  }
+}
+
+extension Environment {
+  /// The same for an environment that is all text.
+  static func forKernel(_ client: [String: String], threads: Int?, hidden: [GPUMaker] = []) -> [String] {
+    forKernel(client.map { Array("\($0.key)=\($0.value)".utf8) }, threads: threads, hidden: hidden)
+      .map { String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -125,16 +125,39 @@ struct KernelSpecsTests {
     #expect(made[0].command.contains(place.root + "/bin/python"))
   }
 
-  @Test("searches in Jupyter's order")
-  func order() {
-    let path = KernelSpecs.searchPath(environment: [
-      "JUPYTER_PATH": "/a:/b", "VIRTUAL_ENV": "/v", "HOME": "/h", "PATH": "/nowhere",
-    ])
+  /// The order by the places' names: E the environment, U the user's data, B the user's packages, L and S the system's.
+  private func order(_ place: Place, _ more: [String: String] = [:]) -> String {
+    let names = [
+      place.root + "/env/share/jupyter": "E", place.root + "/data": "U", place.root + "/.local/share/jupyter": "B",
+      place.root + "/base/share/jupyter": "B", "/usr/local/share/jupyter": "L", "/usr/share/jupyter": "S", "/a": "A",
+    ]
+    let environment = ["HOME": place.root, "JUPYTER_DATA_DIR": place.root + "/data", "PATH": place.root + "/env/bin"]
+    return KernelSpecs.searchPath(environment: environment.merging(more) { _, new in new })
+      .map { names[String($0.dropLast("/kernels".count))] ?? "?" }.joined()
+  }
+
+  @Test("searches in Jupyter's order: the user before the python3 on PATH, unless that is a virtualenv or conda's")
+  func order() throws {
+    let place = try Place()
+    try place.write("#!", to: place.root + "/env/bin/python3")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place.root + "/env/bin/python3")
+    #expect(order(place) == "UBELS")
+    #expect(order(place, ["JUPYTER_PATH": "/a/"]) == "AUBELS")
+    #expect(order(place, ["JUPYTER_PREFER_ENV_PATH": "1"]) == "EUBLS")
+    #expect(order(place, ["PYTHONNOUSERSITE": "1"]) == "UELS")
+    #expect(order(place, ["PYTHONUSERBASE": place.root + "/base"]) == "UBELS")
+    let conda = ["CONDA_PREFIX": place.root + "/env"]
     #expect(
-      path == [
-        "/a/kernels", "/b/kernels", "/v/share/jupyter/kernels", "/h/.local/share/jupyter/kernels",
-        "/usr/local/share/jupyter/kernels", "/usr/share/jupyter/kernels",
-      ])
+      order(place, conda) == "UBELS" && order(place, conda.merging(["CONDA_DEFAULT_ENV": "base"]) { $1 }) == "UBELS")
+    #expect(order(place, conda.merging(["CONDA_DEFAULT_ENV": "mine"]) { $1 }) == "EUBLS")
+    try place.write("include-system-site-packages = false\n", to: place.root + "/env/pyvenv.cfg")
+    #expect(order(place) == "EULS")
+    #expect(order(place, ["VIRTUAL_ENV": place.root + "/env"]) == "EULS")
+    #expect(order(place, ["JUPYTER_PREFER_ENV_PATH": "0"]) == "UELS")
+    try place.write("include-system-site-packages = true\n", to: place.root + "/env/pyvenv.cfg")
+    #expect(order(place) == "EUBLS")
+    // The system's own Python is no environment of anybody's.
+    #expect(order(place, ["PATH": "/usr/bin", "JUPYTER_PREFER_ENV_PATH": "1"]) == "UBLS")
     #expect(KernelSpecs.userDirectory(environment: ["JUPYTER_DATA_DIR": "/d"]) == "/d/kernels")
   }
 }
@@ -166,6 +189,24 @@ struct GateOptionsTests {
     #expect(options.command(connectionFile: "/p/k.json") == ["k", "-f", "/p/k.json", "--f=/p/k.json", "/p/k.json"])
   }
 
+  @Test("takes a path that is not UTF-8 as it is, and replaces it in the kernel's command")
+  func bytes() throws {
+    let path = Array("/r/andr".utf8) + [0xe9] + Array("/k.json".utf8)
+    let options = try GateOptions(
+      parsing: [Array("-f".utf8), path, Array("--".utf8), [0xe9], Array("--f=".utf8) + path, path + path])
+    #expect(options.connectionPath == path && options.connectionFile == "/r/andr\u{FFFD}/k.json")
+    let own = Array("/p/k.json".utf8)
+    #expect(options.command(connectionFile: own) == [[0xe9], Array("--f=".utf8) + own, own + own])
+  }
+
+  @Test("replaces a file that is named without its directory once")
+  func replacesRelative() throws {
+    let options = try GateOptions(parsing: [
+      "-f", "k.json", "--", "k", "-f", "{connection_file}", "--f=k.json", "k.json{",
+    ])
+    #expect(options.command(connectionFile: "/p/k.json") == ["k", "-f", "/p/k.json", "--f=/p/k.json", "/p/k.json{"])
+  }
+
   static let file =
     #"{"transport":"tcp","ip":"127.0.0.1","shell_port":1,"iopub_port":2,"stdin_port":3,"control_port":4,"hb_port":5,"key":"k","signature_scheme":"hmac-sha256","kernel_name":"x","jupyter_session":"/n.ipynb"}"#
 
@@ -173,10 +214,10 @@ struct GateOptionsTests {
   func moves() throws {
     let file = try ConnectionFile(parsing: Array(Self.file.utf8), name: "f")
     #expect(file.endpoint(.control) == "tcp://127.0.0.1:4" && file.notebook == "/n.ipynb")
-    let ports = try #require(ConnectionFile.freePorts())
-    #expect(Set(ports.values).count == 5 && !ConnectionFile.isTaken(ports))
-    let moved = try ConnectionFile(parsing: file.moved(to: ports).text(), name: "f")
-    #expect(moved.endpoint(.shell) == "tcp://127.0.0.1:\(ports[.shell]!)" && moved.key == "k")
+    let ports = try #require(HeldPorts())
+    #expect(Set(ports.numbers.values).count == 5 && !ports.isTaken)
+    let moved = try ConnectionFile(parsing: file.moved(to: ports.numbers).text(), name: "f")
+    #expect(moved.endpoint(.shell) == "tcp://127.0.0.1:\(ports.numbers[.shell]!)" && moved.key == "k")
     #expect(String(decoding: moved.text(), as: UTF8.self).contains(#""kernel_name": "x""#))
   }
 
@@ -215,5 +256,12 @@ struct GateOptionsTests {
     for number in 0..<SignatureHistory.kept { _ = history.isNew([2, UInt8(number & 255), UInt8(number >> 8)]) }
     let again = history.isNew([1])
     #expect(again, "it has been forgotten")
+  }
+}
+
+extension GateOptions {
+  /// The kernel's command as text.
+  fileprivate func command(connectionFile own: String) -> [String] {
+    command(connectionFile: Array(own.utf8)).map { String(decoding: $0, as: UTF8.self) }
   }
 }

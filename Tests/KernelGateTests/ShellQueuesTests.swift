@@ -44,6 +44,17 @@ private struct SubshellDesk {
 
 @Suite("The shells of one kernel")
 struct ShellQueuesTests {
+  @Test("a held cell's busy is told again behind a kernel's first status, which belongs to no request")
+  func starting() {
+    var desk = SubshellDesk()
+    _ = desk.cell("a")
+    #expect(desk.words(desk.queues.published(.other, for: "", at: desk.now).acts) == [], "nothing was told yet")
+    desk.now = desk.now + ShellQueue<String>.busyAfter
+    #expect(desk.words(desk.queues.tick(at: desk.now)) == ["busy a"])
+    #expect(desk.words(desk.queues.published(.other, for: "", at: desk.now).acts) == ["busy a"])
+    #expect(desk.words(desk.queues.published(.busy, for: "", at: desk.now).acts) == [])
+  }
+
   @Test("a subshell's cell with nothing else at work is the notebook's cell, held and granted like any")
   func alone() {
     var desk = SubshellDesk()
@@ -247,40 +258,5 @@ struct OwnRequestsTests {
     let first = own.replied(to: "0")
     let last = own.replied(to: "99")
     #expect(!first && last, "a kernel that answers nothing costs nothing")
-  }
-}
-
-@Suite("Output in a flood")
-struct OutputPaceTests {
-  @Test("gathers while there is a flood, and lets a cell's few messages pass")
-  func pace() {
-    var pace = OutputPace()
-    func at(_ milliseconds: Int64) -> Instant { Instant(microseconds: milliseconds * 1000) }
-    for turn in Int64(1)...50 {
-      pace.came(3, at: at(turn * 6))
-      #expect(!pace.rests(at: at(turn * 6)))
-    }
-    for _ in 0..<23 { pace.came(1, at: at(1000)) }
-    #expect(!pace.rests(at: at(1000)))
-    pace.came(1, at: at(1000))
-    #expect(pace.rests(at: at(1000)) && pace.hasRested)
-    #expect(!pace.rests(at: at(1001)) && pace.hasRested, "what came meanwhile is to be looked for")
-    pace.came(0, at: at(1001))
-    #expect(!pace.hasRested)
-  }
-
-  @Test("gathers for 2 ms at a cell's beginning, and for as long as a flood then rests")
-  func beginning() {
-    var pace = OutputPace()
-    func at(_ microseconds: Int64) -> Instant { Instant(microseconds: microseconds) }
-    #expect(!pace.isBeginning(at: at(0)), "no cell was sent yet")
-    pace.cellStarted(at: at(10_000))
-    #expect(pace.isBeginning(at: at(10_000)) && pace.isBeginning(at: at(11_999)))
-    #expect(!pace.isBeginning(at: at(12_000)))
-    #expect(!pace.rests(at: at(10_000)), "whoever is awake reads what there is")
-    #expect(pace.wake(isBeginning: true) == at(12_000))
-    pace.came(24, at: at(11_500))
-    #expect(pace.wake(isBeginning: true) == at(12_500), "a flood's rest reaches further")
-    #expect(pace.wake(isBeginning: false) == at(12_500))
   }
 }

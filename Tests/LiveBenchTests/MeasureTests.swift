@@ -2,6 +2,7 @@ import Domain
 import Foundation
 import LiveBench
 import Testing
+import Traces
 
 /// What the bench computes from what a client saw.
 @Suite struct MeasureTests {
@@ -79,7 +80,8 @@ import Testing
 
   @Test("tells noisy arms from quiet ones")
   func noise() {
-    #expect(!OtherLoad(others: 0.04, stolen: 0.01).isNoisy)
+    #expect(!OtherLoad(others: 0.04, stolen: 0.01, diskWaits: 0.04).isNoisy)
+    #expect(OtherLoad(others: 0, stolen: 0, diskWaits: 0.06).isNoisy)
     #expect(OtherLoad(others: 0.06, stolen: 0).isNoisy && OtherLoad(others: 0, stolen: 0.03).isNoisy)
   }
 
@@ -97,6 +99,29 @@ import Testing
     #expect(
       again.checks.map(\.prediction) == results.checks.map(\.prediction), "what is predicted does not look at the arms")
     #expect(again.checks.map(\.antt) != results.checks.map(\.antt))
+  }
+
+  @Test(
+    "a scheduled cell on one core takes what it took there behind a gate, from its grant to its end, not its waiting")
+  func oneCore() throws {
+    var record = Self.record()
+    record.machine.cores = 2
+    func side(_ number: Int, _ granted: Double, _ ended: Double) -> SideRun {
+      var cell = Self.cell("a", 1, 0, granted, ended)
+      cell.ran = [TimedCell.Stretch(from: granted, to: ended, cores: 1)]
+      return SideRun(
+        name: Side.oneCore(number).name, cells: [cell], load: OtherLoad(others: 0, stolen: 0), kernelStartSeconds: 0)
+    }
+    record.sides += [side(1, 5, 8), side(2, 1, 2)]
+    let calibration = try #require(Calibration(record, sharesByNotebook: true))
+    let cells = try #require(calibration.cells["a"])
+    #expect(cells[0].oneCore == 2 && cells[0].single == 1)
+    #expect(cells[1].oneCore == cells[1].single, "one that was not played there is taken as on a node nobody schedules")
+    func run(_ trace: Trace) -> Span? { trace.notebooks.first?.cells.first?.run }
+    let names = ["a"]
+    #expect(
+      run(calibration.scheduledTrace(names, document: { $0 }, thinks: [], reserving: false)) == Span(seconds: 2))
+    #expect(run(calibration.freeTrace(names, document: { $0 }, thinks: [])) == Span(seconds: 1))
   }
 
   @Test("finds what a cell loses among few and among many from runs in which they overlap")

@@ -82,6 +82,15 @@ struct LowerBoundTests {
     #expect(abs(bound - (1 + 1.5 + 1.75) / 3) < 1e-9)
   }
 
+  @Test("a cell that several cores make slower can have an NTT below 1")
+  func slowerOnMore() {
+    let cell = BoundedCell(think: .zero, run: Span(seconds: 4), least: Span(seconds: 1), area: 1e6)
+    let notebook = BoundedNotebook(arrival: .zero, cells: [cell])
+    #expect(LowerBound(resources: [([notebook], 2), ([notebook], 0)]).antt == 0.25)
+    // One after the other on one core: 1 and 2 s.
+    #expect(abs(LowerBound(resources: [([notebook, notebook], 1)]).antt - (0.25 + 0.5) / 2) < 1e-9)
+  }
+
   @Test("it is never below 1 and never rises with the capacity")
   func falls() {
     let notebooks = (1...20).map { notebook(Double($0), at: Double($0) / 3) }

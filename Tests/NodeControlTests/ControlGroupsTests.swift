@@ -118,7 +118,7 @@ struct ControlGroupsTests {
     try root.add("u/job/cgroup.controllers", "memory\n")
     let groups = root.groups("0::/job\n", root.mount2("u"))
     #expect(groups.finding(for: .freezer)?.version == 2 && groups.finding(for: .cpuset) == nil)
-    #expect(groups.findings[1].trouble?.contains("Delegate=cpuset") == true)
+    #expect(groups.findings[1].trouble?.hasPrefix("the controller cpuset is not among those of ") == true)
     let group = try #require(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true })
     #expect(!group.setCores(CoreSet([0])) && group.freeze())
   }
@@ -132,6 +132,28 @@ struct ControlGroupsTests {
     let groups = root.groups("0::/job\n", root.mount2("u"))
     let group = try #require(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true })
     #expect(!group.setCores(CoreSet([0])) && group.joinPaths.count == 1)
+  }
+
+  @Test("version 2 has no cpuset below a group that holds processes, which only its root may; version 1 has it then")
+  func populated() throws {
+    let root = try FakeRoot()
+    try root.add("u/job/cgroup.procs", "1\n")
+    try root.add("u/job/cgroup.controllers", "cpuset\n")
+    try root.add("u/job/cgroup.subtree_control", "")
+    // Every group but the root has a type.
+    try root.add("u/job/cgroup.type", "domain\n")
+    let groups = root.groups("0::/job\n", root.mount2("u"))
+    #expect(groups.findings[0].works && groups.findings[1].trouble?.contains("holds processes itself") == true)
+    let group = try #require(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true })
+    #expect(!group.setCores(CoreSet([0])) && group.joinPaths == [root.root + "/u/job/celltop-77/cgroup.procs"])
+    #expect(root.text("u/job/cgroup.subtree_control")?.isEmpty == true, "nothing is switched on for nothing")
+    try root.add("cpuset/a/cgroup.procs", "")
+    try root.add("cpuset/a/cpuset.cpus", "0-7\n")
+    try root.add("cpuset/a/cpuset.mems", "0\n")
+    let both = root.groups("4:cpuset:/a\n0::/job\n", root.mount1("cpuset") + root.mount2("u"))
+    #expect(both.findings.map(\.version) == [2, 1] && both.findings.allSatisfy(\.works))
+    let mixed = try #require(KernelGroup.make(both, gate: 78, files: root.files) { _ in true })
+    #expect(mixed.setCores(CoreSet([3])) && root.text("cpuset/a/celltop-78/cpuset.cpus") == "3")
   }
 
   @Test("version 1 serves where version 2 is not writable, each hierarchy for its use")
@@ -197,6 +219,34 @@ struct ControlGroupsTests {
     #expect(looks == 2 && group.members() == [12, 13], "a look for each group, and no more where nobody can be moved")
   }
 
+  @Test("a child that has ended, and that nobody has asked about, keeps nobody from freezing; one outside does")
+  func zombie() throws {
+    let root = try FakeRoot()
+    try root.add("u/cgroup.procs", "")
+    let groups = root.groups("0::/\n", root.mount2("u"))
+    let group = try #require(KernelGroup.make(groups, gate: 77, files: root.files) { _ in true })
+    // The shell becomes a program that asks about no child.
+    let family = Family(command: "sleep 600 & sleep 600 & exec sleep 600")
+    let tree = ProcessTree(root: family.pid)
+    try #require(
+      family.until { tree.members().count == 3 && ProcFiles.text("/proc/\(family.pid)/comm") == "sleep\n" })
+    let ended = try #require(tree.members().last)
+    kill(ended, SIGKILL)
+    try #require(family.until { ProcessRecord.now(ended)?.isOver == true })
+    let alive = tree.members().filter { $0 != ended }
+    try root.add("u/celltop-77/cgroup.procs", alive.map { "\($0)\n" }.joined())
+    let node = LinuxNode(group: group)
+    try node.suspend(tree)
+    #expect(root.text("u/celltop-77/cgroup.freeze") == "1", "frozen, and not stopped by signals")
+    #expect(alive.allSatisfy { ProcessRecord.now($0)?.isStopped == false })
+    try node.resume(tree)
+    #expect(root.text("u/celltop-77/cgroup.freeze") == "0")
+    try root.add("u/celltop-77/cgroup.procs", "\(family.pid)\n")
+    try node.suspend(tree)
+    #expect(family.until { alive.allSatisfy { ProcessRecord.now($0)?.isStopped == true } })
+    try node.resume(tree)
+  }
+
   @Test("a group that does not freeze in time goes on")
   func slow() throws {
     let root = try FakeRoot()
@@ -219,6 +269,27 @@ struct ControlGroupsTests {
     _ = KernelGroup.make(groups, gate: 77, files: root.files) { $0 == 6 }
     #expect(
       ["celltop-5", "celltop-6", "celltop-7", "celltop-x"].map { root.exists("u/\($0)") } == [false, true, true, true])
+  }
+
+  @Test("what killed gates and benches left in any hierarchy is found: empty groups of makers that are no more")
+  func abandoned() throws {
+    let root = try FakeRoot()
+    for name in ["u", "cpu", "cpuset", "freezer"] { try root.add("\(name)/a/cgroup.procs", "1\n") }
+    let made: [(String, String)] = [
+      ("cpuset/a/celltop-5", ""), ("cpuset/a/celltop-6", ""), ("cpuset/a/celltop-7", "99\n"),
+      ("freezer/a/celltop-5", ""), ("cpu/a/celltop-share-5-0", ""), ("cpu/a/celltop-share-5-11", "\n"),
+      ("cpu/a/celltop-share-6-0", ""), ("cpu/a/celltop-share-5", ""), ("cpu/a/celltop-share-x-1", ""),
+      ("u/a/celltop-5-1", ""), ("u/a/other-5", ""), ("cpuset/celltop-5", ""),
+    ]
+    for (path, members) in made { try root.add("\(path)/cgroup.procs", members) }
+    let found = AbandonedGroups.found(
+      membership: "5:freezer:/a\n4:cpuset:/a\n1:cpu:/a\n0::/a\n",
+      mounts: root.mount1("freezer") + root.mount1("cpuset") + root.mount1("cpu") + root.mount2("u"), files: root.files
+    ) { $0 == 6 }
+    #expect(
+      found.map { String($0.dropFirst(root.root.count + 1)) } == [
+        "cpu/a/celltop-share-5-0", "cpu/a/celltop-share-5-11", "cpuset/a/celltop-5", "freezer/a/celltop-5",
+      ])
   }
 }
 

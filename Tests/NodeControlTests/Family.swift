@@ -8,8 +8,10 @@ final class Family {
   let pid: Int32
   private let input: Int32
 
-  /// - Parameter command: what the shell does; by default it has two children that wait.
-  init(command: String = "sleep 600 & sleep 600 & wait") {
+  /// - Parameters:
+  ///   - command: what the shell does; by default it has two children that wait.
+  ///   - blocked: a signal that it blocks.
+  init(command: String = "sleep 600 & sleep 600 & wait", blocks blocked: Int32? = nil) {
     let words: [String] = ["sh", "-c", command]
     var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
     arguments.append(nil)
@@ -23,12 +25,13 @@ final class Family {
     for descriptor in [1, 2] as [Int32] {
       posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
     }
-    // Whatever signals the tests' own process blocks, the shell does not.
+    // Whatever signals the tests' own process blocks, the shell blocks this one at most.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
-    var none = sigset_t()
-    sigemptyset(&none)
-    posix_spawnattr_setsigmask(&attributes, &none)
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    if let blocked { sigaddset(&mask, blocked) }
+    posix_spawnattr_setsigmask(&attributes, &mask)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var made: pid_t = 0
     posix_spawnp(&made, "sh", &actions, &attributes, arguments, environ)

@@ -35,6 +35,40 @@ struct LinuxNodeTests {
     #expect(family.until { states() == [UInt8(ascii: "S")] })
   }
 
+  @Test("one process that is refused keeps nobody from the rest, and is told afterwards")
+  func refused() throws {
+    let family = Family()
+    let tree = ProcessTree(root: family.pid)
+    try #require(family.until { tree.members().count == 3 })
+    let members = tree.members()
+    // As of somebody else's process, which `sudo` starts; in turn each of the three.
+    for stranger in members {
+      let system = ProcessCalls.system
+      let node = LinuxNode(
+        calls: ProcessCalls(
+          signal: { $0 == stranger ? EPERM : system.signal($0, $1) },
+          bind: { $0 == stranger ? EPERM : system.bind($0, $1) }))
+      let others = members.filter { $0 != stranger }
+      func states(of pids: [Int32]) -> Set<UInt8> { Set(pids.compactMap { ProcessRecord.now($0)?.state }) }
+      #expect(throws: NodeError.refused(doing: "stop process \(stranger)", errno: EPERM)) { try node.suspend(tree) }
+      #expect(family.until { states(of: others) == [UInt8(ascii: "T")] })
+      #expect(ProcessRecord.now(stranger)?.isStopped == false)
+      try node.resume(tree)
+      #expect(family.until { states(of: members) == [UInt8(ascii: "S")] }, "whom nobody stopped needs no word to go on")
+      kill(stranger, SIGSTOP)
+      #expect(family.until { states(of: [stranger]) == [UInt8(ascii: "T")] })
+      #expect(throws: NodeError.refused(doing: "continue process \(stranger)", errno: EPERM)) { try node.resume(tree) }
+      kill(stranger, SIGCONT)
+      let all = try #require(LinuxNode.affinity(of: 0))
+      let core = all.smallest(1)
+      #expect(throws: NodeError.refused(doing: "bind thread \(stranger) to cores \(core)", errno: EPERM)) {
+        try node.setCores(core, of: tree)
+      }
+      #expect(others.allSatisfy { LinuxNode.affinity(of: $0) == core })
+      _ = try LinuxNode().setCores(all, of: tree)
+    }
+  }
+
   @Test("says that a tree is gone")
   func gone() {
     let node = LinuxNode()

@@ -42,6 +42,12 @@ struct NVMLTests {
     #expect(Set(gpus.map(\.uuid)).count == 4)
   }
 
+  @Test("offers nothing of a GPU that is to be partitioned and has no part yet: it runs nothing")
+  func emptyMIG() throws {
+    guard let library = try library("MIG=1", "PARTS=0") else { return }
+    #expect(try library.gpus().map(\.uuid) == ["GPU-00000000-aaaa-bbbb-cccc-dddddddddddd"])
+  }
+
   @Test("passes over a GPU that fell off the bus")
   func lost() throws {
     guard let library = try library("GPUS=3", "LOST=1") else { return }

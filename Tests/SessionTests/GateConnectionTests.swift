@@ -43,4 +43,25 @@ struct GateConnectionTests {
     ours.refuse("no")
     #expect(ours.isBroken && ours.lastWords().isEmpty)
   }
+
+  @Test("does not wake whoever waits while a gate that has said too much and gone is to be heard later")
+  func deaf() throws {
+    let (ours, theirs) = try pair()
+    let readiness = try Readiness()
+    #expect(ours.peer.attend(readiness))
+    say(100, to: theirs)
+    #expect(readiness.wait(milliseconds: 0).count == 1)
+    let first = ours.receive(at: .zero)
+    #expect(ours.hearAgain(at: .zero) != nil)
+    ours.peer.hear(false)
+    close(theirs)
+    #expect(readiness.wait(milliseconds: 0).isEmpty)
+    ours.peer.hear(true)
+    #expect(readiness.wait(milliseconds: 0).map(\.canRead) == [true])
+    ours.peer.hear(false)
+    // One that breaks meanwhile is told of all the same.
+    ours.send(.ping)
+    #expect(ours.isBroken && readiness.wait(milliseconds: 0).count == 1)
+    #expect(first.count + ours.lastWords().count == 100)
+  }
 }

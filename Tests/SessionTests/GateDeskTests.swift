@@ -9,14 +9,16 @@ import Testing
 
 /// A desk with its engine, driven message by message: what comes in one batch is decided by the test, not by a socket.
 private final class DeskStage {
-  var desk = GateDesk(defaultDemand: .oneCore, session: 1)
+  var desk: GateDesk
   var driver: EngineDriver
   private var peers: [(ours: GateConnection, theirs: Int32)] = []
   private var buffers: [LineBuffer] = []
   private var clock: Int64 = 0
 
-  init(cores: Int = 1, gpus: [GPU] = []) throws {
-    driver = try EngineDriver(policy: "fcfs", writer: nil, board: BoardBox())
+  init(cores: Int = 1, gpus: [GPU] = [], limits: Limits = Limits()) throws {
+    desk = GateDesk(defaultDemand: .oneCore, session: 1, limits: limits)
+    driver = try EngineDriver(
+      policy: "fcfs", writer: nil, board: BoardBox(), closedKept: limits.closedNotebooks)
     var node = Node(id: NodeID(0), name: "twin", cores: CoreSet(0..<cores), gpus: gpus)
     (node.keepsFirstGPUs, node.savesIdleGPUMemory) = (true, false)
     driver.handle(.observation(.nodeFound(node)), at: .zero)
@@ -62,6 +64,12 @@ private final class DeskStage {
   func commit() { desk.perform(driver.commit().effects, driver.state) }
 
   func lose(_ peer: Int) { desk.lost(peers[peer].ours, &driver, at: now) }
+
+  /// Gates that do not come back are waited for no longer.
+  func settle() {
+    jump(seconds: 4)
+    desk.settleOrphans(&driver, at: now)
+  }
 
   /// What has arrived at a gate since the last call, without the welcome.
   func arrived(_ peer: Int) throws -> [EngineMessage] {
@@ -285,6 +293,58 @@ private final class DeskStage {
     let back = try stage.connect()
     stage.hello(back, gate: long)
     #expect(stage.driver.state.notebooks.count == 1)
+  }
+
+  @Test("opens notebooks for a user who greets and leaves without end no quicker than it may")
+  func openings() throws {
+    var limits = Limits()
+    (limits.notebooksPerUser, limits.notebooksPerMinute) = (5, 4)
+    let stage = try DeskStage(limits: limits)
+    func greet(_ name: String) throws -> [EngineMessage] {
+      let gate = try stage.connect()
+      stage.hello(gate, gate: name)
+      defer {
+        stage.lose(gate)
+        stage.settle()
+      }
+      return try stage.arrived(gate)
+    }
+    for number in 1...5 { #expect(try greet("g\(number)").isEmpty) }
+    // In the 20 s of those five another one was given back.
+    #expect(try greet("g6").isEmpty)
+    let told = try greet("g7")
+    guard case .unwelcome(let why, let retry?)? = told.first else {
+      Issue.record("it was taken: \(told)")
+      return
+    }
+    #expect(why.hasSuffix("opens notebooks too often: more than 4 a minute") && (1...15).contains(retry))
+    #expect(stage.driver.state.notebooks.count == 6)
+    stage.jump(seconds: Int64(retry))
+    #expect(try greet("g7").isEmpty && stage.driver.state.notebooks.count == 7)
+  }
+
+  @Test(
+    "remembers closed notebooks whole while they are among the latest, and for good what the next kernel takes over")
+  func closedOnes() throws {
+    var limits = Limits()
+    limits.closedNotebooks = 2
+    let stage = try DeskStage(limits: limits)
+    func pass(_ name: String, _ body: () -> Void = {}) throws {
+      let gate = try stage.connect()
+      stage.hello(gate, gate: name)
+      stage.say(.submitted(stage.submission(1)), gate)
+      body()
+      stage.lose(gate)
+      stage.settle()
+    }
+    try pass("a") { stage.order(.setPriority(NotebookID(0), 7), 1) }
+    for name in ["b", "c", "d", "e"] { try pass(name) }
+    let state = stage.driver.state
+    #expect(state.descriptions.map(\.path) == ["", "", "", "/x/d.ipynb", "/x/e.ipynb"])
+    #expect(state.descriptions.allSatisfy { !$0.user.isEmpty } && state.notebooks[0].priority == 7)
+    #expect(state.notebooks[0].cell.source.key == 0 && state.notebooks[4].cell.source.key == 1)
+    #expect(state.ended == 5 && state.brokenInvariants().isEmpty)
+    try pass("a") { #expect(stage.driver.state.notebooks.last?.priority == 7) }
   }
 
   @Test("gives a restarted kernel's notebook the orders of the one before")

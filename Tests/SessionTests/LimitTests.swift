@@ -4,6 +4,7 @@ import Foundation
 import GateLink
 import Projections
 import ServerLink
+import Synchronization
 import Testing
 
 @testable import Session
@@ -43,6 +44,12 @@ private final class RawPeer {
   }
 }
 
+/// Threads that connect and leave again and again.
+private final class Flood: Sendable {
+  let isOver = Atomic(false)
+  let rounds = Atomic(0)
+}
+
 @Suite struct LimitTests {
   private static let attach = "{\"attach\":{\"versions\":[1],\"client\":\"t\",\"stream\":\"none\"}}\n"
 
@@ -72,6 +79,34 @@ private final class RawPeer {
       while next == nil, celltop_boottime_us() < deadline { next = try? stage.client() }
       #expect(next != nil && held.count == 2)
     }
+  }
+
+  @Test("whoever connects and leaves without an end, and reads nothing, holds up nobody, nor the server's end")
+  func endless() throws {
+    let stage = try Stage()
+    let client = try stage.client()
+    let gate = try stage.gate("a")
+    #expect(stage.eventually { $0.notebooks.count == 1 })
+    let path = stage.socket
+    let flood = Flood()
+    for _ in 0..<3 {
+      Thread {
+        while !flood.isOver.load(ordering: .relaxed) {
+          let descriptor = celltop_connect_unix(path)
+          if descriptor >= 0 { close(descriptor) }
+          flood.rounds.add(1, ordering: .relaxed)
+        }
+      }.start()
+    }
+    defer { flood.isOver.store(true, ordering: .relaxed) }
+    while flood.rounds.load(ordering: .relaxed) < 1000 { poll(nil, 0, 1) }
+    for _ in 0..<5 {
+      let status = try client.status()
+      #expect(status.notebooks.count == 1)
+    }
+    gate.submit(1)
+    #expect(stage.eventually { $0.notebooks.first?.state == .running })
+    stage.live.stop()
   }
 
   @Test("refuses more clients than there may be, while gates are still taken")
@@ -133,6 +168,61 @@ private final class RawPeer {
     #expect(wasHeardMeanwhile)
   }
 
+  @Test("carries out what was ordered before its client hung up, however much it was")
+  func ordersBeforeTheEnd() throws {
+    let stage = try Stage()
+    let gate = try stage.gate("a")
+    defer { _ = gate }
+    #expect(stage.eventually { $0.notebooks.count == 1 })
+    var client: RawPeer? = try RawPeer(stage.socket)
+    let orders = (1...180).map {
+      "{\"command\":{\"key\":\($0),\"verb\":{\"priority\":{\"notebook\":0,\"value\":-\($0 % 90)}}}}\n"
+    }
+    client?.say(Self.attach + orders.joined())
+    // Gone before it has read a word.
+    client = nil
+    #expect(stage.eventually { board in board.markers.count { $0.kind == .action } == 180 })
+    #expect(stage.live.board.take().answers.last?.command.verb == .setPriority(NotebookID(0), 0))
+  }
+
+  @Test("refuses gates of a user who connects too often, with when to try again, and never an operator's client")
+  func connectionRate() throws {
+    let stage = try Stage(limits: {
+      $0.connectionsPerUser = 50
+      $0.connectionsPerSecond = 1
+    })
+    var told: EngineMessage?
+    // More than one a second, for as long as it takes; a machine that is busy gives some of them back meanwhile.
+    for _ in 1...400 where told == nil {
+      let gate = try FakeGate(stage.socket, name: "loop", document: "/x/loop.ipynb")
+      let answer = gate.await {
+        switch $0 {
+        case .welcome, .unwelcome: true
+        case .grant, .resize, .suspend, .resume, .interrupt, .refuse, .standing, .ping: false
+        }
+      }
+      if case .unwelcome(let why, _)? = answer, why.contains("too often") { told = answer }
+    }
+    #expect(
+      told
+        == .unwelcome(why: "\(NSUserName()) connects too often: more than 1 times a second", retrySeconds: 1))
+    for _ in 0..<5 { #expect(try stage.client().welcome.role == .operator) }
+  }
+
+  @Test("lets each user go on at a steady pace after a burst, and remembers only those who are in one")
+  func pace() {
+    var pace = Pace(4, inSeconds: 60, atOnce: 10)
+    func take(_ uid: UInt32, _ seconds: Double) -> Bool { pace.take(uid, at: Instant(seconds: seconds)) }
+    func retry(_ seconds: Double) -> Double { pace.retrySeconds(1, at: Instant(seconds: seconds)) }
+    #expect((0..<12).count { _ in take(1, 0) } == 10)
+    #expect(retry(0) == 15)
+    #expect(take(2, 0), "another user is another matter")
+    #expect(!take(1, 14) && retry(14.5) == 1 && take(1, 15.001))
+    #expect((2...40).allSatisfy { take(1, Double($0) * 15.01) }, "at a steady pace nobody is refused")
+    for uid in UInt32(10)..<2000 { #expect(take(uid, Double(uid) * 20)) }
+    #expect(pace.remembered < 300)
+  }
+
   @Test("hears a gate that says too much later, and loses nothing of it")
   func gateRate() throws {
     let stage = try Stage(cores: 1, limits: { $0.gateMessagesPerSecond = 20 })
@@ -169,10 +259,13 @@ private final class RawPeer {
         show_paths = true
         [limits]
         clients_per_user = 3
+        connections_per_second = 7
+        notebooks_per_minute = 8
         """, path: "c.toml")
     #expect(settings.access.operators == ["olga"] && settings.access.observerGroups == ["guests"])
     #expect(settings.access.everyone == .observer && settings.access.showsPaths)
     #expect(settings.limits.clientsPerUser == 3 && settings.limits.connections == Limits().connections)
+    #expect(settings.limits.connectionsPerSecond == 7 && settings.limits.notebooksPerMinute == 8)
     let wrong = [
       ("[access]\noperators = 3", "access.operators is no list of names in quotes"),
       ("[access]\nevery = 1", "there is no 'access.every'; there are operators, operator_groups"),

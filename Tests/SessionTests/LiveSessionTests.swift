@@ -50,12 +50,7 @@ final class Stage {
 
   /// Polls the board until `condition` holds; false after five seconds.
   func eventually(_ condition: (Board) -> Bool) -> Bool {
-    let deadline = celltop_boottime_us() + 5_000_000
-    while celltop_boottime_us() < deadline {
-      if condition(live.board.take()) { return true }
-      poll(nil, 0, 5)
-    }
-    return false
+    SessionTests.eventually(seconds: 5) { condition(live.board.take()) }
   }
 
   func order(_ verb: Verb, id: UInt64) { live.submit(Command(id: CommandID(id), author: "ana", verb: verb)) }

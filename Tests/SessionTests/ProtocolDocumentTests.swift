@@ -4,13 +4,19 @@ import GateLink
 import ServerLink
 import Testing
 
+@testable import Session
+
 /// Holds the examples of Docs/PROTOCOL.md against the decoders that read the wire.
 @Suite struct ProtocolDocumentTests {
-  /// The lines of JSON in blocks that are marked as said by `speaker`.
-  private static func examples(_ speaker: String) throws -> [String] {
+  private static func page() throws -> String {
     var path = #filePath
     for _ in 0..<3 { path = (path as NSString).deletingLastPathComponent }
-    let text = try String(contentsOfFile: path + "/Docs/PROTOCOL.md", encoding: .utf8)
+    return try String(contentsOfFile: path + "/Docs/PROTOCOL.md", encoding: .utf8)
+  }
+
+  /// The lines of JSON in blocks that are marked as said by `speaker`.
+  private static func examples(_ speaker: String) throws -> [String] {
+    let text = try page()
     var lines: [String] = []
     var isInside = false
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -64,6 +70,40 @@ import Testing
     #expect(gate.count >= 10 && engine.count >= 9)
     for line in gate { try expectTrue(GateMessage.self, line) }
     for line in engine { try expectTrue(EngineMessage.self, line) }
+  }
+
+  @Test("every limit with its default, every event, every cause of a refusal and every verb")
+  func names() throws {
+    let text = try Self.page()
+    for (name, place, _) in ServerSettings.numbers {
+      #expect(text.contains("`\(name)` (\(Limits()[keyPath: place]))"), "\(name)")
+    }
+    for kind in EventKind.allCases { #expect(text.contains("`\(kind)`"), "\(kind)") }
+    for cause in Refusal.Cause.allCases { #expect(text.contains("`\(cause)`"), "\(cause)") }
+    let orders = try Self.examples("client").joined()
+    for name in VerbForm.names { #expect(orders.contains("\"verb\":{\"\(name)\":"), "\(name)") }
+  }
+
+  @Test("the times that the page names are those that are kept")
+  func times() throws {
+    let text = try Self.page().replacing("\n", with: " ")
+    func says(_ words: String, _ isSo: Bool) { #expect(isSo && text.contains(words), "\(words)") }
+    says("within five seconds", Limits().greetingSeconds == 5)
+    says("a sign of life every two seconds", ClientDesk.pingPeriod == Span(seconds: 2))
+    says("heard nothing for six", ServerConnection.silenceSecondsMost == 6)
+    says("attach anew, every half second", AttachedSession.retryPeriodMilliseconds == 500)
+    says("60 s (`limits.silence_seconds`)", Limits().silenceSeconds == 60)
+    says("about every 25 ms", ClientDesk.gatherSpan == Span(microseconds: 25_000))
+    says("The last 512 of a user", ClientDesk.answersKept == 512)
+    says("a server ends 10 s after", ConsoleWatch.awaySpan == Span(seconds: 10))
+    says("orders (1,000 at the most)", PreviewAsked.verbsMost == 1000)
+    says("The look takes 0.3 s at the most", PreviewDesk.deadline == .milliseconds(300))
+    says("beyond the first 1,000", ProcessesAnswer.rowsMost == 1000)
+    says("32 KiB of it at the most", CodeText.bytesMost == 32 << 10)
+    says("on a gate at 1 MiB", GateConnection.outboxBytesMost == 1 << 20)
+    says("is kept for three seconds", GateDesk.graceSpan == Span(seconds: 3))
+    says("3 s at the most", Recovery.patience == Span(seconds: 3))
+    says("from 1 to 9007199254740991", Order.keyMost == 9_007_199_254_740_991)
   }
 
   @Test("refuses lines that are nested too deep, at whatever depth they end")

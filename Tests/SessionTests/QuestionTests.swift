@@ -12,15 +12,6 @@ import Verbs
 @Suite struct QuestionTests {
   private func isGrant(_ message: EngineMessage) -> Bool { if case .grant = message { true } else { false } }
 
-  private func eventually(_ condition: () -> Bool) -> Bool {
-    let deadline = celltop_boottime_us() + 10_000_000
-    while celltop_boottime_us() < deadline {
-      if condition() { return true }
-      poll(nil, 0, 5)
-    }
-    return false
-  }
-
   @Test("a console that attached is told what orders are likely to bring, and orders nothing by asking")
   func preview() throws {
     let stage = try Stage(cores: 1)
@@ -37,18 +28,18 @@ import Verbs
     let verbs: [Verb] = [.suspend(NotebookID(0), cell: running)]
     console.ask([.hold(NotebookID(1))])
     console.ask(verbs)
-    #expect(eventually { console.preview?.verbs == verbs })
+    #expect(eventually(seconds: 10) { console.preview?.verbs == verbs })
     let preview = try #require(console.preview)
     #expect(preview.refusals.isEmpty && preview.horizon > .zero)
     // The look ahead is the engine's own, asked in its process.
     let box = Answer()
     stage.live.preview(verbs) { box.preview = $0 }
-    #expect(eventually { box.preview != nil })
+    #expect(eventually(seconds: 10) { box.preview != nil })
     #expect(preview.changes.map(\.notebook) == box.preview?.changes.map(\.notebook))
     #expect(preview.changes.contains { $0.notebook == NotebookID(1) && ($0.waitAfter ?? .zero) < Span(seconds: 1) })
     #expect(stage.live.board.take().notebooks[0].state == .running)
     console.ask([.suspend(NotebookID(0), cell: CellID(99))])
-    #expect(eventually { console.preview?.refusals.first?.cause == .stale })
+    #expect(eventually(seconds: 10) { console.preview?.refusals.first?.cause == .stale })
   }
 
   @Test("one that only looks is told that it may not, and is shown the processes of its own user")
@@ -57,18 +48,18 @@ import Verbs
     let gate = try stage.gate("first")
     gate.send(.kernel(state: .ready, pid: getpid()))
     #expect(stage.eventually { $0.notebooks.count == 1 })
-    #expect(eventually { stage.live.kernelProcess(of: NotebookID(0)) == getpid() })
+    #expect(eventually(seconds: 10) { stage.live.kernelProcess(of: NotebookID(0)) == getpid() })
     let console = try AttachedSession(
       [stage.socket], Attach(client: "test", stream: .packed, form: Board.wireForm, readOnly: true))
     console.start()
     defer { console.leave() }
     console.ask([.hold(NotebookID(0))])
-    #expect(eventually { console.preview?.refusals.first?.cause == .notAllowed })
+    #expect(eventually(seconds: 10) { console.preview?.refusals.first?.cause == .notAllowed })
     console.askProcesses(of: NotebookID(0))
-    #expect(eventually { console.processes?.rows.first?.pid == getpid() })
+    #expect(eventually(seconds: 10) { console.processes?.rows.first?.pid == getpid() })
     #expect(console.processes?.why == nil)
     console.askProcesses(of: NotebookID(7))
-    #expect(eventually { console.processes?.why == "there is no notebook 7" })
+    #expect(eventually(seconds: 10) { console.processes?.why == "there is no notebook 7" })
   }
 
   @Test("of more orders than a question has room for the first are looked into, and the answer says so")
@@ -87,11 +78,11 @@ import Verbs
       Array(repeating: Verb.pin(NotebookID(0), pin), count: 900),
     ] {
       console.ask(verbs)
-      #expect(eventually { console.preview?.verbs == verbs })
+      #expect(eventually(seconds: 10) { console.preview?.verbs == verbs })
       #expect(console.preview?.isCutShort == true)
     }
     console.ask([.hold(NotebookID(0))])
-    #expect(eventually { console.preview?.verbs == [.hold(NotebookID(0))] })
+    #expect(eventually(seconds: 10) { console.preview?.verbs == [.hold(NotebookID(0))] })
   }
 
   @Test("questions without an end delay no grant, and the newest of a client is answered")
@@ -148,7 +139,8 @@ import Verbs
     #expect(gate.await(isGrant) != nil)
     let client = try open.client()
     #expect(client.welcome.answers(.code))
-    #expect(eventually { (try? ask(client)) == CodeAnswer(id: 5, notebook: 0, cell: 1, text: "model.fit(x)\n") })
+    #expect(
+      eventually(seconds: 10) { (try? ask(client)) == CodeAnswer(id: 5, notebook: 0, cell: 1, text: "model.fit(x)\n") })
     let looker = try ServerConnection(
       [open.socket], Attach(client: "test", stream: .none, readOnly: true))
     #expect(try ask(looker)?.why == "you are an observer here: code is the author's and the operators' to see")
@@ -156,7 +148,7 @@ import Verbs
     gate.send(.ended(key: 1, outcome: .ok))
     gate.submit(2)
     #expect(gate.await(isGrant) != nil)
-    #expect(eventually { (try? ask(client)?.why) == "its gate has not told the code" })
+    #expect(eventually(seconds: 10) { (try? ask(client)?.why) == "its gate has not told the code" })
     open.live.stop()
     let bytes = ["", "-wal", "-forecaster"].compactMap { FileManager.default.contents(atPath: open.history.path + $0) }
     #expect(bytes.contains { $0.range(of: Data("first".utf8)) != nil }, "what is recorded would be found")

@@ -202,7 +202,7 @@ extension ServerConnection {
     #expect(!client.isBroken)
     for _ in 0..<3 { pass(2) }
     #expect(client.isBroken, "a minute awake is")
-    desk.dropBroken()
+    desk.dropGone()
     #expect(desk.clients.isEmpty && desk.wakeAt(isGathering: false) == .never)
   }
 }
@@ -247,6 +247,14 @@ extension ServerConnection {
         == "only an operator may keep others off cores and GPUs")
     #expect(
       why(.release(own), isOverridden: true) == "an operator ordered it so: only an operator may take it back")
+    #expect(why(.hold(own), isOverridden: true) == "an operator holds it already")
+    for verb: Verb in [
+      .suspend(own, cell: CellID(1)), .suspendAfter(own, cell: CellID(1), Span(seconds: 1)),
+      .suspendAtEnd(own, cell: CellID(1)),
+    ] {
+      #expect(why(verb) == nil)
+      #expect(why(verb, isOverridden: true) == "an operator has suspended it, or is going to")
+    }
     #expect(why(.setPolicy("dynamic")) == "'policy' is about the whole node: only an operator may say so")
     #expect(
       why(.drain(NodeID(0), CoreSet([0]), GPUSet())) == "'drain' is about the whole node: only an operator may say so")
@@ -275,6 +283,35 @@ extension ServerConnection {
     orders.open(three, "ana a.ipynb")
     #expect(orders.stands(against: .release(three)) && !orders.stands(against: .release(one)))
     #expect(!orders.stands(against: .resume(three, cell: CellID(3))))
+  }
+
+  @Test("an author's order never takes an operator's mark away, and a plan keeps its giver once its time has come")
+  func marks() {
+    let (id, cell) = (NotebookID(1), CellID(1))
+    var orders = OperatorsOrders()
+    orders.note(.hold(id), byOperator: true)
+    orders.note(.hold(id), byOperator: false)
+    #expect(orders.stands(against: .release(id)) && orders.stands(against: .hold(id)))
+    orders.note(.release(id), byOperator: true)
+    #expect(!orders.stands(against: .hold(id)))
+
+    orders.note(.suspendAtEnd(id, cell: cell), byOperator: true)
+    for verb: Verb in [
+      .callOff(id, cell: cell), .suspendAfter(id, cell: cell, Span(seconds: 1)), .suspend(id, cell: cell),
+    ] { #expect(orders.stands(against: verb, isPlanned: true)) }
+    #expect(!orders.stands(against: .resume(id, cell: cell), isPlanned: true), "an author's own suspension")
+    orders.note(.suspendAfter(id, cell: cell, Span(seconds: 1)), byOperator: false)
+    orders.forget(id, all: false)
+    #expect(orders.stands(against: .release(id)), "the plan has become a hold")
+    orders.note(.release(id), byOperator: true)
+
+    orders.note(.suspendAfter(id, cell: cell, Span(seconds: 1)), byOperator: true)
+    #expect(orders.stands(against: .resume(id, cell: cell), isPlanned: false), "it suspended the cell")
+    orders.note(.resume(id, cell: cell), byOperator: true, isPlanned: false)
+    #expect(!orders.stands(against: .suspend(id, cell: cell)))
+    orders.note(.suspendAfter(id, cell: cell, Span(seconds: 1)), byOperator: true)
+    orders.forget(id, all: false)
+    #expect(!orders.stands(against: .release(id)), "a grace that the cell did not outlive becomes no hold")
   }
 
   @Test("hides other users' paths, code and words from who may not see them, and nothing of the own")

@@ -93,6 +93,8 @@ struct TerminalLoopTests {
       close(pty.primary)
       let all = events(of: loop)
       require(all == [.inputEnded], "\(all)")
+      // One look tells that it is gone: a loop that went on looking would spin.
+      require(loop.wakeUps <= 2, "\(loop.wakeUps) wake-ups")
     }
   }
 

@@ -166,4 +166,31 @@ import Testing
       }
     }
   }
+
+  @Test("names in OPERATIONS only tests that there are")
+  func namedTests() throws {
+    let page = try String(contentsOfFile: Self.root + "/Docs/OPERATIONS.md", encoding: .utf8)
+    let python = Self.files(["Tests/EndToEndTests/Python"], endings: [".py"]).map(\.text).joined()
+    let rows = page.split(separator: "\n").filter {
+      $0.hasPrefix("| ") && ($0.contains("Tests") || $0.contains("`test_"))
+    }
+    #expect(rows.count > 15)
+    for row in rows {
+      var suite = ""
+      let words = (row.split(separator: "|").last ?? "").split(separator: "`")
+      for name in words.enumerated().filter({ $0.offset % 2 == 1 }).map(\.element) {
+        if name.hasPrefix("test_") {
+          #expect(python.contains("def \(name)("), "\(row)")
+          continue
+        }
+        // `SomeTests`, `SomeTests.one`, or `.another` of the suite before.
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts[0].isEmpty || parts[0].hasSuffix("Tests") else { continue }
+        if !parts[0].isEmpty { suite = String(parts[0]) }
+        let file = Self.swiftFiles.first { $0.text.contains("struct \(suite) {") }
+        #expect(file != nil, "\(name) of \(row)")
+        if parts.count > 1 { #expect(file?.text.contains("func \(parts[1])(") == true, "\(name) of \(row)") }
+      }
+    }
+  }
 }

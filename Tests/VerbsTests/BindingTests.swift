@@ -133,13 +133,13 @@ import Testing
   func anyName() throws {
     for name in [
       "say \"hi\"", "a,b", "my book", "back\\slash \"", "\"", "on", "all", "because", "a \u{202E}b", "#1", "-5", "'",
-      "日本 語",
+      "日本 語", "user:ana", "state:running",
     ] {
       var desk = Self.desk()
       let id = desk.open(name)
       let line = Verb.hold(id).line(on: desk.board)
       #expect(try Line(parsing: line.text).notebooks(on: desk.board) == [id], "\(line.text)")
-      let known = desk.board.name(of: id)
+      let known = name.contains(/^(#|user:|state:)/) ? "#\(id.number)" : desk.board.name(of: id)
       let typed = String(Grammar.quoted(known).dropLast(known.count > 2 ? 1 : 0))
       for line in ["hold on " + typed, "hold on churn," + typed] {
         let completion = Grammar.completion(of: line, on: desk.board)
@@ -148,7 +148,12 @@ import Testing
         #expect(try Line(parsing: whole).notebooks(on: desk.board).contains(id), "\(whole)")
       }
     }
+    // Whatever a notebook is called, a number means the notebook of that number.
     var desk = Self.desk()
+    let wrong = desk.open("#0")
+    #expect(try Line(parsing: "hold on #0").notebooks(on: desk.board) == [Self.churn])
+    #expect(try Line(parsing: "hold on #\(wrong.number)").notebooks(on: desk.board) == [wrong])
+    desk = Self.desk()
     desk.open("my book")
     #expect(Grammar.completion(of: "hold on my", on: desk.board).candidates == ["\"my book\""])
     #expect(Grammar.completion(of: "hold on \"my b", on: desk.board).candidates == ["\"my book\""])

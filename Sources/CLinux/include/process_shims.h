@@ -23,6 +23,8 @@ int celltop_signalfd(const int *signals, int count);
 int celltop_next_signal(int descriptor);
 // pidfd_open(2).
 int celltop_pidfd_open(pid_t pid);
+// tgkill(2).
+int celltop_signal_thread(pid_t process, pid_t thread, int signal);
 // sched_setaffinity(2) and sched_getaffinity(2) with a mask of any length; the kernel's own return values.
 long celltop_set_affinity(pid_t thread, const uint64_t *words, size_t bytes);
 long celltop_get_affinity(pid_t thread, uint64_t *words, size_t bytes);

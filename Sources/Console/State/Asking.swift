@@ -38,6 +38,10 @@ public struct Confirmation: Sendable, Hashable {
   /// What has to be typed where there are more victims than a key may answer for.
   var word: String?
   var typed = ""
+  /// What is done to several, where the line's own words do not say it.
+  var what: String?
+  /// The orders that undo them; nil finds them from how things stand.
+  var takingBack: [Verb]?
 
   /// From more victims than this on the word has to be typed.
   static let victimsMost = 3
@@ -177,14 +181,14 @@ extension ConsoleState {
         say(.warning, "nothing was done")
         return []
       }
-      return give(asked.verbs, why: asked.line.why)
+      return give(asked.verbs, why: asked.line.why, takingBack: asked.takingBack)
     }
     switch press.key {
     case .character(let character) where press.modifiers.isEmpty: asked.typed.append(character)
     case .backspace: if !asked.typed.isEmpty { asked.typed.removeLast() }
     case .enter where asked.typed == word:
       layer = nil
-      return give(asked.verbs, why: asked.line.why)
+      return give(asked.verbs, why: asked.line.why, takingBack: asked.takingBack)
     case .character, .enter, .function, .up, .down, .left, .right, .home, .end, .pageUp, .pageDown, .insert, .delete,
       .tab, .escape:
       layer = nil
@@ -205,32 +209,9 @@ extension ConsoleState {
     switch layer {
     case .menu(let menu): asked = verbs(of: menu)
     case .confirm(let confirmation): asked = confirmation.verbs
-    case .explain(let id): asked = remedy(for: id).map { [$0] } ?? []
+    case .explain(let id): asked = remedy(for: id)
     case .help, .prompt, .confirmQuit, .changes, .sessions, .columns, .editor, .themes, nil: asked = []
     }
     return preview?.verbs == asked ? preview : nil
-  }
-
-  /// The smallest order that would let a waiting cell start now, or sooner; nil where none is known.
-  func remedy(for id: NotebookID) -> Verb? {
-    guard let facts = shown[id], let wait = facts.cell?.wait, session.mode != .replay, !session.isReadOnly else {
-      return nil
-    }
-    switch wait.cause {
-    case .held: return .release(id)
-    case .operatorSuspended: return facts.cell.map { .resume(id, cell: $0.cell.id) }
-    case .cores, .gpus, .memory, .gpuMemory, .pin, .seenGPUs:
-      // Of those in the way, the one that has run least: least is at stake.
-      let running = wait.holders.compactMap { shown[$0] }.filter { $0.state == .running }
-      guard
-        let least = running.min(by: { ($0.cell?.ran(at: shownNow) ?? .zero) < ($1.cell?.ran(at: shownNow) ?? .zero) }),
-        let cell = least.cell?.cell.id
-      else { return facts.pin == nil ? nil : .unpin(id) }
-      return .suspend(least.notebook.id, cell: cell)
-    case .turn, .anticipation: return facts.priority < 100 ? .setPriority(id, min(facts.priority + 10, 100)) : nil
-    case .drain:
-      guard let node = shown.nodes.first(where: { $0.node.id == facts.notebook.node }) else { return nil }
-      return .undrain(node.node.id, node.drainedCores, node.drainedGPUs)
-    }
   }
 }

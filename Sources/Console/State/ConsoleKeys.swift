@@ -70,8 +70,9 @@ extension ConsoleState {
     case .explain:
       guard let selected else { break }
       layer = .explain(selected)
-      return remedy(for: selected).map { [.preview([$0])] } ?? []
-    case .redo, .callOff, .editor: return order(action)
+      let verbs = remedy(for: selected)
+      return verbs.isEmpty ? [] : [.preview(verbs)]
+    case .redo, .callOff, .editor, .drain, .demand, .policy: return order(action)
     case .tag, .tagRange, .untag, .copy, .themes, .reload: return act(action)
     case .narrower: window = max(window - 1, 0)
     case .wider: window = min(window + 1, Self.windows.count - 1)
@@ -138,7 +139,7 @@ extension ConsoleState {
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
       .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .sessions, .intoHistory, .backToLive, .redo, .callOff,
-      .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
+      .editor, .drain, .demand, .policy, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []
@@ -231,8 +232,11 @@ extension ConsoleState {
       case .timeOfDay(let seconds):
         let began = Int(session.beganWallMicroseconds / 1_000_000) + session.utcOffsetSeconds
         let offset = ((seconds - began % 86_400) % 86_400 + 86_400) % 86_400
+        // A session may be days long: the one of its days on which that time is nearest to what is shown.
+        let days = Int(((now.seconds - Double(offset)) / 86_400).rounded())
+        let daysMost = max(Int((end.seconds + 1 - Double(offset)) / 86_400), 0)
         // The last second of the session is part of it, whatever its microseconds.
-        let instant = Instant(seconds: Double(offset))
+        let instant = Instant(seconds: Double(offset + min(max(days, 0), daysMost) * 86_400))
         return go(to: instant.seconds < end.seconds + 1 ? min(instant, end) : instant)
       }
     } catch {

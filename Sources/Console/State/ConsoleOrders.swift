@@ -11,7 +11,13 @@ extension ConsoleState {
     if action == .preempt { return openPreemptMenu() }
     if action == .callOff { return give(Line(.callOff)) }
     if action == .editor { return openEditor() }
+    if action == .drain { return openDrain() }
+    if action == .policy { return openLine("policy ", for: [.setPolicy(shown.policy)]) }
     guard let facts = target() else { return [] }
+    if action == .demand {
+      return openLine(
+        "demand ", for: (tagged.isEmpty ? [facts.notebook.id] : rowsTagged).map { .overrideDemand($0, nil) })
+    }
     if action == .pin {
       return give(Line(tagged.isEmpty && facts.pin != nil ? .unpin : .pin(CoreSet(), GPUSet(), alone: false)))
     }
@@ -27,14 +33,17 @@ extension ConsoleState {
     return acts[action].map { give(Line($0)) } ?? []
   }
 
+  /// Opens the palette with the beginning of an order, where one may give such orders; Enter gives it as a line that was typed.
+  private mutating func openLine(_ text: String, for verbs: [Verb]) -> [Intent] {
+    guard mayOrder(), mayGive(verbs) else { return [] }
+    layer = .prompt(Prompt(purpose: .command, text: text))
+    return []
+  }
+
   mutating func changePriority(by step: Int32) -> [Intent] {
     guard let facts = target() else { return [] }
     guard tagged.isEmpty else {
-      let verbs = rowsTagged.compactMap { shown[$0] }.compactMap { one -> Verb? in
-        let priority = priorityAsked(one) + step
-        return (-100...100).contains(priority) ? .setPriority(one.notebook.id, priority) : nil
-      }
-      return verbs.isEmpty ? [] : give(verbs, why: "")
+      return changePriorities(of: rowsTagged.compactMap { shown[$0] }, by: step)
     }
     // Keys may come faster than answers: each one counts from what was last asked for.
     let before = priorityAsked(facts)
@@ -44,6 +53,34 @@ extension ConsoleState {
     }
     return give(
       [.setPriority(facts.notebook.id, before + step)], why: "", takingBack: [.setPriority(facts.notebook.id, before)])
+  }
+
+  /// Asks, as of any order on several notebooks, and leaves those out whose priority goes no further.
+  private mutating func changePriorities(of several: [NotebookFacts], by step: Int32) -> [Intent] {
+    let line = Line(.priority(step))
+    var asked = Confirmation(line: line, verbs: [], refused: [], word: nil)
+    asked.what = step > 0 ? "priority +\(step)" : "priority \(step)"
+    asked.takingBack = []
+    for one in several {
+      let (id, before) = (one.notebook.id, priorityAsked(one))
+      guard (-100...100).contains(before + step) else {
+        asked.refused.append(
+          Orders.Refused(
+            notebook: id, refusal: Refusal(.wrongState, "\(one.name) has \(before); a priority is from -100 to 100")))
+        continue
+      }
+      asked.verbs.append(.setPriority(id, before + step))
+      asked.takingBack?.append(.setPriority(id, before))
+    }
+    guard !asked.verbs.isEmpty else {
+      say(.warning, asked.refused.first?.refusal.text ?? "nobody is meant")
+      return []
+    }
+    guard mayGive(asked.verbs) else { return [] }
+    guard asked.verbs.count > 1 else { return give(asked.verbs, why: "", takingBack: asked.takingBack) }
+    if asked.verbs.count > Confirmation.victimsMost { asked.word = line.act.word }
+    layer = .confirm(asked)
+    return [.preview(asked.verbs)]
   }
 
   /// The priority that it has, or will have once the orders are obeyed that are on their way.
@@ -95,8 +132,11 @@ extension ConsoleState {
     if session.isReadOnly {
       return session.isReadOnlyForGood ? "you may look here, and order nothing" : "this console is read-only"
     }
-    guard reach == .selection, let id = selected ?? rowsTagged.first else { return nil }
-    return roleRefusal(of: .hold(id))
+    switch reach {
+    case .given: return nil
+    case .node: return roleRefusal(of: action == .policy ? .setPolicy("") : .drain(NodeID(0), CoreSet(), GPUSet()))
+    case .selection: return (selected ?? rowsTagged.first).flatMap { roleRefusal(of: .hold($0)) }
+    }
   }
 
   /// Whether orders may be given; else says why not.
@@ -120,7 +160,10 @@ extension ConsoleState {
     let board = shown
     var text = saying ?? ""
     if text.isEmpty {
-      text = verbs.count == 1 ? first.done(on: board) : "\(first.word): \(verbs.count) notebooks"
+      let isAboutNode = verbs.allSatisfy { $0.notebook == nil }
+      text =
+        verbs.count == 1 || isAboutNode
+        ? verbs.map { $0.done(on: board) }.joined(separator: ", ") : "\(first.word): \(verbs.count) notebooks"
       if case .setPriority(let id, let value) = first, verbs.count == 1,
         case .setPriority(_, let before)? = takingBack?.first
       {
@@ -132,10 +175,11 @@ extension ConsoleState {
     var intents: [Intent] = []
     var pairs: [Undo.Pair] = []
     var longest = Undo.span
+    let batch = Awaited.Batch(first: nextCommand, count: verbs.count)
     for (place, verb) in verbs.enumerated() {
       let id = CommandID(nextCommand)
       nextCommand += 1
-      awaited.append(Awaited(id: id, verb: verb, text: text))
+      awaited.append(Awaited(id: id, verb: verb, text: text, batch: batch))
       if awaited.count > 512 { awaited.removeFirst() }
       if let back = takingBack.map({ $0[place] }) ?? verb.undoing(on: board) {
         pairs.append(Undo.Pair(id: id, forward: verb, backward: back))

@@ -28,6 +28,9 @@ public struct ConsoleState: Sendable {
   public internal(set) var arrangement = Arrangement.overview
   /// What the table's cursor is on, by identity: a row that moves takes the cursor with it.
   public internal(set) var cursor: TableRow?
+  /// The row on which the cursor was last, and whether what stood there went by itself.
+  var cursorPlace = 0
+  var isCursorLost = false
   public internal(set) var sort = TableColumn.number { didSet { arrangeRows() } }
   public internal(set) var isSortInverted = false { didSet { arrangeRows() } }
   public internal(set) var filter = "" { didSet { arrangeRows() } }
@@ -56,7 +59,7 @@ public struct ConsoleState: Sendable {
   /// Whether whoever drives this console can read the kernels' processes.
   public var readsProcesses = false
   /// The board that stands still while the screen is frozen.
-  var frozen: (board: Board, now: Instant)? { didSet { arrangeRows() } }
+  var frozen: (board: Board, now: Instant)? { didSet { arrangeRows(isAsked: false) } }
   public internal(set) var layer: Layer?
   public internal(set) var flash: Flash?
   /// Orders that can be taken back, newest last, and those that were and can be given again.
@@ -72,6 +75,8 @@ public struct ConsoleState: Sendable {
   public var policies: [String] = []
   /// Orders whose answers have not come.
   var awaited: [Awaited] = []
+  /// What was refused of orders that were given together and are not all answered, by the first one's number.
+  var refusals: [UInt64: [String]] = [:]
   var nextCommand: UInt64
   /// The moment that was marked, and the board as it was then.
   var marked: (board: Board, now: Instant)?
@@ -100,7 +105,7 @@ public struct ConsoleState: Sendable {
     self.now = now
     if let flash, flash.until < clock { self.flash = nil }
     for answer in board.answers { take(answerTo: answer.command.id, answer.refusal) }
-    arrangeRows()
+    arrangeRows(isAsked: false)
   }
 }
 
@@ -112,11 +117,36 @@ extension ConsoleState {
     if let refusal {
       for place in undoable.indices { undoable[place].pairs.removeAll { $0.id == order.id } }
       undoable.removeAll { $0.pairs.isEmpty }
-      flash = Flash(.warning, "\(order.text): refused: \(refusal.text)", until: clock + Flash.span)
-    } else {
-      let undo = undoable.contains { $0.pairs.contains { $0.id == order.id } } ? "  (z undoes)" : ""
-      flash = Flash(.good, order.text + undo, until: clock + Flash.span)
+      refusals[order.batch.first, default: []].append(
+        (order.verb.notebook.map { shown.name(of: $0) + ": " } ?? "") + refusal.text)
     }
+    let refused = refusals[order.batch.first] ?? []
+    if let first = refused.first {
+      let what =
+        order.batch.count == 1
+        ? "\(order.text): refused: \(refusal?.text ?? first)"
+        : "\(order.text): \(refused.count) of \(order.batch.count) refused: \(first)"
+      flash = Flash(.warning, what, until: clock + Flash.span)
+    } else {
+      // How to take it back, and how long, is counted down beside it.
+      flash = Flash(.good, order.text, until: clock + Flash.span)
+    }
+    if !awaited.contains(where: { $0.batch == order.batch }) { refusals[order.batch.first] = nil }
+  }
+
+  /// Takes in what is told of the session on the screen. Where that is another one, everything that names its predecessor's
+  /// notebooks is forgotten: their numbers are others' now.
+  public mutating func turn(to facts: SessionFacts, isAnother: Bool) {
+    var facts = facts
+    facts.isReadOnly = facts.isReadOnly || session.isReadOnly
+    session = facts
+    guard isAnother else { return }
+    let had = !tagged.isEmpty || !undoable.isEmpty || layer != nil
+    // Not the orders that wait for an answer: a server that was started anew knows what became of them.
+    (tagged, tagAnchor, undoable, redoable) = ([], nil, [], [])
+    (layer, details, marked, frozen) = (nil, nil, nil, nil)
+    (cursor, isCursorLost) = (nil, cursor != nil || isCursorLost)
+    if had { say(.warning, "the server was started anew: tags, questions and what could be undone are gone with it") }
   }
 }
 
@@ -289,6 +319,13 @@ struct Awaited: Sendable, Hashable {
   var id: CommandID
   var verb: Verb
   var text: String
+  /// The orders that were given together: the first one's number, and how many.
+  var batch: Batch
+
+  struct Batch: Sendable, Hashable {
+    var first: UInt64
+    var count: Int
+  }
 }
 
 /// What the console wants done by whoever drives it.

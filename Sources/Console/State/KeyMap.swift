@@ -9,7 +9,7 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
   case raise, lower, preempt, pin, hold, release, interrupt, explain, undo
   case narrower, wider, freeze, toggleMouse, redraw
   case play, stepBack, stepForward, slower, faster, back5, forward5, backTenth, forwardTenth, go
-  case redo, callOff, editor, tag, tagRange, untag, copy, themes, reload
+  case redo, callOff, editor, drain, demand, policy, tag, tagRange, untag, copy, themes, reload
   case searchNext, searchPrevious, mark, changes, whatIf, sessions, intoHistory, backToLive
 
   /// A few words for the help and the key bar.
@@ -49,6 +49,9 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .redo: "do again what was undone"
     case .callOff: "call off a planned suspension"
     case .editor: "cores and GPUs on a grid"
+    case .drain: "drain or undrain cores and GPUs"
+    case .demand: "what its later cells ask for"
+    case .policy: "decide by another policy"
     case .tag: "tag the row"
     case .tagRange: "tag from the last tag to here"
     case .untag: "untag all"
@@ -93,7 +96,9 @@ public enum KeyAction: String, Sendable, Hashable, CaseIterable {
     case .play, .stepBack, .stepForward, .slower, .faster, .go,
       .searchNext, .searchPrevious, .mark, .changes, .whatIf, .backToLive:
       true
-    case .preempt, .pin, .hold, .release, .interrupt, .undo, .redo, .callOff, .intoHistory: false
+    case .preempt, .pin, .hold, .release, .interrupt, .undo, .redo, .callOff, .drain, .demand, .policy,
+      .intoHistory:
+      false
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .explain, .narrower, .wider, .freeze, .toggleMouse,
@@ -119,7 +124,8 @@ public struct KeyMap: Sendable {
     ("s", .columns), ("F", .follow),
     ("]", .raise), ("F7", .raise), ("[", .lower), ("F8", .lower), ("x", .preempt), ("F9", .preempt), ("P", .pin),
     ("h", .hold), ("r", .release), ("i", .interrupt), ("w", .explain), ("z", .undo),
-    ("Z", .redo), ("X", .callOff), ("a", .editor), ("insert", .tag), ("v", .tagRange), ("U", .untag), ("y", .copy),
+    ("Z", .redo), ("X", .callOff), ("a", .editor), ("D", .drain), ("d", .demand), ("O", .policy), ("insert", .tag),
+    ("v", .tagRange), ("U", .untag), ("y", .copy),
     ("T", .themes), ("ctrl-r", .reload),
     ("=", .narrower), ("minus", .wider), ("p", .freeze), ("m", .toggleMouse), ("ctrl-l", .redraw),
     ("space", .play), (",", .stepBack), (".", .stepForward), ("{", .slower), ("}", .faster), ("left", .back5),
@@ -158,11 +164,14 @@ extension KeyAction {
     case selection
     /// Whomever orders were given before.
     case given
+    /// The whole node: operators' to give.
+    case node
   }
 
   var reach: OrderReach? {
     switch self {
-    case .preempt, .pin, .hold, .release, .interrupt, .callOff, .editor, .raise, .lower: .selection
+    case .preempt, .pin, .hold, .release, .interrupt, .callOff, .editor, .demand, .raise, .lower: .selection
+    case .drain, .policy: .node
     case .undo, .redo: .given
     case .quit, .help, .palette, .filter, .nextPane, .back, .zoom, .pane1, .pane2, .pane3, .pane4, .pane5, .pane6,
       .layoutNext, .layoutPrevious, .down, .up, .first, .last, .pageDown, .pageUp, .details, .sortNext, .sortPrevious,

@@ -14,7 +14,12 @@ extension ConsoleState {
       return move(by: mouse.action == .wheelUp ? -3 : 3)
     case .press(.left): return press(hit(at: mouse.point), at: mouse.point)
     case .press(.right):
-      guard let id = hit(at: mouse.point)?.notebook else { return [] }
+      let hit = hit(at: mouse.point)
+      guard let id = hit?.notebook else {
+        // On a core or GPU that nobody is on there is only the node to order about.
+        guard hit?.isPlace == true, transport == nil else { return [] }
+        return openDrain(at: hit)
+      }
       selected = id
       return transport == nil ? openPreemptMenu() : []
     case .press(.middle):
@@ -64,7 +69,7 @@ extension ConsoleState {
       moveTimelineCursor(to: instant)
     case .core(_, let id), .gpu(_, let id):
       focus = .node
-      if let id { selected = id } else { say(.good, "nobody is on it; a opens the grid for the selected notebook") }
+      if let id { selected = id } else { say(.good, "nobody is on it; the right button drains it") }
     case .event(_, let id):
       focus = .events
       if let id { selected = id }
@@ -76,6 +81,14 @@ extension ConsoleState {
 }
 
 extension ScreenHit {
+  /// Whether it is a core or a GPU.
+  fileprivate var isPlace: Bool {
+    switch self {
+    case .core, .gpu: true
+    case .row, .column, .waiting, .moment, .event, .transport, .pane: false
+    }
+  }
+
   /// The notebook that is meant; nil where it is none.
   fileprivate var notebook: NotebookID? {
     switch self {

@@ -39,7 +39,8 @@ extension ConsoleState {
       .sortPrevious, .sortInvert, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain, .undo,
       .narrower, .wider, .freeze, .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .back5,
       .forward5, .backTenth, .forwardTenth, .go, .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions,
-      .intoHistory, .backToLive, .redo, .callOff, .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
+      .intoHistory, .backToLive, .redo, .callOff, .editor, .drain, .demand,
+      .policy, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []
@@ -136,7 +137,7 @@ extension ConsoleState {
     let rows = waiting.isEmpty ? table.rows : waiting
     guard !rows.isEmpty else { return [] }
     guard let place = cursor.flatMap({ rows.firstIndex(of: $0) }) else {
-      cursor = rows[0]
+      cursor = rows[waiting.isEmpty && isCursorLost ? min(cursorPlace, rows.count - 1) : 0]
       return []
     }
     cursor = rows[min(max(place + count, 0), rows.count - 1)]
@@ -180,7 +181,7 @@ extension ConsoleState {
       .sortInvert, .tree, .columns, .follow, .raise, .lower, .preempt, .pin, .hold, .release, .interrupt, .explain,
       .undo, .narrower, .wider, .freeze, .toggleMouse, .redraw, .play, .stepBack, .stepForward, .slower, .faster, .go,
       .searchNext, .searchPrevious, .mark, .changes, .whatIf, .sessions, .intoHistory, .backToLive, .redo, .callOff,
-      .editor, .tag, .tagRange, .untag, .copy, .themes, .reload:
+      .editor, .drain, .demand, .policy, .tag, .tagRange, .untag, .copy, .themes, .reload:
       break
     }
     return []

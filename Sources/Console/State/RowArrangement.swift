@@ -58,8 +58,8 @@ struct RowArrangement: Sendable {
       texts.append(Array((facts.name + "\n" + facts.notebook.user).lowercased().utf8))
     }
     return board.openNotebooks.filter { id in
-      let index = Int(id.number)
-      return states[Int(board.notebooks[index].state.rawValue)] || texts[index].contains(run: needle)
+      states[Int(board.notebooks.look(at: id) { $0.pointee.state.rawValue })]
+        || texts[Int(id.number)].contains(run: needle)
     }
   }
 
@@ -84,8 +84,8 @@ struct RowArrangement: Sendable {
       start += open.filter { isOpen[Int($0.number)] }
     }
     switch sort {
-    case .name: sortTexts(&start, board, isInverted) { $0.name }
-    case .owner: sortTexts(&start, board, isInverted) { $0.notebook.user }
+    case .name: sortTexts(&start, board, isInverted) { $0.pointee.name }
+    case .owner: sortTexts(&start, board, isInverted) { $0.pointee.notebook.user }
     case .number, .state, .time, .priority, .cores, .gpus, .used, .memory, .pin, .behind, .done, .ran, .waited:
       sortAmounts(&start, board, now, sort, isInverted)
     }
@@ -93,7 +93,7 @@ struct RowArrangement: Sendable {
   }
 
   private func sortTexts(
-    _ ids: inout [NotebookID], _ board: Board, _ isInverted: Bool, _ text: (borrowing NotebookFacts) -> String
+    _ ids: inout [NotebookID], _ board: Board, _ isInverted: Bool, _ text: (UnsafePointer<NotebookFacts>) -> String
   ) {
     var keyed = zip(board.notebooks.values(of: ids, text), ids).map { (text: $0, id: $1) }
     keyed.sort { $0.text == $1.text ? $0.id < $1.id : ($0.text < $1.text) != isInverted }
@@ -110,27 +110,27 @@ struct RowArrangement: Sendable {
     ids = keyed.map(\.id)
   }
 
-  private static func amount(_ facts: borrowing NotebookFacts, _ column: TableColumn, _ now: Instant) -> Int64 {
+  private static func amount(_ place: UnsafePointer<NotebookFacts>, _ column: TableColumn, _ now: Instant) -> Int64 {
     switch column {
-    case .number, .name, .owner: Int64(facts.notebook.id.number)
-    case .state: Int64(facts.state.rawValue)
-    case .time: (now - facts.since).microseconds
-    case .priority: Int64(facts.priority)
-    case .cores: Int64(facts.cell?.allotment?.cores.count ?? 0)
-    case .gpus: Int64(facts.cell?.allotment?.gpus.count ?? 0)
-    case .used: facts.state == .running ? Int64(facts.usage?.millicores ?? 0) : 0
-    case .memory: facts.usage?.memory.count ?? 0
-    case .pin: Int64(facts.pin?.cores.first { _ in true } ?? (facts.pin == nil ? 1 << 20 : 1 << 19))
-    case .behind: Int64(facts.backlog)
-    case .done: Int64(facts.cellsEnded)
-    case .ran: (facts.ran + (facts.cell?.ran(at: now) ?? .zero)).microseconds
-    case .waited: facts.waited(at: now).microseconds
+    case .number, .name, .owner: Int64(place.pointee.notebook.id.number)
+    case .state: Int64(place.pointee.state.rawValue)
+    case .time: (now - place.pointee.since).microseconds
+    case .priority: Int64(place.pointee.priority)
+    case .cores: Int64(place.pointee.cell?.allotment?.cores.count ?? 0)
+    case .gpus: Int64(place.pointee.cell?.allotment?.gpus.count ?? 0)
+    case .used: place.pointee.state == .running ? Int64(place.pointee.usage?.millicores ?? 0) : 0
+    case .memory: place.pointee.usage?.memory.count ?? 0
+    case .pin: Int64(place.pointee.pin?.cores.first { _ in true } ?? (place.pointee.pin == nil ? 1 << 20 : 1 << 19))
+    case .behind: Int64(place.pointee.backlog)
+    case .done: Int64(place.pointee.cellsEnded)
+    case .ran: (place.pointee.ran + (place.pointee.cell?.ran(at: now) ?? .zero)).microseconds
+    case .waited: place.pointee.waited(at: now).microseconds
     }
   }
 
   private mutating func group(_ board: Board, _ folded: Set<String>) {
     members = [:]
-    for id in notebooks { members[board.notebooks[Int(id.number)].notebook.user, default: []].append(id) }
+    for id in notebooks { members[board.notebooks.look(at: id) { $0.pointee.notebook.user }, default: []].append(id) }
     rows = []
     rows.reserveCapacity(notebooks.count + members.count)
     for user in members.keys.sorted() {
@@ -172,13 +172,18 @@ extension ConsoleState {
   /// Whether the least comes first.
   var isSortAscending: Bool { sort.isAscending != isSortInverted }
 
-  /// Brings the rows up to date, and puts the cursor onto the first one where its own is gone.
-  mutating func arrangeRows() {
+  /// Brings the rows up to date. Where the cursor's own is gone, the first one takes it if the operator asked for other rows.
+  /// If they changed by themselves nothing is selected until the cursor is moved: a key that was on its way is not meant for
+  /// whoever stands there now.
+  mutating func arrangeRows(isAsked: Bool = true) {
     table.update(
       shown, at: shownNow, sort: sort, isInverted: isSortInverted, filter: filter, isTree: isTree, folded: folded)
     if !tagged.isEmpty { tagged = tagged.filter { id in shown[id].map { $0.state != .gone } ?? false } }
     if let cursor {
-      if table.rows.contains(cursor) { return }
+      if let place = table.rows.firstIndex(of: cursor) {
+        cursorPlace = place
+        return
+      }
       // A notebook that was folded away leaves the cursor on its user.
       if case .notebook(let id) = cursor, isTree, let user = shown[id]?.notebook.user,
         table.rows.contains(.user(user))
@@ -187,6 +192,11 @@ extension ConsoleState {
         return
       }
     }
+    if !isAsked, session.mode != .replay, cursor != nil || isCursorLost {
+      (cursor, isCursorLost) = (nil, true)
+      return
+    }
+    isCursorLost = false
     cursor = table.rows.first { if case .notebook = $0 { true } else { false } } ?? table.rows.first
   }
 }

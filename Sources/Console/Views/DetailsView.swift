@@ -53,7 +53,7 @@ extension ConsoleState {
       return
     }
     let inner = grid.pane(
-      rect, title: "\(id.mark.letter) \(facts.name) of \(facts.notebook.user)",
+      rect, title: "\(id.mark.text) \(facts.name) of \(facts.notebook.user)",
       detail: rect.columns >= 80 ? "up, down: next notebook · PgDn: scroll · Esc: back" : "", focused: true)
     let isWide = inner.columns >= 140
     let left = presentLines(facts, inner.columns) + pastLines(facts)

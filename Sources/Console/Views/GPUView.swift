@@ -8,9 +8,11 @@ extension ConsoleState {
   private static let reach = Span(seconds: 600)
 
   /// - Parameter perRow: how many stand side by side.
-  func drawGPUs(_ grid: inout Grid, _ rect: Rect, _ map: NodeMap, _ board: Board, _ perRow: Int) {
+  func drawGPUs(
+    _ grid: inout Grid, _ rect: Rect, _ map: NodeMap, _ board: Board, _ perRow: Int, sparks hasSparks: Bool
+  ) {
     let width = rect.columns / max(perRow, 1)
-    let sparks = width >= 60 ? 20 : width >= 44 ? 10 : 0
+    let sparks = !hasSparks ? 0 : width >= 60 ? 20 : width >= 44 ? 10 : 0
     let load = sparks > 0 ? board.load(until: shownNow).gpus : nil
     // Whole parts, so that the graphs stand still within one.
     let scale = TimeScale(window: Self.reach, columns: sparks, end: shownNow)
@@ -65,7 +67,7 @@ extension ConsoleState {
     var parts: [(String, Role)] = []
     if place.isDrained { parts.append(("x ", .coreDrained)) }
     if let user = place.users.first {
-      parts.append((String(user.mark.letter) + " ", user.mark.role))
+      parts.append((user.mark.text + " ", user.mark.role))
       if place.users.count > 1 { parts.append(("+\(place.users.count - 1) ", .text)) }
       parts.append((board.name(of: user), user.mark.role))
     } else if place.isDrained {
@@ -77,10 +79,11 @@ extension ConsoleState {
     } else {
       parts.append((String(Character(grid.glyphs[.idleCore])) + " idle", .gpuIdle))
     }
-    let pin = place.pinned.first.map { String(Character(grid.glyphs[.pinned])) + String($0.mark.letter) }
-    let room = columns - (pin == nil ? 1 : 4)
+    let pin = place.pinned.first.map { String(Character(grid.glyphs[.pinned])) + $0.mark.text }
+    let room = columns - (pin.map { $0.count + 2 } ?? 1)
     grid.draw(parts: parts, at: at, columns: max(room, 1))
     guard let pin, columns >= 8 else { return }
-    grid.draw(pin, at: Point(column: at.column + columns - 3, row: at.row), role: .corePinned, columns: 2)
+    grid.draw(
+      pin, at: Point(column: at.column + columns - 1 - pin.count, row: at.row), role: .corePinned, columns: pin.count)
   }
 }

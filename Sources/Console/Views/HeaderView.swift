@@ -1,6 +1,7 @@
 import Canvas
 import Domain
 import Projections
+import Verbs
 
 /// A part of the top line; where there is no room for all, the least important ones are left out whole.
 private struct HeaderPart {
@@ -94,7 +95,7 @@ extension ConsoleState {
   }
 
   /// The last lines: a message, or what the keys do.
-  func drawFlash(_ grid: inout Grid, _ rect: Rect) {
+  func drawFlash(_ grid: inout Grid, _ rect: Rect, _ keys: KeyMap = .standard) {
     if case .prompt(let prompt) = layer {
       let label =
         switch prompt.purpose {
@@ -119,25 +120,42 @@ extension ConsoleState {
       grid.draw(ask, at: rect.origin, role: .flashWarning, columns: rect.columns)
       return
     }
-    if let flash, flash.until >= clock {
-      let isGood = flash.level == .good
-      tell(&grid, rect, (isGood ? "ok: " : "!  ") + flash.text, isGood ? .flashGood : .flashWarning)
-    } else if let away {
-      tell(&grid, rect, "!  " + away, .flashError)
-    } else if let trouble {
-      tell(&grid, rect, "!  " + trouble, .flashError)
-    }
+    let message = flash.flatMap { $0.until >= clock ? $0 : nil }
+    let told: (text: String, role: Role)? =
+      if let flash = message {
+        flash.level == .good ? ("ok: " + flash.text, .flashGood) : ("!  " + flash.text, .flashWarning)
+      } else {
+        (away ?? trouble).map { ("!  " + $0, .flashError) }
+      }
+    tell(&grid, rect, told, undoText(keys))
   }
 
-  /// Draws a message, over the key bar as well where one line is too short for it.
-  private func tell(_ grid: inout Grid, _ rect: Rect, _ text: String, _ role: Role) {
-    guard cellWidth(of: text) + 1 > rect.columns else {
-      grid.draw(" " + text, at: rect.origin, role: role, columns: rect.columns)
-      return
+  /// How long the last order can still be taken back, and by which key; nil where there is nothing to take back.
+  private func undoText(_ keys: KeyMap) -> String? {
+    guard let last = undoable.last, last.until > clock, let key = keys.shortest(for: .undo) else { return nil }
+    return "\(key) undo \(((last.until - clock).microseconds + 999_999) / 1_000_000) s"
+  }
+
+  /// Draws a message, over the key bar as well where one line is too short for it, and at the right of its last line how long
+  /// the last order can be taken back.
+  private func tell(_ grid: inout Grid, _ rect: Rect, _ told: (text: String, role: Role)?, _ left: String?) {
+    let leftColumns = left.map { cellWidth(of: $0) + 1 } ?? 0
+    let needed = told.map { cellWidth(of: $0.text) + 1 } ?? 0
+    var last = rect
+    if let told, needed + (left == nil ? 0 : leftColumns + 2) > rect.columns {
+      let both = Rect(column: rect.column, row: rect.row, columns: rect.columns, rows: 2)
+      last = both.line(1)
+      grid.fill(both)
+      let lines = wrapped(told.text, toColumns: rect.columns - 1)
+      grid.draw(lines.first ?? "", at: Point(column: 1, row: rect.row), role: told.role, columns: rect.columns - 1)
+      let room = Rect(column: 1, row: last.row, columns: max(rect.columns - 1 - leftColumns, 1), rows: 1)
+      grid.drawWrapped(lines.dropFirst().joined(separator: " "), in: room, role: told.role)
+    } else if let told {
+      grid.draw(" " + told.text, at: rect.origin, role: told.role, columns: rect.columns)
     }
-    let both = Rect(column: rect.column, row: rect.row, columns: rect.columns, rows: 2)
-    grid.fill(both)
-    grid.drawWrapped(text, in: Rect(column: 1, row: rect.row, columns: rect.columns - 1, rows: 2), role: role)
+    guard let left, leftColumns <= rect.columns else { return }
+    let at = Point(column: rect.endColumn - leftColumns, row: last.row)
+    grid.draw(left, at: at, role: .textAccent, columns: leftColumns)
   }
 
   /// The end of a text that fits, so that what is being typed is always in sight.
@@ -155,6 +173,12 @@ extension ConsoleState {
     case .seek: return "13:41:07, 2:30, 45%, action, preempt, wait, error, /name, user:ana, wait>60"
     case .whatIf: return "policy=dynamic, cores=8, gpus=4, without=action:3, with=hold:name, same"
     case .command:
+      // A word that is there already, and nothing after it: how the line goes on.
+      if let word = Grammar.words.first(where: { prompt.text == $0.name + " " && !$0.takes.isEmpty }),
+        word.name == "demand"
+      {
+        return "\(word.takes), such as \(word.example)"
+      }
       let offered = completion(of: prompt.text)
       guard offered.before.allSatisfy({ $0 == " " }) else { return offered.candidates.joined(separator: " · ") }
       return Self.paletteWords.filter { offered.candidates.contains($0.name) }
@@ -170,6 +194,7 @@ extension ConsoleState {
       ([.help], "help"), ([.quit], "quit"), ([.preempt], "suspend"), ([.pin], "pin"), ([.lower, .raise], "prio"),
       ([.hold], "hold"), ([.release], "release"), ([.explain], "why"), ([.undo], "undo"), ([.filter], "filter"),
       ([.palette], "cmd"), ([.intoHistory], "history"), ([.nextPane], "pane"), ([.zoom], "zoom"),
+      ([.drain], "drain"), ([.demand], "demand"), ([.policy], "policy"),
     ]
     let replay: [([KeyAction], String)] = [
       ([.help], "help"), ([.quit], "quit"), ([.play], "play"), ([.stepBack, .stepForward], "step"),
@@ -183,12 +208,15 @@ extension ConsoleState {
       let names = actions.compactMap { keys.shortest(for: $0) }
       guard names.count == actions.count else { continue }
       let key = names.joined(separator: names.allSatisfy { "←→".contains($0) } ? "" : " ")
-      // What the role does not allow is there and dim; the key itself says why.
+      // What the role does not allow is there, dim and in parentheses; the key itself says why.
       let isDisabled = transport == nil && actions.contains { $0.reach != nil && roleRefusal(of: $0) != nil }
       guard column + cellWidth(of: key + label) + 2 <= rect.endColumn else { break }
-      column = grid.draw(" " + key, at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarKey)
       column = grid.draw(
-        " " + label + " ", at: Point(column: column, row: rect.row), role: isDisabled ? .textDim : .keybarLabel)
+        (isDisabled ? "(" : " ") + key, at: Point(column: column, row: rect.row),
+        role: isDisabled ? .keybarDisabled : .keybarKey)
+      column = grid.draw(
+        " " + label + (isDisabled ? ")" : " "), at: Point(column: column, row: rect.row),
+        role: isDisabled ? .keybarDisabled : .keybarLabel)
     }
   }
 }

@@ -25,7 +25,10 @@ extension ConsoleState {
     let lines = KeyAction.allCases.filter { $0.isForReplay == nil || $0.isForReplay == isReplay }.map { action in
       // Live, the key that plays a replay tags.
       let shared = action == .tag && !isReplay ? keys.keys(for: .play) : []
-      return ((shared + keys.keys(for: action)).joined(separator: " "), action.words, roleRefusal(of: action))
+      let refusal = roleRefusal(of: action)
+      // In parentheses, for where dim looks like any other.
+      let words = refusal == nil ? action.words : "(\(action.words))"
+      return ((shared + keys.keys(for: action)).joined(separator: " "), words, refusal)
     }
     let keyWidth = min(lines.map { cellWidth(of: $0.0) }.max() ?? 0, max(screen.columns / 3, 4))
     let lineWidth = keyWidth + 1 + (lines.map { cellWidth(of: $0.1) }.max() ?? 0)
@@ -35,16 +38,18 @@ extension ConsoleState {
     let width = min(columns * (lineWidth + 2) + 2, screen.columns)
     let rect = Self.centred(in: screen, columns: width, rows: min(rows + 2, screen.rows))
     let page = page % pages
-    let refusal = lines.compactMap { $0.2 }.first.map { " · dim: \($0)" } ?? ""
+    let refusal = lines.compactMap { $0.2 }.first.map { " · (…): \($0)" } ?? ""
     let title =
       (pages > 1 ? "KEYS \(page + 1)/\(pages) · Space: more · others close" : "KEYS · any key closes") + refusal
     let inner = dialog(&grid, rect, title)
     for (index, line) in lines.dropFirst(page * columns * rows).prefix(columns * rows).enumerated() {
       let at = Point(column: inner.column + 1 + index / rows * (lineWidth + 2), row: inner.row + index % rows)
       grid.draw(
-        line.0, at: at, role: line.2 == nil ? .helpKey : .textDim, columns: min(keyWidth, inner.endColumn - at.column))
+        line.0, at: at, role: line.2 == nil ? .helpKey : .keybarDisabled,
+        columns: min(keyWidth, inner.endColumn - at.column))
       let words = Point(column: at.column + keyWidth + 1, row: at.row)
-      grid.draw(line.1, at: words, role: line.2 == nil ? .helpText : .textDim, columns: inner.endColumn - words.column)
+      grid.draw(
+        line.1, at: words, role: line.2 == nil ? .helpText : .keybarDisabled, columns: inner.endColumn - words.column)
     }
   }
 
@@ -131,41 +136,39 @@ extension ConsoleState {
     return rules[String(shown.policy.prefix { $0 != ":" })]
   }
 
+  private static let remedyBegins = "The smallest order"
+
   /// What an operator could do about a wait: the smallest order, and what it would bring.
   private func remedies(_ wait: Wait, of id: NotebookID) -> [String] {
     var lines = ruleText.map { ["The rule (\(shown.policy)): \($0)."] } ?? []
-    guard let verb = remedy(for: id) else { return lines + remedies(wait) }
-    lines.append("The smallest order that helps: \(verb.line(on: shown).text)")
+    let verbs = remedy(for: id)
+    guard !verbs.isEmpty else { return lines + [noRemedy(wait)] }
+    let texts = verbs.map { $0.line(on: shown).text }.joined(separator: ", then ")
+    lines.append("\(Self.remedyBegins)\(verbs.count == 1 ? " that helps" : "s that help"): \(texts)")
     if let preview = previewAsked {
       lines += preview.sentences(naming: shown.name)
     }
     return lines
   }
 
-  /// What an operator could do about a wait.
-  private func remedies(_ wait: Wait) -> [String] {
+  /// Why no order would let it start now.
+  private func noRemedy(_ wait: Wait) -> String {
     switch wait.cause {
-    case .held: ["r on its row releases it."]
-    case .operatorSuspended: ["x on its row resumes it."]
     case .cores, .gpus, .memory, .gpuMemory, .pin, .seenGPUs:
-      wait.holders.first.map { ["Suspending \(shown.name(of: $0)) (x on its row) would free what it needs."] } ?? []
-    case .turn: ["A higher priority (]) would bring it before those of lower priority."]
-    case .drain: ["Undraining the cores (:undrain) would let it start."]
-    case .anticipation: []
+      "No order frees what it needs at once: it starts as others end."
+    case .turn, .anticipation, .held, .operatorSuspended, .drain: "No order is known that would let it start sooner."
     }
   }
 
   private func drawExplanation(_ grid: inout Grid, _ screen: Rect, _ id: NotebookID) {
-    let lines = explanation(of: id)
-    let columns = min(84, screen.columns)
-    // Measured by drawing it aside, for words break where they will.
-    var aside = Grid(size: Size(columns: max(columns - 4, 1), rows: 8))
-    let rows = lines.reduce(2) { $0 + aside.drawWrapped($1, in: aside.bounds) }
-    let rect = Self.centred(in: screen, columns: columns, rows: min(rows, screen.rows))
-    var inner = dialog(&grid, rect, "WHY · any key closes").inset(columns: 1, rows: 0)
-    for line in lines where inner.rows > 0 {
-      inner = inner.droppingRows(grid.drawWrapped(line, in: inner, role: .dialog))
+    let texts = explanation(of: id)
+    // Who it is about stands first; then why it waits and what would help, before what is good to know.
+    let remedy = texts.lastIndex { $0.hasPrefix(Self.remedyBegins) } ?? texts.endIndex
+    let lines = texts.enumerated().map { place, text in
+      let rank = place == 0 ? 1 : place == remedy ? 2 : text.hasPrefix("It waits") ? 3 : place > remedy ? 4 : 5
+      return DialogLine(text, .dialog, rank: rank)
     }
+    draw(&grid, screen, "WHY · any key closes", lines, columns: 84)
   }
 
   func dialog(_ grid: inout Grid, _ rect: Rect, _ title: String) -> Rect {

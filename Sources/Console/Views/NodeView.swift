@@ -20,14 +20,32 @@ struct NodeLayout: Hashable {
   var gpuRows: Int
   var fieldsPerRow: Int
   var cellsPerRow: Int
+  /// Columns of a cell: a letter, and where letters have begun again the number after it.
+  var cellColumns: Int
 
   /// Cores up to which each has a cell of its own wherever there is room; beyond, a cell stands for a group.
   static let singleMost = 128
 
+  /// The layout with cells of two columns, where letters have begun again and nothing has to be drawn smaller for it; else with
+  /// cells of one.
+  ///
+  /// - Parameter repeats: whether two notebooks may have the same letter.
+  init(cores: Int, gpus: Int, columns: Int, rows: Int?, repeats: Bool) {
+    let single = NodeLayout(cores: cores, gpus: gpus, columns: columns, rows: rows)
+    self = single
+    guard repeats else { return }
+    let wide = NodeLayout(cores: cores, gpus: gpus, columns: columns, rows: rows, cellColumns: 2)
+    guard wide.coresPerCell == single.coresPerCell, wide.namesCores == single.namesCores,
+      wide.namesGPUs == single.namesGPUs, wide.gpuRows * wide.cellsPerRow >= gpus || wide.namesGPUs
+    else { return }
+    self = wide
+  }
+
   /// - Parameter rows: the room below the title; nil for as much as it likes.
-  init(cores: Int, gpus: Int, columns: Int, rows: Int?) {
+  init(cores: Int, gpus: Int, columns: Int, rows: Int?, cellColumns: Int = 1) {
+    self.cellColumns = cellColumns
     fieldsPerRow = max(columns / Self.fieldColumns, 1)
-    cellsPerRow = max(columns - Self.margin - 1, 1)
+    cellsPerRow = max((columns - Self.margin - 1) / cellColumns, 1)
     func needed(_ count: Int, _ perRow: Int) -> Int { (count + perRow - 1) / perRow }
     let leastForGPUs = gpus > 0 ? 1 : 0
     let most = rows ?? .max
@@ -37,7 +55,7 @@ struct NodeLayout: Hashable {
     var group = 1
     if !namesCores {
       // Twice as many cores a cell until they fit: groups that a person can count.
-      let wanted = cores > Self.singleMost ? min(free, 4) : free
+      let wanted = cores > Self.singleMost ? min(free, 4 * cellColumns) : free
       while needed(needed(cores, group), cellsPerRow) > wanted { group *= 2 }
     }
     coresPerCell = group
@@ -56,14 +74,16 @@ struct NodePlaces: Hashable {
   /// GPUs side by side in a row, and the columns of each; nil where each is only a letter.
   var gpusPerRow: Int?
 
-  init(cores count: Int, gpus: Int, in inner: Rect) {
-    if gpus > 0, inner.columns >= 120, inner.rows >= 2 {
+  /// - Parameter repeats: whether two notebooks may have the same letter.
+  init(cores count: Int, gpus: Int, in inner: Rect, repeats: Bool) {
+    if gpus > 0, inner.columns >= 120 {
       let parts = inner.splitColumns([.share(1), .fixed(1), .fixed(max(inner.columns * 2 / 5, 56))])
       self.cores = parts[0]
       self.gpus = parts[2]
-      layout = NodeLayout(cores: count, gpus: 0, columns: parts[0].columns, rows: inner.rows)
+      layout = NodeLayout(cores: count, gpus: 0, columns: parts[0].columns, rows: inner.rows, repeats: repeats)
     } else {
-      layout = NodeLayout(cores: count, gpus: gpus, columns: inner.columns, rows: inner.rows)
+      layout = NodeLayout(
+        cores: count, gpus: gpus, columns: inner.columns, rows: inner.rows, repeats: repeats)
       self.cores = Rect(
         column: inner.column, row: inner.row, columns: inner.columns, rows: min(layout.coreRows, inner.rows))
       self.gpus = inner.droppingRows(layout.coreRows)
@@ -84,11 +104,12 @@ struct NodePlaces: Hashable {
       let found =
         layout.namesCores
         ? index(cores, layout.fieldsPerRow, NodeLayout.fieldColumns, 0)
-        : index(cores, layout.cellsPerRow, 1, NodeLayout.margin).map { $0 * layout.coresPerCell }
+        : index(cores, layout.cellsPerRow, layout.cellColumns, NodeLayout.margin).map { $0 * layout.coresPerCell }
       return found.flatMap { $0 < count ? (false, $0) : nil }
     }
     let found =
-      gpusPerRow.map { index(gpus, $0, gpus.columns / $0, 0) } ?? index(gpus, layout.cellsPerRow, 1, NodeLayout.margin)
+      gpusPerRow.map { index(gpus, $0, gpus.columns / $0, 0) }
+      ?? index(gpus, layout.cellsPerRow, layout.cellColumns, NodeLayout.margin)
     return found.flatMap { $0 < gpuCount ? (true, $0) : nil }
   }
 }
@@ -100,18 +121,22 @@ extension ConsoleState {
     let isBeside = columns >= 120 && !node.gpus.isEmpty
     let layout = NodeLayout(
       cores: node.cores.count, gpus: isBeside ? 0 : node.gpus.count,
-      columns: isBeside ? columns - 1 - max(columns * 2 / 5, 56) : columns, rows: nil)
+      columns: isBeside ? columns - 1 - max(columns * 2 / 5, 56) : columns, rows: nil, repeats: hasRepeatedLetters)
     return 1 + (isBeside ? max(layout.coreRows, min(node.gpus.count, 8)) : layout.coreRows + layout.gpuRows)
   }
+
+  /// Whether there have been so many notebooks that letters have begun again.
+  var hasRepeatedLetters: Bool { shown.notebooks.count > NotebookMark.letters }
 
   /// Where the cores and GPUs are within the pane's rectangle.
   func nodePlaces(_ rect: Rect) -> NodePlaces? {
     guard let node = shown.nodes.first?.node else { return nil }
-    return NodePlaces(cores: node.cores.count, gpus: node.gpus.count, in: rect.droppingRows(1))
+    return NodePlaces(
+      cores: node.cores.count, gpus: node.gpus.count, in: rect.droppingRows(1), repeats: hasRepeatedLetters)
   }
 
   /// Cores × notebook, and GPUs × notebook where there are any.
-  func drawNode(_ grid: inout Grid, _ rect: Rect) {
+  func drawNode(_ grid: inout Grid, _ rect: Rect, sparks: Bool) {
     let board = shown
     guard let facts = board.nodes.first, let places = nodePlaces(rect) else {
       let inner = grid.pane(rect, title: "CORES", focused: focus == .node)
@@ -123,7 +148,7 @@ extension ConsoleState {
     let cores = map.node.cores.description
     let title = "CORES " + (cores.utf8.count <= rect.columns / 3 ? cores : "\(map.cores.count)")
     let inner = grid.pane(
-      rect, title: title, detail: detail(map, places.layout, grid.glyphs), focused: focus == .node)
+      rect, title: title, detail: detail(map, places, grid.glyphs), focused: focus == .node)
     guard inner.rows > 0 else { return }
     if places.layout.namesCores {
       drawFields(&grid, places.cores, map.cores, board)
@@ -132,14 +157,21 @@ extension ConsoleState {
     }
     guard !map.gpus.isEmpty, places.gpus.rows > 0 else { return }
     if let perRow = places.gpusPerRow {
-      drawGPUs(&grid, places.gpus, map, board, perRow)
+      drawGPUs(&grid, places.gpus, map, board, perRow, sparks: sparks)
     } else {
       drawGPUCells(&grid, places.gpus, map, places.layout)
     }
   }
 
-  private func detail(_ map: NodeMap, _ layout: NodeLayout, _ glyphs: GlyphSet) -> String {
+  private func detail(_ map: NodeMap, _ places: NodePlaces, _ glyphs: GlyphSet) -> String {
+    let layout = places.layout
     var parts: [String] = []
+    let shared = Self.sharedMarks(map, places)
+    if !shared.isEmpty {
+      // Where a letter alone does not tell whose a cell is, the map says so.
+      let marks = shared.count > 4 ? "\(shared.count) letters" : shared.joined(separator: " ")
+      parts.append("several notebooks each: \(marks)")
+    }
     if layout.coresPerCell > 1 { parts.append("a cell: \(layout.coresPerCell) cores") }
     let drained = map.cores.filter(\.isDrained)
     if !drained.isEmpty {
@@ -152,6 +184,17 @@ extension ConsoleState {
     if pinned > 0 { parts.append("\(Character(glyphs[.pinned])) pinned \(pinned)") }
     parts.append(map.gpus.isEmpty ? "no GPUs" : "\(map.gpus.count) GPU\(map.gpus.count == 1 ? "" : "s")")
     return parts.joined(separator: " · ")
+  }
+
+  /// What is drawn alike for several notebooks on the map's cells, in the order of its letters.
+  static func sharedMarks(_ map: NodeMap, _ places: NodePlaces) -> [String] {
+    let layout = places.layout
+    let drawn = (layout.namesCores ? [] : map.cores) + (places.gpusPerRow == nil ? map.gpus : [])
+    var holders: [String: Set<NotebookID>] = [:]
+    for user in drawn.compactMap(\.users.first) {
+      holders[user.mark.text(columns: layout.cellColumns), default: []].insert(user)
+    }
+    return holders.filter { $0.value.count > 1 }.keys.sorted()
   }
 
   /// A core a field, with its user's name.
@@ -173,18 +216,21 @@ extension ConsoleState {
     guard room > 0 else { return }
     if let user = place.users.first {
       if place.isDrained { grid.setGround(.coreDrained, in: Rect(column: at.column, row: at.row, columns: 1, rows: 1)) }
-      grid.put(user.mark.scalar, at: at, role: user.mark.role)
+      let mark = user.mark.text
+      grid.draw(mark, at: at, role: user.mark.role, columns: room)
       let more = place.users.count > 1 ? "+\(place.users.count - 1) " : ""
       let name = (place.isDrained ? "x " : "") + more + board.name(of: user)
-      grid.draw(name, at: Point(column: at.column + 2, row: at.row), role: user.mark.role, columns: room - 2)
+      let begin = mark.count + 1
+      grid.draw(
+        name, at: Point(column: at.column + begin, row: at.row), role: user.mark.role, columns: max(room - begin, 0))
     } else if place.isDrained {
       grid.draw("x drained", at: at, role: .coreReserved, columns: room)
     } else {
       grid.draw(String(Character(grid.glyphs[.idleCore])) + " idle", at: at, role: .coreIdle, columns: room)
     }
     if let pinned = place.pinned.first {
-      let mark = String(Character(grid.glyphs[.pinned])) + String(pinned.mark.letter)
-      grid.draw(mark, at: Point(column: at.column + room, row: at.row), role: .corePinned, columns: 2)
+      let mark = String(Character(grid.glyphs[.pinned])) + pinned.mark.text
+      grid.draw(mark, at: Point(column: at.column + room, row: at.row), role: .corePinned, columns: 3)
     }
   }
 
@@ -195,9 +241,9 @@ extension ConsoleState {
       let (row, column) = field.quotientAndRemainder(dividingBy: layout.cellsPerRow)
       guard row < rect.rows else { break }
       let places = map.cores[field * group..<min((field + 1) * group, map.cores.count)]
-      let at = Point(column: rect.column + NodeLayout.margin + column, row: rect.row + row)
+      let at = Point(column: rect.column + NodeLayout.margin + column * layout.cellColumns, row: rect.row + row)
       if column == 0 { drawRowLabel(&grid, String(places.first?.number ?? 0), at) }
-      drawCell(&grid, places, at)
+      drawCell(&grid, places, at, layout.cellColumns)
     }
   }
 
@@ -206,9 +252,9 @@ extension ConsoleState {
     for (index, place) in map.gpus.enumerated() {
       let (row, column) = index.quotientAndRemainder(dividingBy: layout.cellsPerRow)
       guard row < rect.rows else { break }
-      let at = Point(column: rect.column + NodeLayout.margin + column, row: rect.row + row)
+      let at = Point(column: rect.column + NodeLayout.margin + column * layout.cellColumns, row: rect.row + row)
       if column == 0 { drawRowLabel(&grid, "GPU", at) }
-      drawCell(&grid, [place], at)
+      drawCell(&grid, [place], at, layout.cellColumns)
     }
   }
 
@@ -220,15 +266,17 @@ extension ConsoleState {
 
   /// One cell for a group: whoever has most of it, or nobody where most of it is idle. What is drained is turned round,
   /// in use or not; what is pinned is underlined.
-  private func drawCell(_ grid: inout Grid, _ places: ArraySlice<NodeMap.Place>, _ at: Point) {
+  private func drawCell(
+    _ grid: inout Grid, _ places: ArraySlice<NodeMap.Place>, _ at: Point, _ columns: Int
+  ) {
     let isDrained = places.contains(where: \.isDrained)
     let isPinned = places.contains { !$0.pinned.isEmpty }
     if isDrained || isPinned {
       grid.setGround(
-        isDrained ? .coreDrained : .corePinned, in: Rect(column: at.column, row: at.row, columns: 1, rows: 1))
+        isDrained ? .coreDrained : .corePinned, in: Rect(column: at.column, row: at.row, columns: columns, rows: 1))
     }
     if let user = Self.most(of: places) {
-      grid.put(user.mark.scalar, at: at, role: user.mark.role)
+      grid.draw(user.mark.text(columns: columns), at: at, role: user.mark.role, columns: columns)
     } else if isDrained {
       grid.put("x", at: at, role: .coreDrained)
     } else if isPinned {

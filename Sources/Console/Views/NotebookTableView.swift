@@ -29,7 +29,7 @@ extension ConsoleState {
   static let recentSpan = Span(seconds: 60)
 
   /// The notebooks, a row each; the selected one is marked by a sign and a ground, never by colour alone.
-  func drawNotebooks(_ grid: inout Grid, _ rect: Rect) {
+  func drawNotebooks(_ grid: inout Grid, _ rect: Rect, sparks: Bool) {
     let board = shown
     let total = board.openNotebooks.count
     let shownCount = table.notebooks.count
@@ -39,7 +39,7 @@ extension ConsoleState {
     let inner = grid.pane(
       rect, title: title, detail: marks.filter { !$0.isEmpty }.joined(separator: " · "), focused: focus == .notebooks)
     guard inner.rows > 0 else { return }
-    let layout = tableLayout(rect)
+    let layout = tableLayout(rect, sparks: sparks)
     if let header = layout.header { drawTableHeader(&grid, header, layout) }
     guard !table.rows.isEmpty else {
       let text =
@@ -62,13 +62,13 @@ extension ConsoleState {
   }
 
   /// Where the parts of the table are in the pane's rectangle; the same for drawing and for the mouse.
-  func tableLayout(_ rect: Rect) -> TableLayout {
+  func tableLayout(_ rect: Rect, sparks: Bool) -> TableLayout {
     let inner = rect.droppingRows(1)
     let hasHeader = inner.rows > 1
     let body = inner.droppingRows(hasHeader ? 1 : 0)
     var (columns, left) = fittingColumns(width: inner.columns)
     var layout = TableLayout(columns: [], header: hasHeader ? inner.line(0) : nil, body: body, first: 0)
-    if left >= 13 {
+    if sparks, left >= 13 {
       let count = min(left - 1, 30)
       layout.recent = (inner.endColumn - count, count)
       left -= count + 1
@@ -82,7 +82,7 @@ extension ConsoleState {
       columns[index].width += more
       left -= more
     }
-    var start = inner.column + 4
+    var start = inner.column + leadColumns
     for column in columns {
       layout.columns.append((column, start))
       start += column.width + 1
@@ -92,13 +92,16 @@ extension ConsoleState {
     return layout
   }
 
+  /// Cells before the first column: the cursor, the tag, the letter (with a number where letters have begun again), a blank.
+  private var leadColumns: Int { hasRepeatedLetters ? 5 : 4 }
+
   /// The columns that fit, the least important left out whole, and how many cells are left.
   private func fittingColumns(width: Int) -> ([DrawnColumn], left: Int) {
     let hasGPUs = shown.nodes.contains { !$0.node.gpus.isEmpty }
     var columns = Self.allColumns.filter { drawn in
       drawn.column == .name || (!hiddenColumns.contains(drawn.column) && (drawn.column != .gpus || hasGPUs))
     }
-    func used() -> Int { columns.reduce(3) { $0 + $1.width + 1 } }
+    func used() -> Int { columns.reduce(leadColumns - 1) { $0 + $1.width + 1 } }
     while used() > width, let most = columns.map(\.rank).max(), most > 0 { columns.removeAll { $0.rank == most } }
     let left = width - used()
     if left < 0, let name = columns.firstIndex(where: { $0.column == .name }) {
@@ -151,10 +154,13 @@ extension ConsoleState {
       grid.put(.tag, at: Point(column: rect.column + 1, row: rect.row), role: .tableRowTagged)
     }
     if rect.columns > 2 {
-      grid.put(id.mark.scalar, at: Point(column: rect.column + 2, row: rect.row), role: id.mark.role)
+      let columns = rect.columns > 3 ? 2 : 1
+      grid.draw(
+        id.mark.text(columns: columns), at: Point(column: rect.column + 2, row: rect.row),
+        role: id.mark.role, columns: columns)
     }
     for (column, start) in layout.columns {
-      let (text, role) = text(of: column.column, facts)
+      let (text, role) = text(of: column.column, facts, grid.glyphs)
       let indent = isTree && column.column == .name ? min(2, column.width - 1) : 0
       grid.draw(
         text, at: Point(column: start + indent, row: rect.row),
@@ -175,9 +181,9 @@ extension ConsoleState {
     var counts = [Int](repeating: 0, count: NotebookState.allCases.count)
     var (cores, gpus) = (0, 0)
     for id in table.members[user] ?? [] {
-      let index = Int(id.number)
-      counts[Int(board.notebooks[index].state.rawValue)] += 1
-      guard let allotment = board.notebooks[index].cell?.allotment else { continue }
+      let (state, held) = board.notebooks.look(at: id) { ($0.pointee.state, $0.pointee.cell?.allotment) }
+      counts[Int(state.rawValue)] += 1
+      guard let allotment = held else { continue }
       cores += allotment.cores.count
       gpus += allotment.gpus.count
     }
@@ -220,12 +226,12 @@ extension ConsoleState {
 
 // What the columns say of a notebook.
 extension ConsoleState {
-  private func text(of column: TableColumn, _ facts: NotebookFacts) -> (String, Role) {
+  private func text(of column: TableColumn, _ facts: NotebookFacts, _ glyphs: GlyphSet) -> (String, Role) {
     switch column {
     case .number: ("\(facts.notebook.id.number)", .textDim)
     case .name: (facts.name, facts.notebook.id.mark.role)
     case .owner: (facts.notebook.user, .text)
-    case .state: (Self.stateText(facts), facts.state.role)
+    case .state: Self.state(facts, glyphs)
     case .time: ((shownNow - facts.since).clock, .text)
     case .priority: ("\(facts.priority)", facts.priority == 0 ? .textDim : .textStrong)
     case .cores: (Self.coresText(facts), .text)
@@ -245,18 +251,12 @@ extension ConsoleState {
     return parts.filter { !$0.isEmpty }.joined(separator: " ")
   }
 
-  private static func stateText(_ facts: NotebookFacts) -> String {
-    let letter: String
-    switch facts.state {
-    case .starting: letter = "S"
-    case .thinking: letter = "T"
-    case .queued: letter = "Q"
-    case .running: letter = "R"
-    case .suspended: letter = "Z"
-    case .gone: letter = "-"
-    }
-    guard facts.isHeld else { return "\(letter) \(facts.state.word)" }
-    return facts.state == .running ? "\(letter) run, held" : "\(letter) held"
+  /// The state with the mark that its theme gives it, so that colour never says it alone.
+  private static func state(_ facts: NotebookFacts, _ glyphs: GlyphSet) -> (String, Role) {
+    let isHeld = facts.isHeld && facts.state != .running
+    let role = isHeld ? .stateHeld : facts.state.role
+    let word = isHeld ? "held" : facts.isHeld ? "run, held" : facts.state.word
+    return ("\(Character(glyphs.mark(for: role))) \(word)", role)
   }
 
   private static func coresText(_ facts: NotebookFacts) -> String {

@@ -59,7 +59,7 @@ extension ConsoleState {
     let nameRoom = line.columns - placeWidth - 3 - tail.reduce(0) { $0 + cellWidth(of: $1.0) }
     let name = truncated(
       row.name, toColumns: max(lines.1 == nil ? min(nameRoom, 20) : nameRoom, 4), in: grid.glyphs.repertoire)
-    let head = [("\(row.notebook.mark.letter) ", row.notebook.mark.role), (name, row.notebook.mark.role)] + tail
+    let head = [("\(row.notebook.mark.text) ", row.notebook.mark.role), (name, row.notebook.mark.role)] + tail
     let expected = row.wait?.expected.map { expectedText($0) + ": " } ?? ""
     let reason: [(String, Role)] = [(expected, .textAccent), (row.reason + remedy(row.wait), .text)]
     let start = Point(column: line.column + placeWidth + 1, row: line.row)

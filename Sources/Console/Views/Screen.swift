@@ -11,14 +11,14 @@ extension ConsoleState {
     drawHeader(&grid, layout.header, keys)
     let isCompared = alternative?.isShown == true && details == nil
     for pane in layout.panes where pane != .timeline || !isCompared {
-      if let rect = layout.rect(of: pane) { draw(pane, on: &grid, in: rect) }
+      if let rect = layout.rect(of: pane) { draw(pane, on: &grid, in: rect, sparks: layout.sparks) }
     }
     if isCompared, let alternative { drawAlternative(&grid, layout, alternative) }
     if let rect = layout.details { drawDetails(&grid, rect) }
     if let rect = layout.transport { drawTransport(&grid, rect) }
     if let rect = layout.keyBar { drawKeyBar(&grid, rect, keys) }
     if let rect = layout.flash {
-      drawFlash(&grid, rect)
+      drawFlash(&grid, rect, keys)
     } else if asksForKeys {
       // The smallest screens have one line: a question goes before the status.
       grid.fill(layout.header)
@@ -29,12 +29,14 @@ extension ConsoleState {
   }
 
   /// Draws one pane into a rectangle, and nothing beside it.
-  public func draw(_ pane: Pane, on grid: inout Grid, in rect: Rect) {
+  ///
+  /// - Parameter sparks: whether the small graphs of the last minutes are drawn where they fit.
+  public func draw(_ pane: Pane, on grid: inout Grid, in rect: Rect, sparks: Bool = true) {
     switch pane {
-    case .notebooks: drawNotebooks(&grid, rect)
+    case .notebooks: drawNotebooks(&grid, rect, sparks: sparks)
     case .queue: drawQueue(&grid, rect)
     case .timeline: drawTimeline(&grid, rect)
-    case .node: drawNode(&grid, rect)
+    case .node: drawNode(&grid, rect, sparks: sparks)
     case .events: drawEvents(&grid, rect)
     case .graphs: drawGraphs(&grid, rect)
     }

@@ -42,7 +42,7 @@ extension ConsoleState {
     guard let pane = pane(at: point), let rect = layout.rect(of: pane) else { return nil }
     let found: ScreenHit? =
       switch pane {
-      case .notebooks: tableHit(point, rect)
+      case .notebooks: tableHit(point, rect, sparks: layout.sparks)
       case .queue: queueHit(point, rect)
       case .timeline: timelineHit(point, rect)
       case .node: nodeHit(point, rect)
@@ -52,8 +52,8 @@ extension ConsoleState {
     return found ?? .pane(pane)
   }
 
-  private func tableHit(_ point: Point, _ rect: Rect) -> ScreenHit? {
-    let layout = tableLayout(rect)
+  private func tableHit(_ point: Point, _ rect: Rect, sparks: Bool) -> ScreenHit? {
+    let layout = tableLayout(rect, sparks: sparks)
     if let header = layout.header, header.contains(point) {
       return layout.columns.last { $0.start <= point.column && point.column < $0.start + $0.drawn.width }
         .map { .column($0.drawn.column) }

@@ -19,6 +19,8 @@ public struct ScreenLayout: Sendable, Hashable {
   /// Two worlds side by side: their table, and the timeline of the one that might have been.
   public var sideBySide: Rect?
   public var otherTimeline: Rect?
+  /// Whether there is room for the small graphs of the last minutes, in the table and beside the GPUs: they are the first to go.
+  public var sparks = true
 
   /// The rectangle of a pane; nil where it is not on the screen.
   public func rect(of pane: Pane) -> Rect? {
@@ -50,8 +52,8 @@ public struct ScreenLayout: Sendable, Hashable {
 /// One or two panes side by side, and how much of the screen's height they want.
 private struct Band {
   var pane: Pane
-  /// The pane at the right, and its columns.
-  var beside: (pane: Pane, columns: Int)?
+  /// The pane at the right, its columns, and the rows without which it is left out.
+  var beside: (pane: Pane, columns: Int, least: Int)?
   /// The greater, the sooner it goes where there is no room; 0 never goes.
   var rank: Int
   /// Rows, title included: without so many it is left out, and more than so many it does not want.
@@ -62,7 +64,8 @@ private struct Band {
 }
 
 extension ConsoleState {
-  /// Where everything is: what does not fit is left out, the graphs and the events first, then the timeline, then the maps.
+  /// Where everything is. What does not fit is left out, in this order: the graphs and sparks, the events, the timeline. The GPU map
+  /// and the core map would be next, and have their rows wherever several panes share the screen.
   public func layout(_ size: Size) -> ScreenLayout {
     let all = Rect(size)
     var layout = ScreenLayout(header: all.line(0))
@@ -98,13 +101,12 @@ extension ConsoleState {
         pane: .node, rank: rank, least: least, wanted: min(nodeRows(columns: body.columns), max(most, least)))
     }
     func notebooks(_ wanted: Int) -> Band {
-      Band(pane: .notebooks, beside: isWide ? (.queue, side) : nil, rank: 0, least: 4, wanted: wanted)
+      Band(pane: .notebooks, beside: isWide ? (.queue, side, 1) : nil, rank: 0, least: 4, wanted: wanted)
     }
     let queue = isWide ? [] : [Band(pane: .queue, rank: 1, least: 3, wanted: max(waiting + 1, 3))]
     let timeline = Band(pane: .timeline, rank: 3, least: 4, wanted: max(count + 2, 5))
-    let events = Band(
-      pane: .events, beside: body.columns >= 140 ? (.graphs, min(side, 80)) : nil, rank: 4, least: 3, wanted: 6,
-      takesRest: true)
+    let graphs: (Pane, Int, Int)? = body.columns >= 140 ? (.graphs, min(side, 80), 5) : nil
+    let events = Band(pane: .events, beside: graphs, rank: 4, least: 3, wanted: 6, takesRest: true)
     switch arrangement {
     case .overview:
       let rows = body.rows - min(nodeRows(columns: body.columns), body.rows / 4)
@@ -126,7 +128,7 @@ extension ConsoleState {
       return [map, graphs, notebooks(max(min(count + 2, body.rows / 3), 4))]
     case .log:
       var all = events
-      (all.beside, all.rank, all.least) = (body.columns >= 140 ? (.graphs, min(side, 80)) : nil, 1, 4)
+      (all.rank, all.least) = (1, 4)
       return [notebooks(max(min(count + 2, body.rows / 3), 4))] + queue + [all]
     }
   }
@@ -137,6 +139,8 @@ extension ConsoleState {
     while bands.reduce(0, { $0 + $1.least }) > body.rows, let most = bands.map(\.rank).max(), most > 0 {
       bands.removeAll { $0.rank == most }
     }
+    // Sparks are the first to go: they never outlast the events.
+    layout.sparks = !asked.contains { $0.pane == .events } || bands.contains { $0.pane == .events }
     var rows = bands.map(\.least)
     var left = body.rows - rows.reduce(0, +)
     for place in bands.indices.sorted(by: { bands[$0].rank < bands[$1].rank }) {
@@ -149,7 +153,7 @@ extension ConsoleState {
     for (band, count) in zip(bands, rows) {
       let line = Rect(column: rest.column, row: rest.row, columns: rest.columns, rows: min(count, rest.rows))
       rest = rest.droppingRows(line.rows)
-      if let beside = band.beside {
+      if let beside = band.beside, line.rows >= beside.least {
         let columns = line.splitColumns([.share(1), .fixed(1), .fixed(beside.columns)])
         layout.place(band.pane, columns[0])
         layout.place(beside.pane, columns[2])

@@ -89,9 +89,9 @@ extension ConsoleState {
       grid.setGround(.tableRowSelected, in: Rect(column: line.column, row: line.row, columns: label, rows: 1))
     }
     grid.draw(
-      parts: [(String(mark.letter), mark.role)]
+      parts: [(mark.text, mark.role)]
         + (label > 3 ? [(" " + board.name(of: row.notebook), mark.role)] : []),
-      at: Point(column: line.column + 1, row: line.row), columns: max(label - 2, 1))
+      at: Point(column: line.column + 1, row: line.row), columns: max(label - 2, 2))
     for (index, state) in row.states.enumerated() {
       let at = Point(column: line.column + label + index, row: line.row)
       if let kind = row.marks[index] {
@@ -170,7 +170,7 @@ extension ConsoleState {
     }
     var counts = [Int](repeating: 0, count: NotebookState.allCases.count)
     for id in board.openNotebooks {
-      if let state = board.notebooks[Int(id.number)].state(at: cursor) { counts[Int(state.rawValue)] += 1 }
+      if let state = board.notebooks.look(at: id, { $0.pointee.state(at: cursor) }) { counts[Int(state.rawValue)] += 1 }
     }
     let shownStates: [(NotebookState, String)] = [
       (.running, "run"), (.queued, "q"), (.suspended, "susp"), (.thinking, "think"),

@@ -15,21 +15,6 @@ public enum KernelSpecs {
 
   // MARK: Where
 
-  /// The directories that hold kernelspecs, in Jupyter's precedence: `JUPYTER_PATH`; the active environment (virtualenv,
-  /// conda, then that of the first `python3` on `PATH`); the user's data directory; `/usr/local`; `/usr`.
-  public static func searchPath(environment: [String: String]) -> [String] {
-    var roots = (environment["JUPYTER_PATH"] ?? "").split(separator: ":").map(String.init)
-    var prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"].compactMap { environment[$0] }.filter { !$0.isEmpty }
-    if let python = executable("python3", environment: environment), let prefix = prefix(ofExecutable: python) {
-      prefixes.append(prefix)
-    }
-    roots += prefixes.map { $0 + "/share/jupyter" }
-    roots.append(userData(environment: environment))
-    roots += ["/usr/local/share/jupyter", "/usr/share/jupyter"]
-    var seen: Set<String> = []
-    return roots.filter { seen.insert($0).inserted }.map { $0 + "/kernels" }
-  }
-
   /// Where kernelspecs of this user alone go.
   public static func userDirectory(environment: [String: String]) -> String {
     userData(environment: environment) + "/kernels"
@@ -45,7 +30,7 @@ public enum KernelSpecs {
     return active ?? executable("python3", environment: environment).flatMap(prefix(ofExecutable:))
   }
 
-  private static func userData(environment: [String: String]) -> String {
+  static func userData(environment: [String: String]) -> String {
     if let directory = environment["JUPYTER_DATA_DIR"], !directory.isEmpty { return directory }
     if let data = environment["XDG_DATA_HOME"], data.hasPrefix("/") { return data + "/jupyter" }
     return (environment["HOME"] ?? "") + "/.local/share/jupyter"
@@ -55,17 +40,19 @@ public enum KernelSpecs {
 
   /// All kernelspecs, wrapped ones included, by name; of two with one name the first on the search path.
   /// Directories that hold none, and specs that cannot be read, are passed over.
-  public static func discover(environment: [String: String]) -> [KernelSpec] {
+  ///
+  /// - Parameter others: directories that hold kernelspecs and are looked through behind the search path.
+  public static func discover(environment: [String: String], andIn others: [String] = []) -> [KernelSpec] {
     var found: [String: KernelSpec] = [:]
-    for directory in searchPath(environment: environment) {
+    for directory in searchPath(environment: environment) + others {
       for spec in specs(in: directory) where found[spec.name] == nil { found[spec.name] = spec }
     }
     return found.values.sorted { $0.name < $1.name }
   }
 
-  /// The wrapped specs on the search path, by name.
-  public static func list(environment: [String: String]) -> [KernelSpec] {
-    discover(environment: environment).filter(\.isWrapped)
+  /// The wrapped specs among those that `discover` finds, by name.
+  public static func list(environment: [String: String], andIn others: [String] = []) -> [KernelSpec] {
+    discover(environment: environment, andIn: others).filter(\.isWrapped)
   }
 
   static func specs(in directory: String) -> [KernelSpec] {
@@ -180,12 +167,13 @@ public enum KernelSpecs {
 
   /// Wraps the specs of these names, or with no name every one that is not wrapped itself and can be.
   ///
+  /// - Parameter others: see `discover`.
   /// - Returns: the wrapped specs, by name.
   /// - Throws: `KernelSpecError`; what was wrapped before it stays.
   public static func install(
-    _ names: [String], to destination: String, gate: String, environment: [String: String]
+    _ names: [String], to destination: String, gate: String, environment: [String: String], andIn others: [String] = []
   ) throws(KernelSpecError) -> [KernelSpec] {
-    let originals = discover(environment: environment).filter { !$0.isWrapped }
+    let originals = discover(environment: environment, andIn: others).filter { !$0.isWrapped }
     var made: [KernelSpec] = []
     if names.isEmpty {
       for spec in originals {
@@ -239,7 +227,7 @@ public enum KernelSpecs {
 
   // MARK: Programs
 
-  private static func executable(_ name: String, environment: [String: String]) -> String? {
+  static func executable(_ name: String, environment: [String: String]) -> String? {
     for directory in (environment["PATH"] ?? "").split(separator: ":") where directory.hasPrefix("/") {
       let path = directory + "/" + name
       if access(path, X_OK) == 0 { return path }
@@ -248,7 +236,7 @@ public enum KernelSpecs {
   }
 
   /// The prefix of `PREFIX/bin/NAME`.
-  private static func prefix(ofExecutable path: String) -> String? {
+  static func prefix(ofExecutable path: String) -> String? {
     let parts = path.split(separator: "/")
     guard parts.count > 2, parts[parts.count - 2] == "bin" else { return nil }
     return "/" + parts.dropLast(2).joined(separator: "/")

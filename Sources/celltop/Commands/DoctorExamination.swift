@@ -29,7 +29,7 @@ struct Examination {
   func checks() -> [DoctorCheck] {
     let first: [DoctorCheck?] = [configuration(), terminal(), colors(), cores(), processes(), privileges()]
     let last: [DoctorCheck?] = [gpus(), eviction(), gate(), kernelspecs(), python(), socket(), database()]
-    return (first + controlGroups() + last).compactMap(\.self)
+    return (first + controlGroups() + [abandonedGroups()] + last).compactMap(\.self)
   }
 
   // MARK: Configuration and screen
@@ -65,7 +65,7 @@ struct Examination {
 
   private func colors() -> DoctorCheck? {
     guard let report = try? TerminalReport(.fromEnvironment()) else { return nil }
-    if environment["NO_COLOR"]?.isEmpty == false {
+    if ScreenOptions.isColorless(noColor: environment["NO_COLOR"]) {
       return DoctorCheck("colours", .less, "switched off by NO_COLOR", mend: "unset NO_COLOR")
     }
     if report.isTrueColor { return DoctorCheck("colours", .works, "24-bit") }
@@ -134,7 +134,7 @@ struct Examination {
         case .freezer: "kernels are stopped by SIGSTOP"
         case .cpuset: "kernels are kept to their cores by affinity masks, which a program could widen"
         }
-      if environment["CELLTOP_CGROUPS"] == "off" {
+      if ControlGroups.areForbidden(environment) {
         return DoctorCheck(name, .less, "CELLTOP_CGROUPS=off; \(otherwise)", mend: "unset CELLTOP_CGROUPS")
       }
       guard let trouble = finding.trouble else {
@@ -145,6 +145,16 @@ struct Examination {
         name, .less, "\(finding.version == 0 ? "" : "version \(finding.version): ")\(halves[0]); \(otherwise)",
         mend: halves.count > 1 ? halves[1] : nil)
     }
+  }
+
+  /// What killed gates and benches have left; nil where there is nothing.
+  private func abandonedGroups() -> DoctorCheck? {
+    let left = AbandonedGroups.here()
+    guard !left.isEmpty else { return nil }
+    return DoctorCheck(
+      "cgroups left over", .less,
+      "\(left.count) of gates or benches that were killed; the next server or kernel here removes what it may",
+      mend: "rmdir \(left.joined(separator: " "))")
   }
 
   private func gpus() -> DoctorCheck {
@@ -195,8 +205,8 @@ struct Examination {
   }
 
   private func kernelspecs() -> DoctorCheck {
-    let all = KernelSpecs.discover(environment: installation.jupyterEnvironment())
-    let wrapped = KernelSpecs.list(environment: environment)
+    let all = KernelSpecs.discover(environment: environment, andIn: installation.ownKernels())
+    let wrapped = all.filter(\.isWrapped)
     let originals = all.filter { !$0.isWrapped }
     if let broken = wrapped.first(where: { $0.fault != nil }), let fault = broken.fault {
       return DoctorCheck(

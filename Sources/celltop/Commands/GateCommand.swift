@@ -13,9 +13,9 @@ struct GateCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       let program = try Installation().gate()
-      var argv = ([program] + arguments).map { strdup($0) }
-      argv.append(nil)
-      execv(program, argv)
+      // Byte for byte: what was parsed is text, which a path need not be.
+      let given = (0..<arguments.count).map { CommandLine.unsafeArgv[Int(CommandLine.argc) - arguments.count + $0] }
+      execv(program, [strdup(program)] + given + [nil])
       throw ToolError("cannot start \(program): \(String(cString: strerror(errno)))")
     }
   }

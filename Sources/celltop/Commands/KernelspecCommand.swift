@@ -63,7 +63,8 @@ struct KernelspecCommand: ParsableCommand {
       try Tool.reporting {
         let installation = Installation()
         let made = try KernelSpecs.install(
-          choice.names, to: place.folder(), gate: installation.gate(), environment: installation.jupyterEnvironment())
+          choice.names, to: place.folder(), gate: installation.gate(), environment: installation.environment,
+          andIn: installation.ownKernels())
         if made.isEmpty {
           throw ToolError("no kernelspec was found to wrap. Install a kernel first, such as ipykernel")
         }
@@ -89,7 +90,8 @@ struct KernelspecCommand: ParsableCommand {
 
     func run() throws {
       try Tool.reporting {
-        let wrapped = KernelSpecs.list(environment: Installation().jupyterEnvironment())
+        let installation = Installation()
+        let wrapped = KernelSpecs.list(environment: installation.environment, andIn: installation.ownKernels())
         if json {
           let encoder = JSONEncoder()
           encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Domain
+import Engine
+import Policies
 import Terminal
 
 /// `celltop`: the console over this node's notebooks.
@@ -40,7 +42,10 @@ struct LiveOptions: ParsableArguments {
 
 /// What an engine can be told.
 struct EngineOptions: ParsableArguments {
-  @Option(help: "The policy that decides: \(LiveRun.policies.joined(separator: ", ")).")
+  @Option(
+    help:
+      "The policy that decides: \(LiveRun.policies.joined(separator: ", ")); options follow a colon, as in 'dynamic:no-preemption'."
+  )
   var policy = LiveRun.defaultPolicy
 
   @Option(help: "Cores that the scheduler may use, such as 0-3 (default: all that this process may use).")
@@ -54,10 +59,7 @@ struct EngineOptions: ParsableArguments {
     ["--policy", policy] + (cores.map { ["--cores", $0] } ?? []) + (noHistory ? ["--no-history"] : [])
   }
   func validate() throws {
-    guard LiveRun.policies.contains(policy) else {
-      throw ValidationError(
-        "there is no policy '\(policy.printable(at: 40))'; there are \(LiveRun.policies.joined(separator: ", "))")
-    }
+    do { _ = try PolicyCatalogue.standard.make(policy) } catch { throw ValidationError(error.text) }
     if let cores {
       do { _ = try CoreSet(parsing: cores) } catch { throw ValidationError("\(error)") }
     }

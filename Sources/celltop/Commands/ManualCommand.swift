@@ -97,7 +97,7 @@ struct ManualPage {
     ("CELLTOP_SOCKET", "Where the engine listens, and where gates and clients look for it."),
     ("CELLTOP_HISTORY", "The file of the history."), ("CELLTOP_CONFIG", "The configuration."),
     ("CELLTOP_LOG_LEVEL", "What 'celltop serve' logs: trace, debug, info, notice, warning, error or critical."),
-    ("NO_COLOR", "Where set, nothing is coloured."),
+    ("NO_COLOR", "Where set and not empty, nothing is coloured."),
   ]
 
   private func add(_ command: Command, path: [String], to lines: inout [String]) {

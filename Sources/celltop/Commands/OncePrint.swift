@@ -15,7 +15,7 @@ struct OncePrint: ParsableArguments {
   @Flag(help: "Print what the screen shows as JSON and exit.")
   var json = false
 
-  @Option(help: "With --once: one pane alone: \(Tool.panes).")
+  @Option(help: "With --once or --json: one pane alone: \(Tool.panes).")
   var pane: String?
 
   @Option(help: "With --once: how large, such as 120x40.")
@@ -29,7 +29,7 @@ struct OncePrint: ParsableArguments {
   func validate() throws {
     _ = try Tool.size(size)
     _ = try pane.map(Tool.pane)
-    guard isAsked || pane == nil else { throw ValidationError("--pane needs --once") }
+    guard isAsked || pane == nil else { throw ValidationError("--pane needs --once or --json") }
   }
 
   /// What is said where no server runs.
@@ -44,7 +44,7 @@ struct OncePrint: ParsableArguments {
       var report = BoardReport(board, at: now, session: facts.number, end: now, entries: board.sequence)
       report.notRecorded = notRecorded
       report.noServer = facts.hasServer ? nil : Self.noServer
-      return try Tool.printJSON(report)
+      return try Self.print(report, of: board, pane: pane)
     }
     var state = ConsoleState(session: facts)
     state.trouble = notRecorded
@@ -54,11 +54,33 @@ struct OncePrint: ParsableArguments {
     try Tool.print(state, size: Tool.size(size), theme: theme, svg: svg)
   }
 
+  /// Prints what the screen shows, or one pane of it, as JSON.
+  static func print(_ report: BoardReport, of board: Board, pane: String?) throws {
+    var report = report
+    report.tellPast(of: board)
+    guard let pane else { return try Tool.printJSON(report) }
+    try Tool.printJSON(PaneReport(report, part: try Tool.pane(pane).part))
+  }
+
   /// The node as it is found, without an engine: its cores, GPUs and memory, and no notebook.
   static func nodeAlone(_ node: Node, policy: String) -> Board {
     var board = Board()
     board.apply(Entry(sequence: 1, at: .zero, event: .policyChanged(policy)))
     board.apply(Entry(sequence: 2, at: .zero, event: .nodeAdded(node)))
     return board
+  }
+}
+
+extension Pane {
+  /// What of a report is its own.
+  fileprivate var part: PaneReport.Part {
+    switch self {
+    case .notebooks: .notebooks
+    case .queue: .queue
+    case .timeline: .timeline
+    case .node: .node
+    case .events: .events
+    case .graphs: .graphs
+    }
   }
 }

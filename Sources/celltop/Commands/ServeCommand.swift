@@ -3,6 +3,7 @@ import CLinux
 import Domain
 import Foundation
 import GateLink
+import NodeControl
 import Session
 
 /// `celltop serve`: the engine without a screen.
@@ -46,6 +47,7 @@ struct ServeCommand: ParsableCommand {
       let path =
         socket ?? (shared ? SocketPath.systemWide : SocketPath.standard(environment: environment, uid: getuid()))
       DescriptorLimit.raise()
+      if !ControlGroups.areForbidden(environment) { AbandonedGroups.remove() }
       let reports = try ServerReports(reporting)
       defer { reports.end() }
       let session = try LiveRun.session(

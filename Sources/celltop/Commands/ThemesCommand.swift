@@ -2,6 +2,7 @@ import ArgumentParser
 import Canvas
 import Console
 import Foundation
+import Terminal
 
 /// `celltop themes`: what there is to choose from, how it looks, and whether it can be read.
 struct ThemesCommand: ParsableCommand {
@@ -78,7 +79,9 @@ struct ThemesCommand: ParsableCommand {
       try Tool.reporting {
         let theme = try Looks.catalog.theme(named: name)
         let depths: [String: ColorDepth] = ["truecolor": .trueColor, "256": .palette256, "16": .sixteen, "mono": .mono]
-        guard let chosen = depth.map({ depths[$0] }) ?? (getenv("NO_COLOR") == nil ? .palette256 : .mono) else {
+        guard
+          let chosen = depth.map({ depths[$0] }) ?? (ScreenOptions.fromEnvironment().isColorless ? .mono : .palette256)
+        else {
           throw ValidationError("--depth is truecolor, 256, 16 or mono")
         }
         let roles = Role.allCases

@@ -29,12 +29,6 @@ struct ControlCommand: ParsableCommand {
   static let looks = [
     "status", "notebooks", "queue", "explain", "processes", "code", "events", "history", "watch", "shutdown", "help",
   ]
-
-  /// The words of orders that it has a command for.
-  static let words = [
-    SuspendWord.name, CallOffWord.name, ResumeWord.name, InterruptWord.name, PriorityWord.name, PinWord.name,
-    UnpinWord.name, HoldWord.name, ReleaseWord.name, DemandWord.name, DrainWord.name, UndrainWord.name, PolicyWord.name,
-  ]
 }
 
 /// One word of the grammar, as a command's name has to be known before it runs.

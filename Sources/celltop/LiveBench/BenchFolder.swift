@@ -16,7 +16,9 @@ struct BenchFolder {
       (path as NSString).standardizingPath.hasPrefix("/")
       ? (path as NSString).standardizingPath
       : FileManager.default.currentDirectoryPath + "/" + (path as NSString).standardizingPath
-    for part in ["arms", "side", "events", "history", "notebooks", "reserving", "kernels", "timelines", "traces"] {
+    for part in [
+      "arms", "side", "events", "history", "notebooks", "reserving", "one-core", "kernels", "timelines", "traces",
+    ] {
       do {
         try FileManager.default.createDirectory(atPath: "\(self.path)/\(part)", withIntermediateDirectories: true)
       } catch { throw ToolError("cannot make the folder \(self.path)/\(part): \(error.localizedDescription)") }

@@ -82,6 +82,8 @@ final class BenchRunner {
         try folder.write(text: String(decoding: sized, as: UTF8.self), "notebooks/\(name).ipynb")
         try folder.write(text: String(decoding: reserving, as: UTF8.self), "reserving/\(name).ipynb")
       }
+      let oneCore = try rules.sized(original, document: document, size: size, reserving: 1)
+      try folder.write(text: String(decoding: oneCore, as: UTF8.self), "one-core/\(document).ipynb")
     }
   }
 
@@ -129,9 +131,8 @@ final class BenchRunner {
   /// Everything that is known by now.
   func record() -> BenchRecord {
     let formatter = ISO8601DateFormatter()
-    let names = sideNames
     return BenchRecord(
-      plan: plan, machine: machine, demands: demands, sides: names.compactMap { folder.side($0) },
+      plan: plan, machine: machine, demands: demands, sides: sides.compactMap { folder.side($0.name) },
       arms: plan.arms.compactMap { folder.arm($0) }, seconds: monotonicSeconds() - began,
       when: formatter.string(from: Date()))
   }
@@ -140,15 +141,20 @@ final class BenchRunner {
 // MARK: Runs beside the arms
 
 extension BenchRunner {
-  private var sideNames: [String] {
-    let kinds = ["light", "crowded"].filter { _ in plan.crowds > 0 }
-    return (1...max(plan.aloneRuns, 1)).map { "alone-\($0)" } + ["learning"] + (plan.crowds > 0 ? ["single"] : [])
-      + kinds.flatMap { kind in
-        ["", "-passive"].flatMap { mark in
-          (0..<(kind == "light" ? lightGroups.count : plan.crowds)).map { "\(kind)\(mark)-\($0 + 1)" }
+  private var sides: [Side] {
+    let alone = (1...max(plan.aloneRuns, 1)).map { Side.alone($0) } + [.learning]
+    guard plan.crowds > 0 else { return alone }
+    let crowds = [(isLight: true, count: lightGroups.count), (isLight: false, count: plan.crowds)]
+    return alone + [.single] + (1...Self.oneCoreRuns).map { Side.oneCore($0) }
+      + crowds.flatMap { kind in
+        [false, true].flatMap { isPassive in
+          (1...kind.count).map { Side.crowd(isLight: kind.isLight, isPassive: isPassive, number: $0) }
         }
       }
   }
+
+  /// How often everyone runs on one core behind a gate.
+  private static let oneCoreRuns = 2
 
   /// A few notebooks at a time: the loss of sharing under a light load.
   private var lightGroups: [[String]] {
@@ -158,19 +164,21 @@ extension BenchRunner {
     }
   }
 
-  private func path(_ name: String) -> String { "\(folder.path)/notebooks/\(name).ipynb" }
+  private func path(_ name: String, in place: String = "notebooks") -> String {
+    "\(folder.path)/\(place)/\(name).ipynb"
+  }
 
   private func playSides() throws {
-    guard sideNames.contains(where: { folder.side($0) == nil }) else { return }
+    guard sides.contains(where: { folder.side($0.name) == nil }) else { return }
     Tool.progress("warming the page cache…")
     _ = try crew.play(
       "warm",
       plan.documents.map {
         CrewRun.Part(path: path($0), name: $0, kernel: BenchKernels.direct, cells_most: 2)
       }, secondsMost: armSecondsMost)
-    for name in sideNames where folder.side(name) == nil {
-      let start = monotonicSeconds()
-      let side = try playSide(name)
+    for kind in sides where folder.side(kind.name) == nil {
+      let (name, start) = (kind.name, monotonicSeconds())
+      let side = try play(kind)
       let failed = side.cells.filter { !$0.isWell }
       guard failed.isEmpty, !side.cells.isEmpty else {
         throw ToolError(
@@ -182,23 +190,32 @@ extension BenchRunner {
     }
   }
 
-  private func playSide(_ name: String) throws -> SideRun {
+  private func play(_ kind: Side) throws -> SideRun {
     let limit = armSecondsMost * Double(max(plan.documents.count, 1))
-    switch name {
-    case "single": return try single(limit)
-    case "learning": return try learn(limit)
-    case _ where name.hasPrefix("light") || name.hasPrefix("crowded"): return try crowded(name, limit)
-    default:
+    switch kind {
+    case .single: return try single(limit)
+    case .oneCore(let number): return try oneCore(kind, order: order(aside: 2000 + number), limit)
+    case .learning: return try learn(limit)
+    case .crowd(let isLight, let isPassive, let number):
+      let documents = isLight ? lightGroups[number - 1] : order(aside: 1000 + number)
+      return try crowd(kind, of: documents, isPassive ? .osPassive : .os, limit)
+    case .alone:
       let parts = plan.documents.enumerated().map {
         CrewRun.Part(path: path($1), name: $1, kernel: BenchKernels.direct, group: $0)
       }
-      return try side(name, crew.play(name, parts, countsProcessorTime: true, secondsMost: limit))
+      return side(kind, try crew.play(kind.name, parts, countsProcessorTime: true, secondsMost: limit))
     }
   }
 
-  private func side(_ name: String, _ played: (chronicle: Chronicle, load: OtherLoad)) throws -> SideRun {
+  /// All documents in an order that no arm has.
+  private func order(aside number: Int) -> [String] {
+    plan.order(Workload(notebooks: plan.documents.count, thinks: false), repetition: number)
+      .map { plan.documents[$0] }
+  }
+
+  private func side(_ kind: Side, _ played: (chronicle: Chronicle, load: OtherLoad)) -> SideRun {
     SideRun(
-      name: name, cells: played.chronicle.cells, load: played.load,
+      name: kind.name, cells: played.chronicle.cells, load: played.load,
       kernelStartSeconds: LiveMeasures.percentile(played.chronicle.kernelStarts, 0.5))
   }
 
@@ -213,34 +230,49 @@ extension BenchRunner {
           CrewRun.Part(path: path(name), name: name, kernel: try kernels.bound(to: share, number: copy), group: group))
       }
     }
-    return try side("single", crew.play("single", parts, secondsMost: limit))
+    return side(.single, try crew.play(Side.single.name, parts, secondsMost: limit))
   }
 
-  /// Several notebooks at once that nobody schedules: `light-1`, `crowded-passive-2`.
-  private func crowded(_ name: String, _ limit: Double) throws -> SideRun {
-    let number = name.split(separator: "-").last.flatMap { Int($0) } ?? 1
-    let documents =
-      name.hasPrefix("light")
-      ? lightGroups[number - 1]
-      : plan.order(Workload(notebooks: plan.documents.count, thinks: false), repetition: 1000 + number)
-        .map { plan.documents[$0] }
-    let scheme: Scheme = name.contains("-passive") ? .osPassive : .os
-    let parts = documents.enumerated().map { turn, document in
+  /// Documents of one of the folder's places that arrive as those of an arm do.
+  private func atOnce(
+    _ documents: [String], from place: String, _ kernel: String, environment: [String: String] = [:]
+  ) -> [CrewRun.Part] {
+    documents.enumerated().map { turn, document in
       CrewRun.Part(
-        path: path(document), name: document, kernel: BenchKernels.direct, environment: scheme.environment,
+        path: path(document, in: place), name: document, kernel: kernel, environment: environment,
         arrival: Double(turn) * Prediction.arrivalGapSeconds)
     }
-    return try side(name, crew.play(name, parts, secondsMost: limit))
+  }
+
+  /// Several notebooks at once that nobody schedules.
+  private func crowd(_ kind: Side, of documents: [String], _ scheme: Scheme, _ limit: Double) throws -> SideRun {
+    let parts = atOnce(documents, from: "notebooks", BenchKernels.direct, environment: scheme.environment)
+    return side(kind, try crew.play(kind.name, parts, secondsMost: limit))
+  }
+
+  /// Everyone at once behind gates, each cell on one core: what a cell takes on one core while the engine gives the others
+  /// to somebody else.
+  private func oneCore(_ kind: Side, order: [String], _ limit: Double) throws -> SideRun {
+    removeHistory(kind.name)
+    let parts = atOnce(order, from: "one-core", BenchKernels.gated)
+    let played = try scheduled(kind.name, policy: "fcfs", parts, secondsMost: limit)
+    var run = side(kind, (played.chronicle, played.load))
+    played.account.tell(&run.cells)
+    return run
   }
 
   /// The earlier run of the same notebooks, one after the other behind gates, that forecasts are learned from.
   private func learn(_ limit: Double) throws -> SideRun {
-    for name in historyFiles("learning") { unlink("\(folder.path)/history/\(name)") }
+    removeHistory(Side.learning.name)
     let parts = plan.documents.enumerated().map {
       CrewRun.Part(path: path($1), name: $1, kernel: BenchKernels.gated, group: $0)
     }
-    let played = try scheduled("learning", policy: plan.dynamic, parts, secondsMost: limit)
-    return try side("learning", (played.chronicle, played.load))
+    let played = try scheduled(Side.learning.name, policy: plan.dynamic, parts, secondsMost: limit)
+    return side(.learning, (played.chronicle, played.load))
+  }
+
+  private func removeHistory(_ name: String) {
+    for file in historyFiles(name) { unlink("\(folder.path)/history/\(file)") }
   }
 
   private func historyFiles(_ name: String) -> [String] {
@@ -274,7 +306,7 @@ extension BenchRunner {
     let place = key.scheme == .reservation ? "reserving" : "notebooks"
     return try order.enumerated().map { turn, index in
       CrewRun.Part(
-        path: "\(folder.path)/\(place)/\(names[index]).ipynb", name: names[index], kernel: try kernel(turn),
+        path: path(names[index], in: place), name: names[index], kernel: try kernel(turn),
         thinks: thinks[index], environment: key.scheme.environment,
         arrival: Double(turn) * Prediction.arrivalGapSeconds)
     }
@@ -307,10 +339,10 @@ extension BenchRunner {
   }
 
   private func governed(_ key: ArmKey) throws -> ArmRecord {
-    for name in historyFiles(key.slug) { unlink("\(folder.path)/history/\(name)") }
+    removeHistory(key.slug)
     if key.scheme == .dynamicLearned {
-      for name in historyFiles("learning") where !name.hasSuffix("-shm") {
-        let copy = key.slug + name.dropFirst("learning".count)
+      for name in historyFiles(Side.learning.name) where !name.hasSuffix("-shm") {
+        let copy = key.slug + name.dropFirst(Side.learning.name.count)
         do {
           try FileManager.default.copyItem(
             atPath: "\(folder.path)/history/\(name)", toPath: "\(folder.path)/history/\(copy)")
@@ -324,9 +356,7 @@ extension BenchRunner {
       key, (played.chronicle, played.load), setUp: "policy \(policy), through gates",
       session: ArmRecord.Session(
         history: "history/\(key.slug).sqlite", number: played.number, account: played.account))
-    for index in record.cells.indices {
-      record.cells[index].ran = played.account.ran(record.cells[index].notebook, record.cells[index].number)
-    }
+    played.account.tell(&record.cells)
     return record
   }
 

@@ -34,17 +34,20 @@ struct LiveBenchCommand: ParsableCommand {
   @Option(help: "Repetitions of each scheme on each workload, by turns (default: 3).")
   var repetitions: Int?
 
-  @Option(help: "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.015).")
+  @Option(
+    help:
+      "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.015, half of that with --quick)."
+  )
   var size: Double?
 
   @Option(help: "What notebooks' sizes are multiplied by besides, by turns, such as 0.5,1,2; 1 for all alike.")
   var spread: String?
 
   @Option(help: "What think times are multiplied by; 1 is what real people were seen to need.")
-  var thinkScale = 0.02
+  var thinkScale = 0.015
 
   @Option(help: "The longest think time, in seconds.")
-  var thinkMax = 5.0
+  var thinkMax = 3.0
 
   @Option(help: "The policy of the dynamic schemes, with its options.")
   var dynamic = "dynamic"
@@ -143,7 +146,7 @@ extension LiveBenchCommand {
     let documents = try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:))
     let plan = BenchPlan(
       blocks: blocks, repetitions: repetitions ?? (quick ? 1 : 3), aloneRuns: alone ?? (quick ? 1 : 2),
-      crowds: crowds ?? (quick ? 0 : 2), size: size ?? (files.isEmpty ? 0.015 : 1), spread: spread,
+      crowds: crowds ?? (quick ? 0 : 2), size: size ?? (!files.isEmpty ? 1 : quick ? 0.0075 : 0.015), spread: spread,
       thinkScale: thinkScale, thinkSecondsMost: thinkMax, dynamic: dynamic, seed: seed,
       // What no workload comes to needs no T_alone either.
       documents: Array(documents.prefix(loads.map(\.notebooks).max() ?? documents.count)))

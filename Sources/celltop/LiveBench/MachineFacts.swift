@@ -68,6 +68,8 @@ struct ProcessorTime {
   private var stolen: Double
   private var ours: Double
   private var wall: Double
+  /// How long some process has waited for a disk; nil where the system does not tell (CONFIG_PSI).
+  private var diskWaits: Double?
 
   /// The counters now, in seconds.
   static func now() -> ProcessorTime {
@@ -84,13 +86,23 @@ struct ProcessorTime {
     return ProcessorTime(
       busy: tick(0) + tick(1) + tick(2) + tick(5) + tick(6), stolen: tick(7),
       ours: [own, children].reduce(0) { $0 + seconds($1.ru_utime) + seconds($1.ru_stime) },
-      wall: monotonicSeconds())
+      wall: monotonicSeconds(), diskWaits: diskWaits())
+  }
+
+  /// `some avg10=0.00 avg60=0.00 avg300=0.00 total=12345`, in microseconds (psi.rst in Linux's documentation).
+  private static func diskWaits() -> Double? {
+    let text = (try? String(contentsOfFile: "/proc/pressure/io", encoding: .utf8)) ?? ""
+    let some = text.split(separator: "\n").first { $0.hasPrefix("some ") }
+    return some?.split(separator: "=").last.flatMap { Double($0) }.map { $0 / 1e6 }
   }
 
   /// What others took between two moments, as shares of the machine.
   static func others(from before: ProcessorTime, to after: ProcessorTime) -> OtherLoad {
-    let whole = max((after.wall - before.wall) * Double(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)), 1e-9)
+    let span = max(after.wall - before.wall, 1e-9)
+    let whole = span * Double(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1))
     let others = (after.busy - before.busy) - (after.ours - before.ours)
-    return OtherLoad(others: max(others, 0) / whole, stolen: max(after.stolen - before.stolen, 0) / whole)
+    let waits = after.diskWaits.flatMap { last in before.diskWaits.map { max(last - $0, 0) / span } }
+    return OtherLoad(
+      others: max(others, 0) / whole, stolen: max(after.stolen - before.stolen, 0) / whole, diskWaits: waits)
   }
 }

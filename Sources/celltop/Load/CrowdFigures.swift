@@ -6,6 +6,11 @@ struct CrowdFigures {
   var submitted = 0
   var granted = 0
   var ended = 0
+  /// Cells that were in hand when these figures began, and those of them that waited for a grant.
+  var inHandBefore = 0
+  var waitingBefore = 0
+  /// Grants of a cell that ran by a grant already.
+  var grantedTwice = 0
   /// Cells that the engine granted where the gate had none waiting, and other orders that made no sense.
   var refused = 0
   var lastRefusal = ""
@@ -25,6 +30,12 @@ struct CrowdFigures {
   var waits: [Int32] = []
   /// Whether there was room for the cell that a gate has in hand.
   var roomy: [Int: Bool] = [:]
+
+  /// Whether each cell started once, by a grant or for want of an engine, and ended once: asked when none is in hand.
+  var isWhole: Bool {
+    grantedTwice == 0 && ended == submitted + inHandBefore
+      && granted + ranWithoutEngine == submitted + waitingBefore
+  }
 
   /// Milliseconds that this share of the waits did not exceed; NaN for none.
   func wait(share: Double) -> Double {

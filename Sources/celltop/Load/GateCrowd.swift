@@ -90,6 +90,7 @@ final class GateCrowd {
   func startMeasuring() {
     figures = CrowdFigures()
     figures.began = now
+    (figures.inHandBefore, figures.waitingBefore) = (cellsInHand, waiting)
   }
 
   /// No more cells; those in hand go on.
@@ -184,6 +185,7 @@ final class GateCrowd {
       hold(cores, number)
     case .suspended: release(number)
     case .late: figures.late += 1
+    case .grantedTwice: figures.grantedTwice += 1
     case .refused(let why):
       figures.refused += 1
       figures.lastRefusal = why

@@ -26,7 +26,7 @@ struct LoadBench: ParsableCommand {
   @Option(help: "Seconds before the measuring begins.") var warm = 20.0
   @Option(name: .customLong("run"), help: "Seconds that a cell runs, on the average.") var cellSeconds = 0.25
   @Option(help: "Cores of the made-up node.") var cores = 256
-  @Option(help: "The policy that decides.") var policy = LiveRun.defaultPolicy
+  @OptionGroup var deciding: CrowdPolicy
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
   @Option(help: "Consoles that are attached and follow.") var consoles = 19
   @Option(help: "Consoles that are attached and never read.") var stuck = 1
@@ -69,7 +69,8 @@ struct LoadBench: ParsableCommand {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let kernels = try IdleProcesses(noProcesses ? 0 : gates)
     defer { kernels.end() }
-    let engine = try EngineProcess(folder: folder, cores: cores, policy: policy, hasHistory: !noHistory, log: log)
+    let engine = try EngineProcess(
+      folder: folder, cores: cores, policy: deciding.policy, hasHistory: !noHistory, log: log)
     defer { engine.end() }
     try engine.awaitListening()
     var settings = GateCrowd.Settings()
@@ -109,6 +110,7 @@ struct LoadBench: ParsableCommand {
     let following = { consoles.count { $0.standing.away == nil && $0.board.take().notebooks.count >= gates } }
     crowd.play(until: crowd.now + Span(seconds: 5)) { following() == consoles.count }
     var report = LoadReport(measured, gauge: gauge, allowedMicroseconds: allowed)
+    report.counts = crowd.figures
     report.gates = gates
     (report.consoles, report.consolesLost) = (consoles.count, consoles.count - following())
     report.stuckConsoles = stuck.count

@@ -69,6 +69,8 @@ struct LoadReport {
   var stuckConsoles = 0
   var stuckLetGo = 0
   var connectSeconds = 0.0
+  /// The figures once nobody submitted any more and the cells in hand had ended.
+  var counts = CrowdFigures()
   /// Cells that had not ended half a minute after the last submission.
   var cellsLeft = 0
   var coresGivenTwice = 0
@@ -99,6 +101,7 @@ struct LoadReport {
     hold(gauge.last.descriptors <= gauge.first.descriptors + 2, "the engine's descriptors grow in number")
     hold(coresGivenTwice == 0, "cores were given twice")
     hold(cellsLeft == 0, "cells were lost")
+    hold(counts.isWhole, "not every cell started and ended once")
     hold(refused == 0, "the engine gave orders that made no sense")
     hold(gatesLost == 0, "gates lost the engine")
     hold(consolesLost == 0, "consoles did not follow")
@@ -112,7 +115,10 @@ struct LoadReport {
       ("gates", Double(gates), ""), ("consoles", Double(consoles), ""), ("consolesLost", Double(consolesLost), ""),
       ("consolesStuck", Double(stuckConsoles), ""), ("consolesStuckLetGo", Double(stuckLetGo), ""),
       ("connectSeconds", connectSeconds, "s"), ("seconds", gauge.wallSeconds, "s"),
-      ("cellsGranted", Double(figures.granted), ""),
+      ("cellsSubmitted", Double(counts.submitted), ""), ("cellsWaitingBefore", Double(counts.waitingBefore), ""),
+      ("cellsGranted", Double(counts.granted), ""), ("cellsGrantedTwice", Double(counts.grantedTwice), ""),
+      ("cellsEnded", Double(counts.ended), ""), ("cellsInHandBefore", Double(counts.inHandBefore), ""),
+      ("ranWithoutEngine", Double(counts.ranWithoutEngine), ""),
       ("cellsPerSecond", Double(figures.granted) / gauge.wallSeconds, "/s"),
       ("cellsWithRoom", Double(figures.waits.count), ""),
       ("grantP50Milliseconds", figures.wait(share: 0.5), "ms"),

@@ -22,7 +22,7 @@ struct RecoveryBench: ParsableCommand {
   @Option(help: "Cells a second, all gates together, while they are granted at once.") var rate = 20.0
   @Option(name: .customLong("run"), help: "Seconds that a cell runs, on the average.") var cellSeconds = 1.0
   @Option(help: "Seconds without any engine before the next one is started.") var away = 0.3
-  @Option(help: "The policy that decides.") var policy = LiveRun.defaultPolicy
+  @OptionGroup var deciding: CrowdPolicy
   @Option(help: "Where the draws begin.") var seed: UInt64 = 1
   @Option(help: "Seconds that gates may take to come back.") var allowed = 2.0
   @Flag(help: "Print a JSON object.") var json = false
@@ -57,7 +57,7 @@ struct RecoveryBench: ParsableCommand {
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     defer { try? FileManager.default.removeItem(atPath: folder) }
     func start() throws -> EngineProcess {
-      try EngineProcess(folder: folder, cores: cores, policy: policy, hasHistory: true)
+      try EngineProcess(folder: folder, cores: cores, policy: deciding.policy, hasHistory: true)
     }
     var engine = try start()
     defer { engine.end() }
@@ -139,14 +139,15 @@ struct RecoveryBench: ParsableCommand {
     }
     if recorded.moved > 0 { broken.append("cells were adopted with other cores than they had") }
     if recorded.unmarked > 0 { broken.append("sessions do not say which they resume") }
-    if figures.ended != figures.submitted { broken.append("not every cell ended once") }
+    if !figures.isWhole { broken.append("not every cell started and ended once") }
     let rows: [(String, Double)] = [
       ("gates", Double(gates)), ("kills", Double(done.count)), ("backSecondsMost", back),
       ("startSecondsMost", done.map(\.startSeconds).max() ?? 0), ("cells", Double(figures.submitted)),
       ("cellsEnded", Double(figures.ended)), ("ranAtAKill", Double(done.reduce(0) { $0 + $1.ran.count })),
       ("waitedAtAKill", Double(done.reduce(0) { $0 + $1.waited })), ("adopted", Double(recorded.adopted)),
       ("adoptedWithOtherCores", Double(recorded.moved)), ("coresGivenTwice", Double(figures.coresGivenTwice)),
-      ("cellsLost", Double(crowd.cellsInHand)), ("ordersRefused", Double(figures.refused)),
+      ("cellsGrantedTwice", Double(figures.grantedTwice)), ("cellsLost", Double(crowd.cellsInHand)),
+      ("ordersRefused", Double(figures.refused)),
       ("ordersLate", Double(figures.late)),
       ("ranWithoutEngine", Double(figures.ranWithoutEngine)), ("sessionsNotMarked", Double(recorded.unmarked)),
     ]

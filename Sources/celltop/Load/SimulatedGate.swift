@@ -20,6 +20,8 @@ final class SimulatedGate {
   /// What comes of what the engine said, for whoever keeps books.
   enum News {
     case granted(waited: Domain.Span, cores: CoreSet)
+    /// A cell was granted that ran by a grant already.
+    case grantedTwice
     case resized(CoreSet)
     case suspended
     case resumed(CoreSet)
@@ -40,8 +42,8 @@ final class SimulatedGate {
   private(set) var cores: CoreSet?
   private(set) var isSuspended = false
   private(set) var demand: DemandComment?
-  /// The last cell that began for want of an engine.
-  private var ungoverned: UInt64?
+  /// The last cell that began for want of an engine; 0 for none.
+  private var ungoverned: UInt64 = 0
   private var run = Domain.Span.zero
   private var began = Instant.zero
 
@@ -49,7 +51,8 @@ final class SimulatedGate {
     self.name = name
     self.document = document
     self.kernelPid = kernelPid
-    link = EngineLink(paths: [socket], trusts: { _, _ in true }, failOpenAfter: failOpenAfter, now: now)
+    link = EngineLink(
+      paths: [socket], trusts: { _, _ in true }, failOpenAfter: failOpenAfter, firstPatience: failOpenAfter, now: now)
   }
 
   /// When it next has something to do by itself.
@@ -114,13 +117,14 @@ final class SimulatedGate {
     case .unwelcome, .ping, .standing: return nil
     case .grant(let sequence, let key, let granted, _):
       if key == self.key, case .running = work {
+        if cores != nil { return .grantedTwice }
         // It has run for want of an engine since the engine heard that it waits: from now on it is governed.
         cores = granted
         link.send(.applied(sequence: sequence, cores: granted), at: now)
         return .resized(granted)
       }
       // The engine heard that it waits, and it ran for want of an engine, to its end, before the grant came.
-      if key == ungoverned { return late(sequence, key, at: now) }
+      if key <= ungoverned { return late(sequence, key, at: now) }
       guard key == self.key, case .waiting(let since) = work else {
         return refuse(sequence, "cell \(key) does not wait", at: now)
       }

@@ -76,6 +76,9 @@ struct ReplayCommand: ParsableCommand {
     if json, !once, !actions, until == nil, whatIf == nil {
       throw ValidationError("--json is for --once, --until, --actions and --what-if")
     }
+    if pane != nil, actions || until != nil || whatIf != nil {
+      throw ValidationError("--pane is for the screen and its facts: leave out --actions, --until and --what-if")
+    }
     if let whatIf { do { _ = try Changes(parsing: whatIf) } catch { throw ValidationError("\(error)") } }
   }
 
@@ -106,9 +109,9 @@ struct ReplayCommand: ParsableCommand {
       if let trouble = source.player.trouble { throw ToolError(trouble) }
       if isPrinting, json {
         let player = source.player
-        return try Tool.printJSON(
-          BoardReport(
-            player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last))
+        let report = BoardReport(
+          player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last)
+        return try OncePrint.print(report, of: player.board, pane: pane)
       }
       if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: Tool.theme(theme), svg: svg) }
       // A replay drives nothing that would have to end or go on, however it is left.

@@ -109,8 +109,13 @@ final class AttachedSource: ConsoleSource {
 
   private let session: AttachedSession
   private var asked: (notebook: NotebookID, at: Instant)?
+  /// The server process whose board is on the screen.
+  private var instance: String
 
-  init(_ session: AttachedSession) { self.session = session }
+  init(_ session: AttachedSession) {
+    self.session = session
+    instance = session.boardInstance
+  }
 
   func preview(_ verbs: [Verb]) { session.ask(verbs) }
 
@@ -122,11 +127,15 @@ final class AttachedSource: ConsoleSource {
   func callOnChange(_ body: (@Sendable () -> Void)?) { session.board.callOnChange(body) }
 
   func refresh(_ state: inout ConsoleState) {
+    // Before the board, so that orders never bear the name of a later server than the one whose cells are on the screen.
+    let shownInstance = session.boardInstance
     let standing = session.standing
-    if standing.welcome.beganMicroseconds != state.session.beganWallMicroseconds
+    let isAnother = shownInstance != instance
+    if isAnother || standing.welcome.beganMicroseconds != state.session.beganWallMicroseconds
       || standing.welcome.session != state.session.number
     {
-      state.session = facts(isOwner: state.session.confirmsQuit)
+      state.turn(to: facts(isOwner: state.session.confirmsQuit), isAnother: isAnother)
+      instance = shownInstance
     }
     state.trouble = standing.trouble
     state.away = standing.away
@@ -166,7 +175,7 @@ final class AttachedSource: ConsoleSource {
 
   func whatIf(_ text: String, from: Instant, _ state: inout ConsoleState) {}
 
-  func submit(_ command: Command) { session.submit(command) }
+  func submit(_ command: Command) { session.submit(command, seenOf: instance) }
 
   /// Once a second, for the clock: one that stands still looks like a console that hangs.
   func secondsToNextFrame(_ state: ConsoleState) -> Double? {

@@ -123,16 +123,22 @@ final class ConsoleRunner {
   private func handle(_ event: LoopEvent) -> Verdict {
     switch event {
     case .input(let key):
-      source.refresh(&state)
+      catchUp()
       state.size = screen.size
       for intent in state.handle(key, keys: looks.keys) {
         if case .leave(let how) = perform(intent) { return .leave(how) }
       }
       return .stay
     case .interrupted:
-      return state.handle(.key(KeyPress(.character("c"), .control))).contains(.quit) ? .leave(.end) : .stay
+      for intent in state.handle(.key(KeyPress(.character("c"), .control))) {
+        if case .leave(let how) = perform(intent) { return .leave(how) }
+      }
+      return .stay
     case .modelChanged:
-      if files.takeNews() { reload(isAsked: false) }
+      if files.takeNews() {
+        catchUp()
+        reload(isAsked: false)
+      }
       return .stay
     case .deadline, .resized, .suspendRequested: return .stay
     case .resumed:
@@ -140,6 +146,12 @@ final class ConsoleRunner {
       return .stay
     case .terminated, .inputEnded: return .leave(.lost)
     }
+  }
+
+  /// Brings a replay's clock up to date, which may have stood since the last picture. Not a live board: what is ordered is meant
+  /// for the cells that are on the screen.
+  private func catchUp() {
+    if state.session.mode == .replay { source.refresh(&state) }
   }
 
   private func perform(_ intent: Intent) -> Verdict {

@@ -72,14 +72,11 @@ struct Installation {
       KernelSpecs.read(directory: original), to: folder + "/kernels", gate: gate, environment: environment)
   }
 
-  /// The environment with celltop's own Python added to the places where kernelspecs are looked for, after the user's.
-  func jupyterEnvironment() -> [String: String] {
-    guard let python = try? python() else { return environment }
-    var result = environment
+  /// Where the kernelspecs of celltop's own Python lie: looked through last, since a name means the user's kernel first.
+  func ownKernels() -> [String] {
+    guard let python = try? python() else { return [] }
     let prefix = ((python as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
-    let given = environment["JUPYTER_PATH"].map { $0 + ":" } ?? ""
-    result["JUPYTER_PATH"] = given + prefix + "/share/jupyter"
-    return result
+    return [KernelSpecs.prefixDirectory(prefix)]
   }
 
   private func find(_ inCheckout: String, installed: String, what: String) throws -> String {

@@ -17,8 +17,8 @@ import Session
 final class LiveRun {
   /// The policies there are.
   static let policies = PolicyCatalogue.standard.names
-  /// What decides where nothing is said. It never takes cores from a running cell: see Docs/Decisions/0005.
-  static let defaultPolicy = "fcfs"
+  /// What decides where nothing is said: Docs/Decisions/0114.
+  static let defaultPolicy = "dynamic"
 
   private let session: LiveSession
   private let looks: Looks

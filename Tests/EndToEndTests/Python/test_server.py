@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pwd
 import resource
 import shutil
 import signal
@@ -144,25 +145,38 @@ def test_descriptors_run_out(tmp_path):
             one.setblocking(False)
             try:
                 one.connect(server.socket)
+                one.sendall(b'{"attach":{"versions":[1],"client":"crowd","stream":"none"}}\n')
             except OSError:
                 pass
             crowd.append(one)
+        heard = dict.fromkeys(crowd, b"")
 
         def told():
             for one in crowd:
                 try:
-                    if b"no descriptor left" in one.recv(4096):
-                        return True
+                    heard[one] += one.recv(4096)
                 except OSError:
                     pass
-            return False
+            refused = [number for number, one in enumerate(crowd) if b"no descriptor left" in heard[one]]
+            # Those who came before the first of them have been taken.
+            return refused and all(b"\n" in heard[one] for one in crowd[: refused[0]])
 
         until(told, what="that somebody is told")
+        # However few descriptors were left, nobody was taken for somebody else.
+        users = {json.loads(text.split(b"\n")[0])["welcome"]["user"] for text in heard.values() if b'"welcome"' in text}
+        assert users == {pwd.getpwuid(os.getuid()).pw_name}
         gate.submit(1)
         gate.hear("grant")
         for one in crowd:
             one.close()
-        until(lambda: Client(server.socket).status()["running"] == 1, what="a new client")
+
+        def is_served():
+            try:
+                return Client(server.socket).status()["running"] == 1
+            except (Refused, OSError):
+                return False
+
+        until(is_served, what="a new client")
     finally:
         server.stop()
 
@@ -172,16 +186,27 @@ class TestOtherUsers:
     """One server for all, and what other users may do with it."""
 
     @pytest.fixture
-    def shared(self, tmp_path):
+    def serve(self, tmp_path):
+        """Starts a server with a configuration, which everybody can reach."""
         tmp_path.chmod(0o755)
         for folder in tmp_path.parents:
             if folder == pathlib.Path("/tmp"):
                 break
             folder.chmod(folder.stat().st_mode | 0o055)
-        made = Server(tmp_path / "server", config='[access]\nobservers = ["games"]\neveryone = "author"\n')
-        os.chmod(made.socket, 0o666)
-        yield made
-        made.stop()
+        servers = []
+
+        def start(config):
+            servers.append(Server(tmp_path / "server", config=config))
+            os.chmod(servers[-1].socket, 0o666)
+            return servers[-1]
+
+        yield start
+        for made in servers:
+            made.stop()
+
+    @pytest.fixture
+    def shared(self, serve):
+        return serve('[access]\nobservers = ["games"]\neveryone = "author"\n')
 
     def as_user(self, name, body, *arguments):
         """Runs a Python text as a user; what it prints is JSON."""
@@ -232,6 +257,62 @@ print(s.makefile().readline())
         answer = self.as_user("nobody", body, shared.socket, str(os.getpid()))
         assert answer["unwelcome"]["why"] == f"process {os.getpid()} is not a kernel of the gate's user"
         assert Client(shared.socket).status()["notebooks"] == []
+
+
+    @pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="skipped: no /usr/bin/python3 for other users")
+    def test_who_connects_without_end_is_slowed_and_operators_are_not(self, serve):
+        server = serve("[limits]\nconnections_per_user = 20\nconnections_per_second = 1\n")
+        body = """
+import sys
+told, taken = None, 0
+for _ in range(400):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM); s.connect(sys.argv[1])
+    try:
+        s.sendall(b'{"attach":{"versions":[1],"client":"loop","stream":"none"}}\\n')
+    except OSError:
+        pass
+    message = json.loads(s.makefile().readline())
+    s.close()
+    taken += "welcome" in message
+    if "too often" in message.get("unwelcome", {}).get("why", ""):
+        told = message["unwelcome"]
+        break
+print(json.dumps({"told": told, "taken": taken}))
+"""
+        seen = self.as_user("nobody", body, server.socket)
+        assert seen["told"] == {"why": "nobody connects too often: more than 1 times a second", "retrySeconds": 1}, seen
+        assert seen["taken"] >= 15, seen
+        # Nobody else is kept out by it, and operators are never.
+        for _ in range(40):
+            client = Client(server.socket)
+            assert client.welcome["role"] == "operator"
+            client.close()
+        assert self.as_user("games", "import sys\nprint(json.dumps(Client(sys.argv[1]).welcome))", server.socket)["user"] == "games"
+
+
+@pytest.mark.parametrize("level, heard, unheard", [
+    ("debug", ["serving", "a notebook opened", "queued"], []),
+    ("info", ["serving", "a notebook opened"], ["queued"]),
+    ("notice", ["serving"], ["a notebook opened", "queued"]),
+    ("error", [], ["serving", "a notebook opened", "queued"]),
+])
+@pytest.mark.parametrize("by_variable", [False, True], ids=["option", "variable"])
+def test_the_log_says_what_its_level_lets_through(tmp_path, monkeypatch, level, heard, unheard, by_variable):
+    monkeypatch.setenv("CELLTOP_LOG_LEVEL", level if by_variable else "trace")
+    server = Server(tmp_path / "server", *([] if by_variable else ["--log-level", level]))
+    gate = Gate(server.socket, "churn")
+    gate.submit(1)
+    gate.hear("grant")
+    # What was to be said has been said once it has ended.
+    server.stop()
+    log = (server.folder / "log.txt").read_text()
+    assert all(words in log for words in heard) and not any(words in log for words in unheard), log
+
+
+def test_a_log_level_that_there_is_not_is_told(tmp_path):
+    done = subprocess.run(
+        [TOOL, "serve", "--socket", str(tmp_path / "x.sock"), "--log-level", "loud"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "cannot read the log level 'loud': write trace, debug" in done.stderr, done
 
 
 PRIVATE_RUN = ["unshare", "-m", "sh", "-c", 'mount --make-rprivate / && mount -t tmpfs none /run && exec "$0" "$@"']

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import queue
 import signal
 import stat
 import subprocess
@@ -22,6 +23,39 @@ from jupyter_client.manager import KernelManager
 
 def version(module):
     return tuple(int(part) for part in module.__version__.split(".")[:2])
+
+
+def test_nobody_else_can_read_the_kernels_connection_file(kernels):
+    """Over TCP as well: its key is all that keeps others from the kernel."""
+    inside = pathlib.Path(kernels().run("import ipykernel; print(ipykernel.get_connection_file())")[1].strip())
+    assert stat.S_IMODE(inside.stat().st_mode) == 0o600
+    assert stat.S_IMODE(inside.parent.stat().st_mode) == 0o700
+
+
+def test_a_connection_under_a_known_identity_takes_its_place(kernels):
+    """As a server makes one that reconnects before the old connection is seen to be gone (ROUTER_HANDOVER)."""
+    kernel = kernels()
+    file = json.loads(pathlib.Path(kernel.manager.connection_file).read_text())
+    context = zmq.Context()
+
+    def asks():
+        made = context.socket(zmq.DEALER)
+        made.linger = 0
+        made.identity = b"the-same-client"
+        made.connect(f"tcp://{file['ip']}:{file['shell_port']}")
+        request = kernel.client.session.send(made, "kernel_info_request")
+        assert made.poll(PATIENCE * 1000), "an answer"
+        _, frames = kernel.client.session.feed_identities(made.recv_multipart())
+        answer = kernel.client.session.deserialize(frames)
+        assert answer["parent_header"]["msg_id"] == request["header"]["msg_id"]
+        return made
+
+    sockets = [asks() for _ in range(3)]
+    for old in sockets[:-1]:
+        assert not old.poll(0)
+    for made in sockets:
+        made.close()
+    context.term()
 
 
 def client_of(path):
@@ -152,6 +186,67 @@ class TestVSCode:
         until(lambda: not alive(pid))
 
 
+@pytest.mark.parametrize("through", ["celltop-gate", "celltop gate"])
+def test_a_connection_file_whose_path_is_not_utf8(spec_directory, through):
+    """Python's own kernel and client take such a path; so do the gate and its arguments for the kernel."""
+    folder = os.fsdecode(os.fsencode(str(spec_directory)) + b"/andr\xe9")
+    os.makedirs(folder)
+    path = f"{folder}/kernel-1.json"
+    write_connection_file(path)
+    program = [GATE] if through == "celltop-gate" else [os.path.join(os.path.dirname(GATE), "celltop"), "gate"]
+    odd = os.fsdecode(b"--IPKernelApp.log_format=\xe9%(message)s")
+    command = [*program, "-f", path, "--", sys.executable, "-m", "ipykernel_launcher", "-f", path, odd]
+    process = subprocess.Popen(command, start_new_session=True)
+    client = client_of(path)
+    try:
+        client.wait_for_ready(timeout=PATIENCE)
+        code = "import sys, os; print([list(os.fsencode(word)) for word in sys.orig_argv[-2:]])"
+        own, last = json.loads(output_of(client, code)[1])
+        assert bytes(own).endswith(b"/kernel-1.json") and bytes(own) != os.fsencode(path)
+        assert bytes(last) == os.fsencode(odd)
+    finally:
+        client.stop_channels()
+        process.kill()
+        process.wait()
+
+
+def test_a_cell_that_is_held_before_the_kernel_speaks_is_busy_in_the_kernel_s_session(engine, spec_directory, latch):
+    """To JupyterLab another session is another kernel. The kernel begins when it is let, and speaks after the cell was held."""
+    file = spec_directory / "kernels/gated/kernel.json"
+    spec = json.loads(file.read_text())
+    behind = spec["argv"].index("--") + 1
+    wait = ["sh", "-c", f'while [ ! -e "{latch.path}" ]; do sleep 0.01; done; exec "$@"', "sh"]
+    file.write_text(json.dumps(spec | {"argv": spec["argv"][:behind] + wait + spec["argv"][behind:]}))
+    manager = KernelManager(kernel_name="gated")
+    manager.start_kernel(stderr=None)
+    client = manager.client()
+    client.start_channels()
+    try:
+        until(client.hb_channel.is_beating, what="the gate's heartbeat")
+        request = client.execute("1")
+        key = engine.submitted()["key"]
+        told = []
+        try:  # a gate that says it at once has done so by then
+            told.append(client.get_iopub_msg(timeout=0.5))
+        except queue.Empty:
+            latch.open()
+        latch.open()
+        granted = False
+        while not [m for m in told if m["parent_header"].get("msg_id") == request and m["content"].get("execution_state") == "idle"]:
+            told.append(client.get_iopub_msg(timeout=PATIENCE))
+            if not granted and told[-1]["parent_header"].get("msg_id") == request:
+                granted = True
+                engine.grant(key, "0")
+        reply = client.get_shell_msg(timeout=PATIENCE)
+        states = [m["content"]["execution_state"] for m in told if m["msg_type"] == "status"]
+        # The last word before the cell's end is its busy: a server goes by it.
+        assert states[-2:] == ["busy", "idle"] and states[:-2] in ([], ["starting"], ["busy", "starting"])
+        assert {m["header"]["session"] for m in told if m["parent_header"].get("msg_id") == request} == {reply["header"]["session"]}
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.skipif(version(ipykernel) < (7, 0), reason="kernels greet subscribers from ipykernel 7 on")
 @pytest.mark.parametrize("name", ["direct", "gated"])
 def test_each_subscription_is_greeted(kernels, name):
@@ -196,6 +291,8 @@ def test_no_message_is_lost_when_somebody_takes_a_port_first(engine, spec_direct
         path, mark, go = sys.argv[1], {str(tmp_path / 'mark')!r}, {str(tmp_path / 'go')!r}
         if not os.path.exists(mark):
             thief = socket.socket()
+            # The gate keeps the ports from everybody but those who share addresses, as a kernel does.
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             thief.bind(("127.0.0.1", json.load(open(path))[{taken!r}]))
             thief.listen()
             os.set_inheritable(thief.fileno(), True)

@@ -1,5 +1,5 @@
 // A library in the place of NVIDIA's libnvidia-ml.so.1, for machines without such a GPU. What it plays is chosen when it
-// is compiled: GPUS whole GPUs of 80 GiB; MIG=n cuts GPU n into three parts; LOST=n lets GPU n fall off the bus;
+// is compiled: GPUS whole GPUs of 80 GiB; MIG=n cuts GPU n into three parts, or into PARTS; LOST=n lets GPU n fall off the bus;
 // PROCESSES on each GPU; BROKEN fails to start as a library without a driver does; OLD lacks what old drivers lack.
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,9 @@
 #endif
 #ifndef MIG
 #define MIG -1
+#endif
+#ifndef PARTS
+#define PARTS 3
 #endif
 #ifndef LOST
 #define LOST -1
@@ -103,7 +106,7 @@ int nvmlDeviceGetMaxMigDeviceCount(struct device *device, unsigned int *count) {
 
 int nvmlDeviceGetMigDeviceHandleByIndex(struct device *device, unsigned int index, void **part) {
   // Three of the seven places are taken, and not the first ones.
-  if (device->gpu != MIG || index < 1 || index > 3) return NOT_FOUND;
+  if (device->gpu != MIG || index < 1 || index > PARTS) return NOT_FOUND;
   *part = &parts[device->gpu][index];
   return SUCCESS;
 }

@@ -1,0 +1,78 @@
+import Glibc
+
+/// Ports of 127.0.0.1, all different, that are kept for a kernel until it listens on them.
+///
+/// A port that was only looked up can be given to anybody who asks the system for one before the kernel binds it: another
+/// kernel, a client's outgoing connection. So a socket stays bound to each, not listening. It was bound alone, and shares
+/// its address afterwards: who asks for any port is not given this one, who asks for this one and shares addresses, as
+/// ZeroMQ and nearly everything that listens does, gets it (ip(7), `SO_REUSEADDR`; Linux looks at both sockets' option at the
+/// second bind).
+final class HeldPorts {
+  let numbers: [Channel: UInt16]
+  private var descriptors: [Int32]
+
+  /// Nil with `errno` where there is no port or no descriptor to be had.
+  init?() {
+    var numbers: [Channel: UInt16] = [:]
+    var open: [Int32] = []
+    for channel in Channel.allCases {
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      if descriptor >= 0 { open.append(descriptor) }
+      guard descriptor >= 0, Self.bound(descriptor, port: 0), let port = Self.port(of: descriptor),
+        Self.shares(descriptor)
+      else {
+        let reason = errno
+        for descriptor in open { close(descriptor) }
+        errno = reason
+        return nil
+      }
+      numbers[channel] = port
+    }
+    self.numbers = numbers
+    descriptors = open
+  }
+
+  deinit { release() }
+
+  /// The kernel listens, or will not: what others take from now on is no concern of it.
+  func release() {
+    for descriptor in descriptors { close(descriptor) }
+    descriptors = []
+  }
+
+  /// Whether somebody listens on one of the ports; after a kernel's failed start, the reason for it.
+  var isTaken: Bool {
+    numbers.values.contains { port in
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      guard descriptor >= 0 else { return false }
+      defer { close(descriptor) }
+      return !(Self.shares(descriptor) && Self.bound(descriptor, port: port))
+    }
+  }
+
+  private static func shares(_ descriptor: Int32) -> Bool {
+    var yes: Int32 = 1
+    return setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)) == 0
+  }
+
+  private static func port(of descriptor: Int32) -> UInt16? {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let named = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    return named == 0 ? UInt16(bigEndian: address.sin_port) : nil
+  }
+
+  private static func bound(_ descriptor: Int32, port: UInt16) -> Bool {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+}
