@@ -6,7 +6,9 @@ extension Quantiles {
   /// The quantiles are those of the run time that the notebook had left when its cell was submitted. With weight
   /// 1 / T_alone, the index is the least, over how long to serve it, of E[service] / E[1 / T_alone; it ends within]: Gittins'
   /// index, by which the least expected weighted time to completion is found on one machine. For a certain run time it is left × whole. Beyond the
-  /// last quantile nothing is known but what it has had, so left and whole are what it has had: least attained first.
+  /// last quantile nothing is known but what the remainder has had: half of what came so far comes again, as of all lengths
+  /// whose logarithms are equally frequent. So left is what has been done since the cell's submission, and for a notebook that
+  /// began with it the index is least attained first. It is never above what it is for one of which nothing is known.
   ///
   /// **Source**: Gittins, "Bandit processes and dynamic allocation indices", J. R. Stat. Soc. B 41 (1979); Aalto, Ayesta and
   /// Righter, "On the Gittins index in the M/G/1 queue", Queueing Systems 63 (2009).
@@ -16,10 +18,14 @@ extension Quantiles {
   ///   - before: microseconds that the notebook had run before the cell.
   func index(after done: Double, before: Double) -> Double {
     let attained = before + done
-    var least = 2 * (attained + 1_000_000) * (attained + 1_000_000)
+    let unknown = 2 * (attained + 1_000_000) * (attained + 1_000_000)
     var alive = 0.0
     for (place, mass) in Self.masses.enumerated() where at(place) > done { alive += mass }
-    guard alive > 0 else { return least }
+    guard alive > 0 else {
+      let left = max(done, 1000)
+      return min(left * (attained + left), unknown)
+    }
+    var least = unknown
     var ended = 0.0
     var value = 0.0
     var served = 0.0
