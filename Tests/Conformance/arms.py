@@ -12,6 +12,8 @@ import time
 from environments import Absent, Unavailable
 
 ARMS = ("direct", "gated")
+# What decides on the gated arm: celltop's default, by name, so that the report is of what was run.
+POLICY = "dynamic"
 
 
 class Engine:
@@ -32,7 +34,8 @@ class Engine:
         (self.folder / "config.toml").touch()
         log = open(self.folder / "serve.log", "wb")
         self.process = subprocess.Popen(
-            [self.tool, "serve"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            [self.tool, "serve", "--policy", POLICY], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True)
         end = time.monotonic() + 30
         while not os.path.exists(self.socket):
             if self.process.poll() is not None or time.monotonic() > end:

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import outcomes
+from arms import POLICY
 
 SHOWN = ("ipykernel", "jupyter-client", "nbclient", "papermill", "jupyter-console", "jupyterlab", "jupyter-server",
          "ipywidgets", "jupyter-kernel-test", "bash-kernel", "xeus-python", "pyzmq", "selenium", "pytest")
@@ -117,9 +118,10 @@ def write(path, results, run):
         "# Conformance: what clients and suites see behind the gate", "",
         "Made by `make conformance`; do not edit. Every part runs on two arms at the same time, with the same interpreter and",
         "packages: **direct**, the kernel as installed, and **gated**, the same kernelspec wrapped by",
-        "`celltop kernelspec install` under the same name through `JUPYTER_PATH`, with an engine that grants its cells (the default",
-        "policy). *Cells of kernels* is what that engine's history says it started: the proof that the gate was in the way. A test",
-        f"whose outcome is not the same on both arms is run {outcomes.REPEATS} times more on both. **No test may pass direct and fail gated.**", "",
+        "`celltop kernelspec install` under the same name through `JUPYTER_PATH`, with an engine that grants its cells (policy",
+        f"`{POLICY}`). *Cells of kernels* is what that engine's history says it started: the proof that the gate was in the way. A test",
+        f"whose outcome is not the same on both arms is run {outcomes.REPEATS} times more on both. *Differ* counts the tests that pass direct and fail",
+        "gated after that, and the files that both arms left and that are not equal for no known reason. **No test may pass direct and fail gated.**", "",
         f"{time.strftime('%Y-%m-%d')}, commit {commit.stdout.strip() or 'unknown'}, {platform.system()} {platform.release()}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[2]:.1f} at the end. Passed / failed / skipped:", "",
         "| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD),

@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import GateLink
+import Projections
 import ServerLink
 import Testing
 
@@ -8,10 +9,10 @@ import Testing
 
 /// Holds the examples of Docs/PROTOCOL.md against the decoders that read the wire.
 @Suite struct ProtocolDocumentTests {
-  private static func page() throws -> String {
+  private static func page(_ name: String = "PROTOCOL.md") throws -> String {
     var path = #filePath
     for _ in 0..<3 { path = (path as NSString).deletingLastPathComponent }
-    return try String(contentsOfFile: path + "/Docs/PROTOCOL.md", encoding: .utf8)
+    return try String(contentsOfFile: path + "/Docs/" + name, encoding: .utf8)
   }
 
   /// The lines of JSON in blocks that are marked as said by `speaker`.
@@ -52,6 +53,25 @@ import Testing
     for name in ["attach", "command", "status", "preview", "processes", "code", "stay", "stop", "pong"] {
       #expect(words.contains("{\"\(name)\":"))
     }
+    #expect(words.contains("\"stream\":\"packed\",\"form\":\"\(Board.wireForm)\""))
+  }
+
+  @Test("the configuration in OPERATIONS is read as it stands there, and has every key of [access]")
+  func access() throws {
+    let text = try Self.page("OPERATIONS.md")
+    let begin = try #require(text.range(of: "```toml\n[access]\n"))
+    let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
+    let lines = text[begin.upperBound..<end.lowerBound].split(separator: "\n")
+    let rules = try ServerSettings(parsing: "[access]\n" + lines.joined(separator: "\n"), path: "OPERATIONS.md").access
+    #expect(rules.operators == ["olga"] && rules.operatorGroups == ["wheel"] && rules.observers == ["wallboard"])
+    #expect(rules.everyone == AccessRules().everyone && !rules.showsCode && !rules.showsPaths)
+    for one in AccessRules.Everyone.allCases { #expect(lines.contains { $0.contains("\"\(one)\"") }, "\(one)") }
+    // The error lists the keys there are.
+    let error = #expect(throws: SessionError.self) { try ServerSettings(parsing: "[access]\nx = 1", path: "") }
+    let known = try #require(error?.description.components(separatedBy: "; there are ").last)
+    let keys = known.components(separatedBy: ", ")
+    #expect(keys.count >= 7)
+    for key in keys { #expect(lines.contains { $0.hasPrefix(key + " = ") }, "\(key)") }
   }
 
   @Test("what the server says to a client")

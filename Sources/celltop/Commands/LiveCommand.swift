@@ -43,10 +43,11 @@ struct LiveOptions: ParsableArguments {
 /// What an engine can be told.
 struct EngineOptions: ParsableArguments {
   @Option(
-    help:
-      "The policy that decides: \(LiveRun.policies.joined(separator: ", ")); options follow a colon, as in 'dynamic:no-preemption'."
-  )
-  var policy = LiveRun.defaultPolicy
+    name: .customLong("policy"),
+    help: ArgumentHelp(
+      "The policy that decides: \(LiveRun.policies.joined(separator: ", ")); options follow a colon, as in 'dynamic:no-preemption' (default: \(LiveRun.defaultPolicy)).",
+      valueName: "policy"))
+  var namedPolicy: String?
 
   @Option(help: "Cores that the scheduler may use, such as 0-3 (default: all that this process may use).")
   var cores: String?
@@ -54,10 +55,24 @@ struct EngineOptions: ParsableArguments {
   @Flag(help: "Keep no history of the session.")
   var noHistory = false
 
+  /// What decides.
+  var policy: String { namedPolicy ?? LiveRun.defaultPolicy }
+
+  /// That the options that were given change nothing where a server runs already; nil where none was given.
+  var passedOver: String? {
+    let given = [
+      namedPolicy.map { _ in "--policy" }, cores.map { _ in "--cores" }, noHistory ? "--no-history" : nil,
+    ].compactMap(\.self)
+    guard !given.isEmpty else { return nil }
+    return "a server runs already: \(given.joined(separator: ", ")) changed nothing"
+      + (namedPolicy == nil ? "" : "; O switches the policy")
+  }
+
   /// The options as arguments for another celltop.
   var arguments: [String] {
     ["--policy", policy] + (cores.map { ["--cores", $0] } ?? []) + (noHistory ? ["--no-history"] : [])
   }
+
   func validate() throws {
     do { _ = try PolicyCatalogue.standard.make(policy) } catch { throw ValidationError(error.text) }
     if let cores {

@@ -83,7 +83,8 @@ struct ManualPage {
     add(tool, path: [], to: &lines)
     lines += [
       ".SH EXIT STATUS", "0 where done, 1 where it failed or was refused, 2 for wrong use;",
-      ".B celltop ctl", "gives 3 where no server answers.", ".SH ENVIRONMENT",
+      ".B celltop ctl", "gives 3 where no server answers, and so does", ".B celltop",
+      "with \\-\\-once, \\-\\-json or \\-\\-svg, which then shows the node alone.", ".SH ENVIRONMENT",
     ]
     for (name, text) in Self.environment { lines += [".TP", ".B \(Self.roff(name))", Self.roff(text)] }
     lines += [
@@ -97,7 +98,23 @@ struct ManualPage {
     ("CELLTOP_SOCKET", "Where the engine listens, and where gates and clients look for it."),
     ("CELLTOP_HISTORY", "The file of the history."), ("CELLTOP_CONFIG", "The configuration."),
     ("CELLTOP_LOG_LEVEL", "What 'celltop serve' logs: trace, debug, info, notice, warning, error or critical."),
+    ("CELLTOP_THEME", "The theme where --theme names none; 'celltop themes' lists them."),
     ("NO_COLOR", "Where set and not empty, nothing is coloured."),
+    ("CELLTOP_PYTHON", "The Python of the demonstration's kernels."),
+    ("CELLTOP_SHARE", "The folder of the bundled themes and notebooks and of the player."),
+    ("CELLTOP_CGROUPS", "Where it is off, no control groups are made or removed."),
+    ("CELLTOP_NVML", "A library in the place of NVIDIA's libnvidia-ml.so.1."),
+    (
+      "CELLTOP_TELL",
+      "In a kernelspec's env: in whose cells it is told what a held cell waits for: people, everyone or nobody."
+    ), ("CELLTOP_TELL_AFTER", "In a kernelspec's env: after how many seconds."),
+    ("XDG_RUNTIME_DIR", "The socket is celltop/engine.sock in it, else in /tmp/celltop-UID."),
+    ("XDG_DATA_HOME", "The history is celltop/history.sqlite in it (~/.local/share)."),
+    ("XDG_CONFIG_HOME", "celltop/config.toml, keys.toml and the folder themes are in it (~/.config)."),
+    (
+      "XDG_STATE_HOME",
+      "The console's log, its theme, layout and palette history are in celltop in it (~/.local/state)."
+    ),
   ]
 
   private func add(_ command: Command, path: [String], to lines: inout [String]) {

@@ -20,8 +20,9 @@ struct ReplayCommand: ParsableCommand {
       it finds (/name, user:ana, wait>60). M marks a moment, c tells what changed since. W asks what if.
 
       --what-if decides on again from --from, with the recorded people in a closed loop: policy=NAME, cores=N, gpus=N, \
-      without=action:N, without=actions, with=hold:NOTEBOOK; 'same' changes nothing and tells whether today's engine \
-      says what the recording says (exit status 1 where it does not).
+      without=action:N, without=actions, with=hold:NOTEBOOK (also release, suspend, interrupt, unpin, \
+      priority:NOTEBOOK:N, pin:NOTEBOOK:0-3); 'same' changes nothing and tells whether today's engine says what the \
+      recording says (exit status 1 where it does not).
       """)
 
   @Argument(help: "The session's number, as 'celltop history list' shows it (default: the newest).")
@@ -64,7 +65,7 @@ struct ReplayCommand: ParsableCommand {
   @Option(help: "Write the screen as an SVG picture into a file, and exit.")
   var svg: String?
 
-  @Option(help: "The theme: a name of the folder Themes, or a file.")
+  @Option(help: "The theme; 'celltop themes' lists them.")
   var theme: String?
 
   func validate() throws {

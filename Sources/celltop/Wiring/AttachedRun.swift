@@ -15,6 +15,8 @@ final class AttachedRun {
   private let looks: Looks
   /// Whether the server was started for this console.
   private let isOwner: Bool
+  /// What is to be told of options that change nothing, because a server was there.
+  private let passedOver: String?
 
   /// How long a server that was started is given to listen.
   private static let startSecondsMost = 15.0
@@ -40,6 +42,7 @@ final class AttachedRun {
       (session, isOwner) = (try Self.attached([paths[0]], attach, to: pid, log: log, from: before), true)
     case .failure(let error): throw error
     }
+    passedOver = isOwner ? nil : options.engine.passedOver
     session.start()
   }
 
@@ -89,6 +92,11 @@ final class AttachedRun {
     var state = ConsoleState(
       session: source.facts(isOwner: isOwner), firstCommand: UInt64.random(in: 1...(1 << 40)))
     state.policies = LiveRun.policies
+    if let passedOver {
+      // Not before the source has set the person's clock, by which messages go.
+      source.refresh(&state)
+      state.tell(.warning, passedOver)
+    }
     var leaving = Leaving.end
     defer {
       // A server that was started for this console ends with it unless it is told to stay; others' stays anyway.

@@ -382,6 +382,12 @@ class TestPackaging:
                 check(child, here)
 
         check(tree["command"], [])
+        # Every variable that the program reads is told.
+        sources = "".join(path.read_text() for path in (ROOT / "Sources").rglob("*.swift"))
+        variables = set(re.findall(r'environment\["((?:CELLTOP|XDG)_[A-Z_]+)"\]', sources))
+        assert len(variables) >= 12
+        for name in variables:
+            assert f"\n.B {name}\n" in plain, name
         if shutil.which("groff"):
             done = subprocess.run(
                 ["groff", "-man", "-Tutf8", "-ww", "-z"], input=page, capture_output=True, text=True)

@@ -425,6 +425,30 @@ def listens(path):
         return False
 
 
+def test_options_of_a_server_change_nothing_beside_one_that_runs_and_that_is_told(tmp_path):
+    first = Terminal(tmp_path, "first", "live", "--policy", "fcfs")
+    second = None
+    try:
+        # The one that starts the server says nothing: its options hold.
+        first.shows("LIVE")
+        assert Client(first.socket).status()["policy"] == "fcfs"
+        assert "changed nothing" not in first.tmux("capture-pane", "-p")
+        second = Terminal(tmp_path, "second", "live", "--policy", "sjf", "--cores", "0")
+        second.shows("a server runs already: --policy, --cores changed nothing; O switches the policy")
+        assert Client(first.socket).status()["policy"] == "fcfs"
+        second.type("q")
+        second.shows("RC=0")
+        first.type("q")
+        first.shows("leave?")
+        first.type("y")
+        first.shows("RC=0")
+        until(lambda: not listens(first.socket), what="the server's end")
+    finally:
+        first.end()
+        if second:
+            second.end()
+
+
 def test_consoles_attach_detach_and_end(tmp_path):
     first = Terminal(tmp_path, "first", "live")
     second = None
