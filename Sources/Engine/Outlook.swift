@@ -21,9 +21,7 @@ public struct Outlook: Sendable {
   public init(of state: SchedulerState, startingInOrder line: [NotebookID], at now: Instant) {
     starts = Array(repeating: nil, count: line.count)
     guard !line.isEmpty else { return }
-    let movable = line.prefix(Self.lengthMost).enumerated().filter {
-      !state[$0.element].isHeld && !state[$0.element].isOperatorSuspended
-    }
+    let movable = line.prefix(Self.lengthMost).enumerated().filter { state.isStartable($0.element) }
     let ids = movable.map(\.element)
     let runs = (0..<Self.drawsCount).map { Self.run(state, ids, draw: $0, at: now) }
     for (place, item) in movable.enumerated() {

@@ -77,7 +77,7 @@ extension SchedulerState {
   /// - Parameter coresWanted: how many cores the rule would give it at the least; nil for what the cell itself needs.
   public func shortage(of id: NotebookID, in room: Room, place: Int32, coresWanted: Int32? = nil) -> Wait {
     let slot = self[id]
-    if slot.isHeld { return Wait(cause: .held, place: place) }
+    if slot.isHeld, slot.state == .queued { return Wait(cause: .held, place: place) }
     if slot.isOperatorSuspended { return Wait(cause: .operatorSuspended, place: place) }
     let demand = demand(of: id)
     if let wait = shortageOfGPUs(of: id, in: room, place: place), wait.cause == .seenGPUs || wait.cause == .drain {

@@ -11,7 +11,7 @@ public struct Scheduler: Sendable {
   private var settings: Settings
   var commandsSeen: [UInt64] = []
   /// What was ordered of notebooks that are gone, by user and document.
-  private var legacies: [String: Legacy] = [:]
+  private var legacies = Legacies<Legacy>()
 
   /// How a session wants its engine.
   public struct Settings: Sendable {
@@ -148,7 +148,7 @@ extension Scheduler {
       guard ledger.state.contains(notebook.node) else { return }
       notebook.id = NotebookID(Int32(ledger.state.notebooks.count))
       ledger.emit(.notebookOpened(notebook))
-      guard let legacy = legacies.removeValue(forKey: notebook.documentKey) else { return }
+      guard let legacy = legacies.take(notebook.documentKey) else { return }
       for event in legacy.events(for: notebook.id, on: notebook.node) { ledger.emit(event) }
     case .kernelReady(let id): if isOpen(id) { ledger.emit(.kernelReady(id)) }
     case .kernelDied(let id):
@@ -160,7 +160,7 @@ extension Scheduler {
       endAsLost(id)
       let opened = ledger.state.descriptions[Int(id.number)]
       if let legacy = Legacy(of: ledger.state.notebooks[Int(id.number)], opened: opened) {
-        legacies[opened.documentKey] = legacy
+        legacies.leave(legacy, for: opened.documentKey)
       }
       ledger.emit(.notebookClosed(id))
     case .backlogChanged(let id, let count):

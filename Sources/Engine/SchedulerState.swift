@@ -5,7 +5,7 @@ public struct NotebookSlot: Sendable, Hashable {
   public var state: NotebookState = .starting
   public var node: NodeID
   public var priority: Int32
-  /// An operator lets no cell of it start.
+  /// An operator lets no further cell of it start; one that has started goes on.
   public var isHeld = false
   /// Whether an operator bound it to cores or GPUs.
   public private(set) var isPinned = false
@@ -284,12 +284,15 @@ extension NotebookSlot {
     return state == .queued || state == .running || state == .suspended
   }
 
-  /// Whether a policy may start or resume the notebook's cell: it waits, and no operator keeps it from running.
+  /// Whether a policy may start or resume the notebook's cell: it waits, and no operator keeps it from running. A hold keeps
+  /// cells from starting, not one that was suspended from going on.
   @inlinable public func isStartable(_ id: NotebookID) -> Bool {
     let index = Int(id.number)
-    let state = notebooks[index].state
-    return (state == .queued || state == .suspended) && !notebooks[index].isHeld
-      && !notebooks[index].isOperatorSuspended
+    return switch notebooks[index].state {
+    case .queued: !notebooks[index].isHeld
+    case .suspended: !notebooks[index].isOperatorSuspended
+    case .starting, .thinking, .running, .gone: false
+    }
   }
 
   /// Memory of a node that may still be held: without limit where the node's is unknown.

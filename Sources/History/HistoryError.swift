@@ -20,9 +20,17 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
       }
     } else if let error = error as? HistoryError {
       self = error
+    } else if let failure = error as? Folder.Failure {
+      self.init(folderOf: path, failure)
     } else {
       self.init("cannot open the history \(path): \(error.localizedDescription)")
     }
+  }
+
+  init(folderOf path: String, _ failure: Folder.Failure) {
+    self.init(
+      "cannot make the folder of the history \(path) (\(failure)). Mend that folder's permissions, or name another file with CELLTOP_HISTORY"
+    )
   }
 
   init(doing what: String, _ error: any Error) {

@@ -38,11 +38,7 @@ public final class HistoryStore: Sendable {
     self.checkpointer = checkpointer
     do {
       // Empty where the path is a bare name: the folder is the present one.
-      let folder = (path as NSString).deletingLastPathComponent
-      if !folder.isEmpty {
-        try FileManager.default.createDirectory(
-          atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-      }
+      try Folder.make((path as NSString).deletingLastPathComponent)
       let isNew = !FileManager.default.fileExists(atPath: path)
       var configuration = Self.configuration
       configuration.prepareDatabase { db in
@@ -85,6 +81,31 @@ public final class HistoryStore: Sendable {
       database = try DatabasePool(path: path, configuration: Self.configuration)
       opened = Self.identity(path)
       try HistorySchema.migrator.migrate(database)
+    } catch {
+      throw HistoryError(opening: path, error)
+    }
+  }
+
+  /// How many sessions the file holds; nil where there is none yet and a session could make it. Nothing is made or changed.
+  ///
+  /// - Throws: `HistoryError` where a session could not record in it.
+  public static func look(at path: String) throws(HistoryError) -> Int? {
+    let folder = (path as NSString).deletingLastPathComponent
+    if let failure = Folder.obstacle(to: folder) { throw HistoryError(folderOf: path, failure) }
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    guard access(path, R_OK | W_OK) == 0 else {
+      throw HistoryError(
+        "cannot write the history \(path) (\(String(cString: strerror(errno)))). Mend its permissions, or set CELLTOP_HISTORY"
+      )
+    }
+    do {
+      var configuration = Self.configuration
+      configuration.readonly = true
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      try refuseNewer(queue, path)
+      return try queue.read { db in
+        try db.tableExists("session") ? try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM session") ?? 0 : 0
+      }
     } catch {
       throw HistoryError(opening: path, error)
     }

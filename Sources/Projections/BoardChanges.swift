@@ -76,14 +76,13 @@ public struct BoardChanges: Sendable, Hashable {
       }
       if old.node != node.node { lines.append("\(node.node.name) has another capacity") }
       if old.drainedCores != node.drainedCores || old.drainedGPUs != node.drainedGPUs {
-        let drained = [
-          node.drainedCores.isEmpty ? "" : "cores \(node.drainedCores)",
-          node.drainedGPUs.isEmpty ? "" : "GPUs \(node.drainedGPUs)",
-        ].filter { !$0.isEmpty }
-        lines.append(drained.isEmpty ? "nothing is drained" : "drained: " + drained.joined(separator: ", "))
+        let isNothing = node.drainedCores.isEmpty && node.drainedGPUs.isEmpty
+        lines.append(
+          isNothing ? "nothing is drained" : "drained: " + Board.words(for: node.drainedCores, node.drainedGPUs))
       }
     }
-    if after.faults > before.faults { lines.append("\(after.faults - before.faults) faults") }
+    let faults = after.faults - before.faults
+    if faults > 0 { lines.append("\(faults) fault\(faults == 1 ? "" : "s")") }
     return lines
   }
 }

@@ -80,6 +80,11 @@ extension Board {
   private func why(_ command: Command) -> String { command.why.isEmpty ? "" : " (\(command.why))" }
 }
 
+extension Board {
+  /// Cores and GPUs in words, only what there is: "cores 0-3, GPU 1".
+  public static func words(for cores: CoreSet, _ gpus: GPUSet) -> String { places(cores, gpus) }
+}
+
 /// "1 core", "2 cores".
 private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 

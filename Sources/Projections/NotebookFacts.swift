@@ -9,6 +9,7 @@ public struct NotebookFacts: Sendable, Hashable {
   /// Since when it has been in its state.
   public internal(set) var since: Instant
   public internal(set) var priority: Int32
+  /// An operator lets no further cell of it start.
   public internal(set) var isHeld = false
   public internal(set) var pin: Pin?
   /// What its cells ask for by an operator's order; nil where they ask themselves.
@@ -52,6 +53,15 @@ public struct NotebookFacts: Sendable, Hashable {
     since = opened
     priority = notebook.priority
     segments = [Segment(state: .starting, from: opened)]
+  }
+
+  /// Whether its hold decides what becomes of it now: a cell that has started goes on, and is suspended and resumed as any
+  /// other.
+  public var isStoppedByHold: Bool {
+    switch state {
+    case .starting, .thinking, .queued: isHeld
+    case .running, .suspended, .gone: false
+    }
   }
 
   /// How long its cells have waited to start until `now`, the one that waits still counted in.

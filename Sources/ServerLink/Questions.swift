@@ -102,8 +102,12 @@ public struct PreviewAnswer: Codable, Hashable, Sendable {
     public var cause: String
     /// The reason for people.
     public var text: String
+    /// The order's place among those that were asked about, from 0.
+    public var order: Int?
 
-    public init(_ refusal: Refusal) { (cause, text) = ("\(refusal.cause)", refusal.text) }
+    public init(_ refusal: Refusal, order: Int) {
+      (cause, text, self.order) = ("\(refusal.cause)", refusal.text, order)
+    }
 
     /// The refusal as the engine has it; a cause of a later celltop counts as `readOnly`.
     public var refusal: Refusal {

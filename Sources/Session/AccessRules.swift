@@ -1,5 +1,6 @@
 import CLinux
 import Domain
+import Engine
 import Foundation
 import ServerLink
 import Verbs
@@ -115,20 +116,20 @@ struct OperatorsOrders {
   }
 
   /// What operators ordered of a notebook that closed, which the next one of the same user and document gets: a restarted kernel.
-  private var legacies: [String: Set<Kind>] = [:]
+  private var legacies = Legacies<Set<Kind>>()
 
   /// A notebook closed.
   ///
   /// - Parameter document: its user and its document.
   mutating func close(_ id: NotebookID, _ document: String) {
     let kinds = Set(places.filter { $0.notebook == id }.map(\.kind)).intersection([.hold, .pin, .priority, .demand])
-    legacies[document] = kinds.isEmpty ? nil : kinds
+    legacies.leave(kinds.isEmpty ? nil : kinds, for: document)
     forget(id, all: true)
   }
 
   /// A notebook was opened.
   mutating func open(_ id: NotebookID, _ document: String) {
-    for kind in legacies.removeValue(forKey: document) ?? [] { places.insert(Place(notebook: id, kind: kind)) }
+    for kind in legacies.take(document) ?? [] { places.insert(Place(notebook: id, kind: kind)) }
   }
 
   /// A cell ended, and with it its suspension; a notebook closed, and with it all.

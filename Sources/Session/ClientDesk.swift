@@ -22,8 +22,8 @@ struct ClientDesk {
     var isOperator: Bool
   }
 
-  private struct Answers {
-    var byKey: [UInt64: Answered?] = [:]
+  private struct Given {
+    var byKey: [UInt64: GivenOrder] = [:]
     var order: [UInt64] = []
   }
 
@@ -32,7 +32,7 @@ struct ClientDesk {
   private(set) var clients: [ClientConnection] = []
   private var asked: [CommandID: Asked] = [:]
   /// By the user's name, which the history knows, too.
-  private var answers: [String: Answers] = [:]
+  private var given: [String: Given] = [:]
   private var numbers = OrderNumbers()
   private var standing = OperatorsOrders()
   private var nextPing = Instant.zero
@@ -41,7 +41,7 @@ struct ClientDesk {
   init(limits: Limits, board: BoardBox, past: [PastAnswer] = []) {
     self.limits = limits
     self.board = board
-    for one in past { remember(one.answer.key, one.user, one.answer) }
+    for one in past { remember(one.answer.key, one.user, one.order) }
   }
 
   /// Whether somebody wants to be told of entries.
@@ -61,16 +61,14 @@ struct ClientDesk {
   /// Takes an order of a client; gives the command where the engine is to decide.
   mutating func take(_ order: Order, from client: ClientConnection, instance: String) -> Command? {
     let user = client.peer.user
-    if let known = answers[user]?.byKey[order.key] {
-      // The first answer is given again; or it is still to come, and goes to whoever asked last: the connection of the one
-      // before may have broken.
-      if let known { client.send(.answer(known)) } else { redirect(order.key, of: user, to: client) }
+    if let known = given[user]?.byKey[order.key] {
+      answer(order, again: known, client, instance)
       return nil
     }
-    remember(order.key, user, nil)
+    remember(order.key, user, GivenOrder(verb: order.verb))
     if let refusal = refusal(of: order, client, instance) {
       let answer = Answered(key: order.key, sequence: nil, refusal)
-      remember(order.key, user, answer)
+      remember(order.key, user, GivenOrder(verb: order.verb, answer: answer))
       client.send(.answer(answer))
       return nil
     }
@@ -78,6 +76,32 @@ struct ClientDesk {
     asked[id] = Asked(
       key: order.key, user: user, client: client, verb: order.verb, isOperator: client.role == .operator)
     return Command(id: id, author: user, why: order.why.printable(at: 200), verb: order.verb)
+  }
+
+  /// Answers an order whose key is known: as the first time where it is the same order, which is not done again.
+  private mutating func answer(_ order: Order, again known: GivenOrder, _ client: ClientConnection, _ instance: String)
+  {
+    let isOfBefore = order.instance.map { $0 != instance } ?? false
+    let notebook = order.verb.notebook.flatMap { id in board.look { $0[id]?.notebook } }
+    guard known.isSaidAgain(by: order.verb, isOfBefore: isOfBefore, of: notebook) else {
+      let refusal = known.refusal(calledHere: sentence(known.verb, for: client))
+      return client.send(.answer(Answered(key: order.key, sequence: nil, refusal)))
+    }
+    // The first answer is given again; or it is still to come, and goes to whoever asked last: the connection of the one
+    // before may have broken.
+    if let answer = known.answer {
+      client.send(.answer(answer))
+    } else {
+      redirect(order.key, of: client.peer.user, to: client)
+    }
+  }
+
+  /// An order in words, with no name that the client may not see.
+  private func sentence(_ verb: Verb, for client: ClientConnection) -> String {
+    if let id = verb.notebook, let user = client.veiledFor, owner(of: id) != user {
+      return "\(verb.word) on notebook-\(id.number)"
+    }
+    return board.look { $0.sentence(verb) }
   }
 
   private mutating func redirect(_ key: UInt64, of user: String, to client: ClientConnection) {
@@ -124,11 +148,11 @@ struct ClientDesk {
 
   private func owner(of id: NotebookID) -> String? { board.look { $0[id]?.notebook.user } }
 
-  private mutating func remember(_ key: UInt64, _ user: String, _ answer: Answered?) {
-    var book = answers[user] ?? Answers()
-    if book.byKey.updateValue(answer, forKey: key) == nil { book.order.append(key) }
+  private mutating func remember(_ key: UInt64, _ user: String, _ order: GivenOrder) {
+    var book = given[user] ?? Given()
+    if book.byKey.updateValue(order, forKey: key) == nil { book.order.append(key) }
     if book.order.count > Self.answersKept { book.byKey[book.order.removeFirst()] = nil }
-    answers[user] = book
+    given[user] = book
   }
 
   /// Gives a report of the session as a client may see it.
@@ -186,7 +210,7 @@ struct ClientDesk {
     }
     guard let asked else { return }
     let answer = Answered(key: asked.key, sequence: sequence, refusal)
-    remember(asked.key, asked.user, answer)
+    remember(asked.key, asked.user, GivenOrder(verb: asked.verb, answer: answer))
     asked.client?.send(.answer(answer))
   }
 

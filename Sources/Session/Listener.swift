@@ -53,7 +53,8 @@ public final class Listener {
     switch Self.lockFile(path) {
     case .success(let descriptor): held = descriptor
     case .failure(.taken): throw Self.taken(path)
-    case .failure(.unusable(let why)): throw SessionError("cannot make \(path).lock: \(why)")
+    case .failure(.unusable(let why)):
+      throw SessionError("cannot make \(path).lock: \(why). Name another place with CELLTOP_SOCKET")
     }
     // Where the lock file was removed, the engine that had it may listen yet; it finds the new file free, and takes it.
     let probe = celltop_connect_unix(path)

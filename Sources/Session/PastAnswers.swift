@@ -30,6 +30,8 @@ struct OrderNumbers {
 struct PastAnswer: Sendable {
   var user: String
   var answer: Answered
+  /// The order under its key, with this answer.
+  var order: GivenOrder
 
   /// Looked for in so many sessions before this one.
   private static let sessionsMost = 8
@@ -47,14 +49,15 @@ struct PastAnswer: Sendable {
       guard let orders = try? store.recorded(summary.id).orders(last: count - found.count) else {
         continue
       }
-      found = orders.compactMap(PastAnswer.init) + found
+      found = orders.compactMap(known) + found
     }
     return found
   }
 
-  private init?(_ order: RecordedOrder) {
+  private static func known(_ order: RecordedOrder) -> PastAnswer? {
     guard let key = OrderNumbers.key(of: order.command.id) else { return nil }
-    user = order.command.author
-    answer = Answered(key: key, sequence: order.sequence, order.refusal)
+    let answer = Answered(key: key, sequence: order.sequence, order.refusal)
+    let given = GivenOrder(verb: order.command.verb, past: GivenOrder.Past(notebook: order.notebook), answer: answer)
+    return PastAnswer(user: order.command.author, answer: answer, order: given)
   }
 }

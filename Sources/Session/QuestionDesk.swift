@@ -127,7 +127,7 @@ extension PreviewAnswer {
       Outcome(waitMean: outcome.waitMean, antt: outcome.antt, stp: outcome.stp)
     }
     self.init(
-      id: id, refusals: preview.refusals.map(Refused.init), before: outcome(preview.before),
+      id: id, refusals: preview.refusals.map { Refused($0.refusal, order: $0.order) }, before: outcome(preview.before),
       after: outcome(preview.after),
       changes: preview.changes.map {
         Change(
@@ -148,7 +148,11 @@ extension PreviewAnswer {
         Preview.Change(
           NotebookID($0.notebook), wait: (span($0.waitBefore), span($0.waitAfter)),
           end: (span($0.endBefore), span($0.endAfter)))
-      }, refusals: refusals.map { Refusal($0.refusal.cause, $0.text.printable(at: 300)) },
+      },
+      refusals: refusals.map {
+        // A server of an earlier celltop does not say which.
+        Preview.Refused(order: $0.order ?? 0, Refusal($0.refusal.cause, $0.text.printable(at: 300)))
+      },
       horizon: Span(microseconds: horizon), unknown: unknown, isCutShort: isCutShort)
   }
 }

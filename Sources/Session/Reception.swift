@@ -378,10 +378,10 @@ extension Reception {
       let report = desk.report(for: client, box.withLock { ($0.session, $0.trouble) }, at: now)
       client.send(.status(id: id, report: report))
     case .preview(let asked):
-      let refusals = asked.verbs.compactMap { desk.refusal(of: $0, client) }
-      guard refusals.isEmpty else {
-        return client.send(.preview(PreviewAnswer(id: asked.id, refusals: refusals.map(PreviewAnswer.Refused.init))))
+      let refusals = asked.verbs.enumerated().compactMap { place, verb in
+        desk.refusal(of: verb, client).map { PreviewAnswer.Refused($0, order: place) }
       }
+      guard refusals.isEmpty else { return client.send(.preview(PreviewAnswer(id: asked.id, refusals: refusals))) }
       questions.ask(asked, from: client)
     case .processes(let id, let notebook):
       if let why = desk.secret(of: notebook, to: client) {

@@ -38,14 +38,29 @@ public struct Preview: Sendable, Hashable {
     }
   }
 
+  /// An order that the engine would refuse when its turn comes, after those before it.
+  public struct Refused: Sendable, Hashable {
+    /// Its place among the orders that were asked about.
+    public var order: Int
+    public var refusal: Refusal
+
+    public var cause: Refusal.Cause { refusal.cause }
+
+    public init(order: Int, _ refusal: Refusal) {
+      self.order = order
+      self.refusal = refusal
+    }
+  }
+
   /// The orders that were asked about.
   public var verbs: [Verb]
   public var before: Outcome
+  /// With those orders that the engine would obey.
   public var after: Outcome
   /// Those that gain or lose most first.
   public var changes: [Change]
-  /// Why the engine would refuse orders; empty where it would obey all.
-  public var refusals: [Refusal]
+  /// Orders that the engine would refuse, and why; empty where it would obey all.
+  public var refusals: [Refused]
   /// How far it was looked ahead.
   public var horizon: Span
   /// Cells about whose length nothing is known: they were taken to run as long again as they have, a minute at the least.
@@ -54,7 +69,7 @@ public struct Preview: Sendable, Hashable {
   public var isCutShort: Bool
 
   public init(
-    verbs: [Verb], before: Outcome, after: Outcome, changes: [Change], refusals: [Refusal], horizon: Span, unknown: Int,
+    verbs: [Verb], before: Outcome, after: Outcome, changes: [Change], refusals: [Refused], horizon: Span, unknown: Int,
     isCutShort: Bool
   ) {
     self.verbs = verbs
@@ -67,39 +82,57 @@ public struct Preview: Sendable, Hashable {
     self.isCutShort = isCutShort
   }
 
+  /// Those of the orders that the engine would obey, one after the other.
+  public var obeyed: [Verb] {
+    let refused = Set(refusals.map(\.order))
+    return verbs.enumerated().filter { !refused.contains($0.offset) }.map(\.element)
+  }
+
   /// What it says in a few lines for people.
-  public func sentences(naming name: (NotebookID) -> String) -> [String] {
-    if let refusal = refusals.first { return ["The engine would refuse it: \(refusal.text)."] }
-    func two(_ value: Double) -> String {
-      let hundredths = Int((value * 100).rounded())
-      return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
-    }
-    func time(_ span: Span?) -> String {
-      guard let seconds = span.map({ Int($0.seconds.rounded()) }) else {
-        return "not within \(Int(horizon.seconds / 60)) min"
-      }
-      if seconds <= 0 { return "now" }
-      return seconds < 120 ? "in \(seconds) s" : seconds < 7200 ? "in \(seconds / 60) min" : "in \(seconds / 3600) h"
-    }
+  ///
+  /// - Parameter leavesOut: whether nothing is said of orders that would be refused, because they are not to be given.
+  public func sentences(leavesOut: Bool = false, naming name: (NotebookID) -> String) -> [String] {
     var lines: [String] = []
+    if let first = refusals.first, !leavesOut {
+      let some = refusals.count < verbs.count ? "\(refusals.count) of the \(verbs.count) orders" : "it"
+      lines.append("The engine would refuse \(some): \(first.refusal.text).")
+    }
+    guard refusals.count < max(verbs.count, 1) else { return lines }
     if changes.isEmpty {
       lines.append("Nobody is expected to start or end at another time.")
     } else {
       lines.append(
-        "Mean wait still to come \(two(before.waitMean)) → \(two(after.waitMean)) s, ANTT \(two(before.antt)) → \(two(after.antt)), STP \(two(before.stp)) → \(two(after.stp))."
+        "Mean wait still to come \(Self.two(before.waitMean)) → \(Self.two(after.waitMean)) s, ANTT \(Self.two(before.antt)) → \(Self.two(after.antt)), STP \(Self.two(before.stp)) → \(Self.two(after.stp))."
       )
     }
     for change in changes.prefix(4) {
-      let who = name(change.notebook)
-      if change.waitBefore != change.waitAfter {
-        lines.append("\(who) starts \(time(change.waitAfter)), without it \(time(change.waitBefore)).")
-      } else {
-        lines.append("\(who) ends \(time(change.endAfter)), without it \(time(change.endBefore)).")
-      }
+      let (word, before, after) =
+        change.waitBefore != change.waitAfter
+        ? ("start", change.waitBefore, change.waitAfter) : ("end", change.endBefore, change.endAfter)
+      let then = after.map { "\(word)s \(Self.time($0))" } ?? "does not \(word) within \(reach)"
+      lines.append("\(name(change.notebook)) \(then), without it \(before.map(Self.time) ?? "not within \(reach)").")
     }
-    if changes.count > 4 { lines.append("\(changes.count - 4) more are affected.") }
-    if unknown > 0 { lines.append("(\(unknown) cells are of unknown length.)") }
+    let more = changes.count - 4
+    if more > 0 { lines.append(more == 1 ? "One more is affected." : "\(more) more are affected.") }
+    if unknown > 0 {
+      lines.append(unknown == 1 ? "(One cell is of unknown length.)" : "(\(unknown) cells are of unknown length.)")
+    }
     if isCutShort { lines.append("(The look ahead was cut short.)") }
     return lines
+  }
+
+  /// How far it was looked ahead, in words.
+  private var reach: String { Self.words(horizon) }
+
+  private static func time(_ span: Span) -> String { span.seconds.rounded() <= 0 ? "now" : "in \(words(span))" }
+
+  private static func words(_ span: Span) -> String {
+    let seconds = Int(span.seconds.rounded())
+    return seconds < 120 ? "\(seconds) s" : seconds < 7200 ? "\(seconds / 60) min" : "\(seconds / 3600) h"
+  }
+
+  private static func two(_ value: Double) -> String {
+    let hundredths = Int((value * 100).rounded())
+    return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
   }
 }

@@ -50,17 +50,12 @@ extension Verb {
     case .unpin: return "\(who) unpinned"
     case .hold: return "\(who) held"
     case .release: return "\(who) released"
-    case .drain(_, let cores, let gpus): return "\(Self.places(cores, gpus)) drained"
-    case .undrain(_, let cores, let gpus): return "\(Self.places(cores, gpus)) undrained"
+    case .drain(_, let cores, let gpus): return "\(Board.words(for: cores, gpus)) drained"
+    case .undrain(_, let cores, let gpus): return "\(Board.words(for: cores, gpus)) undrained"
     case .setPolicy(let name): return "policy \(name)"
     case .overrideDemand(_, let demand):
       return "\(who): " + (demand.map { "its cells ask for \($0.wholeSentence)" } ?? "its cells ask for what they want")
     }
-  }
-
-  private static func places(_ cores: CoreSet, _ gpus: GPUSet) -> String {
-    [cores.isEmpty ? nil : "cores \(cores)", gpus.isEmpty ? nil : "GPUs \(gpus)"].compactMap { $0 }
-      .joined(separator: ", ")
   }
 
   /// The order as a line of the grammar, to be typed again: "suspend after 20s on churn".

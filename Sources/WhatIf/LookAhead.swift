@@ -35,13 +35,16 @@ public struct LookAhead: Sendable {
     let end = now + horizon
     var without = World(engine, at: now)
     var with = World(engine, at: now)
-    let refusals = verbs.compactMap { with.order($0) }
+    // One that is refused changes nothing: what comes after it finds the world as those before it left it.
+    let refusals = verbs.enumerated().compactMap { place, verb in
+      with.order(verb).map { Preview.Refused(order: place, $0) }
+    }
     without.run(until: end, isOutOfTime)
     with.run(until: end, isOutOfTime)
     let ids = Set(without.players + with.players).sorted()
     return Preview(
       verbs: verbs, before: without.outcome(of: ids, until: end), after: with.outcome(of: ids, until: end),
-      changes: refusals.isEmpty ? changes(ids, without, with) : [], refusals: refusals, horizon: horizon,
+      changes: verbs.count > refusals.count ? changes(ids, without, with) : [], refusals: refusals, horizon: horizon,
       unknown: without.unknown, isCutShort: without.isCutShort || with.isCutShort)
   }
 

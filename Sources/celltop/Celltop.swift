@@ -23,16 +23,19 @@ struct Celltop: ParsableCommand {
 
   /// Exits with 0 when done, 1 when it failed, 2 for wrong use.
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
     do {
-      var command = try parseAsRoot(OrderLine.spelledOut(Array(CommandLine.arguments.dropFirst())))
+      var command = try parseAsRoot(OrderLine.spelledOut(arguments))
       try command.run()
     } catch {
       let code = exitCode(for: error)
       let parser = fullMessage(for: error)
       let misuse =
-        code == .validationFailure ? Misuse.text(Array(CommandLine.arguments.dropFirst()), parser: parser) : nil
+        code == .validationFailure ? Misuse.text(arguments, parser: parser) : nil
       let text = misuse ?? parser
-      if !text.isEmpty {
+      if !code.isSuccess, !text.isEmpty, ControlOptions.areToPrintJSON(arguments) {
+        try? ControlOptions().print(ControlOptions.Failure(message(for: error), code == .validationFailure ? 2 : 1))
+      } else if !text.isEmpty {
         if code.isSuccess { print(text) } else { Tool.progress(text) }
       }
       Foundation.exit(code == .validationFailure ? 2 : code.rawValue)

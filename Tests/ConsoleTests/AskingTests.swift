@@ -222,6 +222,24 @@ import Verbs
     state.select(ids[3])
     state.press("w")
     #expect(Self.text(state).contains("The smallest orders that help: priority 8 on last, then suspend on narrow"))
+    // The engine says that the first does what the second was for.
+    let verbs = state.remedy(for: ids[3])
+    func found(_ refusals: [Preview.Refused]) -> Preview {
+      let outcome = Preview.Outcome(waitMean: 12, antt: 1.5, stp: 2)
+      return Preview(
+        verbs: verbs, before: outcome, after: outcome,
+        changes: [Preview.Change(ids[3], wait: (Span(seconds: 40), .zero), end: (nil, nil))], refusals: refusals,
+        horizon: Span(seconds: 60), unknown: 0, isCutShort: false)
+    }
+    let gone = Preview.Refused(order: 1, Refusal(.wrongState, "only a running cell can be suspended"))
+    state.show(found([gone]))
+    let text = Self.text(state)
+    #expect(text.contains("The smallest order that helps: priority 8 on last") && !text.contains("then suspend"))
+    #expect(text.contains("last starts now") && !text.contains("refuse"))
+    state.show(found([Preview.Refused(order: 0, Refusal(.outOfRange, "too high")), gone]))
+    #expect(Self.text(state).contains("No order frees what it needs at once"))
+    state.show(found([Preview.Refused(order: 0, Refusal(.notAllowed, "it is ben's notebook"))]))
+    #expect(Self.text(state).contains("What would help is not yours to order: it is ben's notebook."))
   }
 
   @Test("chooses cores and GPUs on a grid: Space toggles, Enter pins, none unpins, Esc leaves")

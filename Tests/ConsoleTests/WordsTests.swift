@@ -47,6 +47,30 @@ import Testing
     #expect(text(-9, -5, -1) == "overdue by 0:05")
   }
 
+  @Test("a held notebook's cell that has started is told as what it does, and one that waits as held")
+  func heldAndStarted() {
+    var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))
+    let id = tape.open("a", at: 1)
+    func row() -> String {
+      let screen = RareBoards.state(tape).screen(size: Size(columns: 120, rows: 40), glyphs: GlyphSet(.ascii)).text
+      return screen.split(separator: "\n").map(String.init).filter { $0.contains(" a ") }.joined(separator: "\n")
+    }
+    tape.add(.held(id))
+    #expect(row().contains("H held"), "\(row())")
+    tape.add(.released(id))
+    let cell = tape.run(id, on: CoreSet([0]), at: 2)
+    tape.add(.held(id))
+    #expect(row().contains("run, held"), "\(row())")
+    tape.add(.cellSuspended(cell, id, Reason(.preempted)))
+    #expect(row().contains("suspended") && !row().contains("H held") && !row().contains("run, held"), "\(row())")
+    let said = RareBoards.state(tape).explanation(of: id)
+    #expect(said.contains("It is held: no further cell of it starts until it is released."), "\(said)")
+    tape.add(.cellEnded(cell, id, .ok))
+    let next = tape.queue(id, at: 3)
+    tape.add(.cellWaits(next.id, id, Wait(cause: .held, place: 1)))
+    #expect(row().contains("H held"), "\(row())")
+  }
+
   @Test("a cell that stands behind others is explained by them first")
   func behind() {
     var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))

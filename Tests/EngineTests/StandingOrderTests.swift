@@ -156,6 +156,23 @@ struct StandingOrderTests {
     stage.order(.release(Self.id))
     #expect(stage.state[Self.id].state == .running)
   }
+
+  @Test("a hold keeps no cell back that has started: suspended, it is the policy's to let go on")
+  func holdsNothingThatStarted() throws {
+    var stage = try Stage("fcfs", explains: true)
+    stage.open()
+    stage.submit(Self.id)
+    stage.order(.hold(Self.id))
+    stage.order(.suspend(Self.id, cell: Stage.cell))
+    #expect(stage.state[Self.id].wait?.cause == .operatorSuspended)
+    #expect(!stage.state.isStartable(Self.id))
+    stage.order(.resume(Self.id, cell: Stage.cell))
+    #expect(stage.state[Self.id].state == .running)
+    #expect(stage.state[Self.id].isHeld, "the hold stands")
+    stage.end(Self.id)
+    stage.submit(Self.id)
+    #expect(stage.state[Self.id].wait?.cause == .held)
+  }
 }
 
 @Suite("Orders for a document")
@@ -218,6 +235,22 @@ struct LegacyTests {
     stage.tell(.notebookClosed(id))
     stage.open(priority: 3)
     #expect(stage.events.count == 1)
+  }
+
+  @Test("are kept of the documents that closed last, so many and no more")
+  func bounded() {
+    var legacies = Legacies<Int>(most: 3)
+    for number in 1...3 { legacies.leave(number, for: "\(number)") }
+    // Said anew it is the latest; taken or taken back it makes room.
+    legacies.leave(10, for: "1")
+    legacies.leave(4, for: "4")
+    #expect(legacies.count == 3 && legacies.take("2") == nil)
+    #expect(legacies.take("1") == 10 && legacies.take("1") == nil)
+    legacies.leave(nil, for: "3")
+    #expect(legacies.count == 1)
+    for number in 5...1000 { legacies.leave(number, for: "\(number)") }
+    #expect(legacies.count == 3 && legacies.take("4") == nil && legacies.take("998") == 998)
+    #expect(legacies.take("1000") == 1000 && legacies.take("999") == 999 && legacies.count == 0)
   }
 
   @Test("leave out a pin on a node where the new kernel is not")

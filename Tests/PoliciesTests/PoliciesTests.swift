@@ -238,6 +238,37 @@ struct OrderTests {
     #expect(bench.state(a) == .running)
   }
 
+  @Test("a hold stops no cell that has started: it is preempted and goes on as any other", arguments: ["dynamic"])
+  func holdsNothingThatStarted(policy: String) throws {
+    var bench = try Bench(policy, cores: 1)
+    let a = bench.submit(run: 100, at: 0)
+    bench.order(.hold(a), at: 1)
+    let b = bench.submit(run: 5, at: 2)
+    #expect([a, b].map(bench.state) == [.suspended, .running])
+    let wait = try #require(bench.scheduler.state[a].wait)
+    #expect(wait.cause == .cores && wait.holders == [b])
+    #expect(wait.expected != nil, "it is reckoned with in the line")
+    bench.end(b, at: 7)
+    #expect(bench.state(a) == .running)
+    bench.end(a, at: 102)
+    bench.again(a, run: 5, at: 103)
+    #expect(bench.state(a) == .queued)
+  }
+
+  @Test("a suspended cell goes on when it is resumed, its notebook held or not", arguments: policies)
+  func resumesThoughHeld(policy: String) throws {
+    var bench = try Bench(policy)
+    let a = bench.submit(run: 50, at: 0)
+    let cell = bench.scheduler.state[a].cell.id
+    bench.order(.hold(a), at: 1)
+    bench.order(.suspend(a, cell: cell), at: 2)
+    bench.order(.release(a), at: 3)
+    bench.order(.hold(a), at: 4)
+    #expect(bench.state(a) == .suspended)
+    bench.order(.resume(a, cell: cell), at: 5)
+    #expect(bench.state(a) == .running)
+  }
+
   @Test("a suspended cell stays suspended until it is resumed", arguments: policies)
   func suspends(policy: String) throws {
     var bench = try Bench(policy)

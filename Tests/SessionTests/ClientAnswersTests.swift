@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Orders of clients whose connection or server was another before") struct ClientAnswersTests {
   /// A client of this process's user, and its end of the socket.
-  private func client(_ role: ClientRole, stream: Attach.Stream = .none) throws -> (
+  private func client(_ role: ClientRole, stream: Attach.Stream = .none, veiled: Bool = false) throws -> (
     client: ClientConnection, theirs: Int32
   ) {
     var pair: [Int32] = [0, 0]
@@ -20,7 +20,8 @@ import Testing
     let peer = try #require(PeerConnection(accepted: pair[0], seat: { _ in nil }))
     return (
       ClientConnection(
-        peer, Attach(client: "t", stream: stream), role: role, veiledFor: nil, limits: Limits(), at: .zero), pair[1]
+        peer, Attach(client: "t", stream: stream), role: role, veiledFor: veiled ? peer.user : nil, limits: Limits(),
+        at: .zero), pair[1]
     )
   }
 
@@ -62,6 +63,94 @@ import Testing
     let later = desk.take(order, from: first.client, instance: "i")
     #expect(later == nil)
     #expect(try heard(first.theirs) == [.answer(Answered(key: 7, accepted: true, sequence: 3))])
+  }
+
+  @Test("another order under a key that was used is refused, and told which one had it and what became of that")
+  func anotherOrder() throws {
+    let client = try client(.operator)
+    defer { close(client.theirs) }
+    let (id, cell) = (NotebookID(0), CellID(4))
+    var desk = ClientDesk(limits: Limits(), board: board(of: client.client.peer.user))
+    func answers(_ verb: Verb) throws -> Answered? {
+      let command = desk.take(Order(key: 7, verb: verb, why: "\(verb)"), from: client.client, instance: "i")
+      #expect(command == nil, "\(verb)")
+      guard case .answer(let answer) = try heard(client.theirs).first else { return nil }
+      return answer
+    }
+    func refusal(_ what: String) -> Refusal {
+      Refusal(
+        .alreadyTaken, "its key was used for another order (suspend a[4]), which \(what); give this one another key")
+    }
+    let first = desk.take(Order(key: 7, verb: .suspend(id, cell: cell)), from: client.client, instance: "i")
+    let command = try #require(first)
+    let others: [Verb] = [
+      .hold(id), .suspend(id, cell: CellID(5)), .suspend(NotebookID(1), cell: cell), .setPolicy("fcfs"),
+    ]
+    for verb in others { #expect(try answers(verb)?.refusal == refusal("is not answered yet"), "\(verb)") }
+    desk.tell([Entry(sequence: 3, at: .zero, event: .commandAccepted(command))], (1, nil), at: .zero)
+    #expect(try heard(client.theirs) == [.answer(Answered(key: 7, accepted: true, sequence: 3))])
+    for verb in others { #expect(try answers(verb)?.refusal == refusal("was done"), "\(verb)") }
+    #expect(try answers(.suspend(id, cell: cell)) == Answered(key: 7, accepted: true, sequence: 3))
+  }
+
+  @Test("the names of others' notebooks are not told with it")
+  func veiledOrder() throws {
+    let client = try client(.author, veiled: true)
+    defer { close(client.theirs) }
+    var desk = ClientDesk(limits: Limits(), board: board(of: "ben"))
+    for verb in [Verb.hold(NotebookID(0)), .release(NotebookID(0))] {
+      let command = desk.take(Order(key: 7, verb: verb), from: client.client, instance: "i")
+      #expect(command == nil)
+    }
+    let told = try heard(client.theirs)
+    guard case .answer(let answer) = told.last else {
+      Issue.record("\(told)")
+      return
+    }
+    #expect(
+      answer.text
+        == "its key was used for another order (hold on notebook-0), which was refused; give this one another key")
+  }
+
+  @Test("over a restart an order is known by its document, for notebooks have other numbers then")
+  func pastOrder() throws {
+    let client = try client(.operator)
+    defer { close(client.theirs) }
+    let user = client.client.peer.user
+    let notebook = Notebook(id: NotebookID(5), node: NodeID(0), user: user, path: "/x/a.ipynb")
+    let first = Answered(key: 7, accepted: true, sequence: 30)
+    let past = { (notebook: Notebook?) in
+      PastAnswer(
+        user: user, answer: first,
+        order: GivenOrder(
+          verb: .suspend(NotebookID(5), cell: CellID(9)), past: GivenOrder.Past(notebook: notebook), answer: first))
+    }
+    /// The answer to an order of key 7, on a board where notebook 0 is `/x/a.ipynb`.
+    func answer(_ verb: Verb, _ past: PastAnswer, instance: String? = nil) throws -> Answered? {
+      var desk = ClientDesk(limits: Limits(), board: board(of: user), past: [past])
+      let order = Order(key: 7, verb: verb, instance: instance)
+      let command = desk.take(order, from: client.client, instance: "new")
+      #expect(command == nil)
+      guard case .answer(let answer) = try heard(client.theirs).first else { return nil }
+      return answer
+    }
+    let known = past(notebook)
+    // As it was sent to the server before, and as it is bound now.
+    #expect(try answer(.suspend(NotebookID(5), cell: CellID(9)), known, instance: "old") == first)
+    #expect(try answer(.suspend(NotebookID(0), cell: CellID(1)), known, instance: "new") == first)
+    #expect(try answer(.suspend(NotebookID(0), cell: CellID(1)), past(nil)) == first)
+    var other = notebook
+    other.path = "/x/b.ipynb"
+    for (verb, past) in [
+      (Verb.suspend(NotebookID(0), cell: CellID(1)), past(other)), (.hold(NotebookID(0)), known),
+      (.suspendAtEnd(NotebookID(0), cell: CellID(1)), known), (.setPolicy("fcfs"), known),
+    ] {
+      let refused = try answer(verb, past, instance: "new")
+      #expect(refused?.refusal?.cause == .alreadyTaken, "\(verb)")
+      let name = past.order.past?.notebook?.name ?? ""
+      #expect(
+        refused?.text?.contains("(suspend on \(name), before the server was started anew), which was done") == true)
+    }
   }
 
   @Test(

@@ -324,7 +324,7 @@ private final class DeskStage {
   }
 
   @Test(
-    "remembers closed notebooks whole while they are among the latest, and for good what the next kernel takes over")
+    "remembers closed notebooks whole while they are among the latest, and for longer what the next kernel takes over")
   func closedOnes() throws {
     var limits = Limits()
     limits.closedNotebooks = 2

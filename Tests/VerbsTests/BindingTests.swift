@@ -93,6 +93,15 @@ import Testing
     for (verb, undo) in table { #expect(verb.undoing(on: desk.board) == undo, "\(verb)") }
   }
 
+  @Test("are told as done in the number of what they were about")
+  func told() {
+    let board = Self.desk().board
+    let node = NodeID(0)
+    #expect(Verb.drain(node, CoreSet([0]), GPUSet()).done(on: board) == "core 0 drained")
+    #expect(Verb.drain(node, CoreSet([0, 1]), GPUSet([1])).done(on: board) == "cores 0-1, GPU 1 drained")
+    #expect(Verb.undrain(node, CoreSet(), GPUSet([0, 1])).done(on: board) == "GPUs 0-1 undrained")
+  }
+
   @Test("come back as lines that give the same order")
   func lines() throws {
     let desk = Self.desk()

@@ -8,7 +8,7 @@ import Verbs
 
 @Suite("Looking ahead at what an order brings") struct LookAheadTests {
   /// A node of two cores; the first notebook holds both for 100 s, the second waits for one and runs 10 s.
-  private static func engine(_ policy: String = "fcfs") throws -> Scheduler {
+  private static func engine(_ policy: String = "fcfs", second: Double = 10) throws -> Scheduler {
     var engine = try Scheduler(policy: policy, from: .standard)
     engine.handle(.observation(.nodeFound(Node(id: NodeID(0), name: "n", cores: CoreSet(0..<2)))), at: .zero)
     for number in 0..<2 {
@@ -19,7 +19,7 @@ import Verbs
       engine.handle(.observation(.kernelReady(id)), at: .zero)
     }
     submit(NotebookID(0), cores: 2, seconds: 100, to: &engine, at: 0)
-    submit(NotebookID(1), cores: 1, seconds: 10, to: &engine, at: 20)
+    submit(NotebookID(1), cores: 1, seconds: second, to: &engine, at: 20)
     return engine
   }
 
@@ -84,6 +84,57 @@ import Verbs
     let preview = LookAhead(engine, at: Instant(seconds: 20)).preview(of: [.suspend(NotebookID(0), cell: CellID(99))])
     #expect(preview.refusals.map(\.cause) == [.stale])
     #expect(preview.sentences { _ in "a" } == ["The engine would refuse it: the cell on the screen has ended since."])
+  }
+
+  @Test("says which of several orders would be refused in their turn, and what the others bring")
+  func chain() throws {
+    // The long one waits; raised, it takes the cores by itself, and nobody is left to be suspended.
+    let engine = try Self.engine("dynamic", second: 1000)
+    #expect(engine.state[NotebookID(1)].state == .queued)
+    let raise = Verb.setPriority(NotebookID(1), 1)
+    let verbs = [raise, .suspend(NotebookID(0), cell: Self.cell(engine, 0))]
+    let preview = LookAhead(engine, at: Instant(seconds: 20)).preview(of: verbs)
+    #expect(preview.refusals.map(\.order) == [1] && preview.refusals.map(\.cause) == [.wrongState])
+    #expect(preview.obeyed == [raise])
+    #expect(preview.changes.first { $0.notebook == NotebookID(1) }?.waitAfter == .zero)
+    let alone = LookAhead(engine, at: Instant(seconds: 20)).preview(of: [raise])
+    #expect(preview.after == alone.after && preview.changes == alone.changes)
+    let name = { (id: NotebookID) in "nb\(id.number)" }
+    #expect(
+      preview.sentences(naming: name).first?.hasPrefix("The engine would refuse 1 of the 2 orders: only a") == true)
+    #expect(preview.sentences(leavesOut: true, naming: name) == alone.sentences(naming: name))
+  }
+
+  @Test("tells in plain words who is affected, however many, and what does not happen")
+  func words() {
+    let outcome = Preview.Outcome(waitMean: 1, antt: 1, stp: 1)
+    func sentences(_ changes: [Preview.Change], unknown: Int = 0) -> [String] {
+      Preview(
+        verbs: [.hold(NotebookID(0))], before: outcome, after: outcome, changes: changes, refusals: [],
+        horizon: LookAhead.horizon, unknown: unknown, isCutShort: false
+      ).sentences { "nb\($0.number)" }
+    }
+    func change(_ id: Int32, wait: (Double?, Double?) = (nil, nil), end: (Double?, Double?) = (nil, nil))
+      -> Preview.Change
+    {
+      func span(_ seconds: Double?) -> Span? { seconds.map { Span(seconds: $0) } }
+      return Preview.Change(
+        NotebookID(id), wait: (span(wait.0), span(wait.1)), end: (span(end.0), span(end.1)))
+    }
+    let told = sentences([
+      change(0, end: (40, nil)), change(1, wait: (nil, 0)), change(2, wait: (300, nil)), change(3, end: (9000, 50)),
+    ])
+    #expect(
+      told.dropFirst() == [
+        "nb0 does not end within 4 h, without it in 40 s.", "nb1 starts now, without it not within 4 h.",
+        "nb2 does not start within 4 h, without it in 5 min.", "nb3 ends in 50 s, without it in 2 h.",
+      ])
+    let many = (0..<8).map { change($0, end: (40, 80)) }
+    #expect(
+      sentences(Array(many.prefix(5)), unknown: 1).suffix(2) == [
+        "One more is affected.", "(One cell is of unknown length.)",
+      ])
+    #expect(sentences(many, unknown: 2).suffix(2) == ["4 more are affected.", "(2 cells are of unknown length.)"])
   }
 
   @Test("counts the cells of unknown length")

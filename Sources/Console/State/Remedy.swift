@@ -33,7 +33,7 @@ extension ConsoleState {
   /// priority is high enough.
   private func ahead(of id: NotebookID, _ facts: NotebookFacts) -> [Verb]? {
     let place = table.waiting.cells.firstIndex { $0.notebook == id } ?? 0
-    let before = table.waiting.cells.prefix(place).compactMap { shown[$0.notebook] }.filter { !$0.isHeld }
+    let before = table.waiting.cells.prefix(place).compactMap { shown[$0.notebook] }.filter { !$0.isStoppedByHold }
     guard let most = before.map(\.priority).max(), most >= facts.priority else {
       // Those before it have a lower priority, and go first by their policy's rule: one step more changes nothing for sure.
       return before.isEmpty ? [] : facts.priority < 100 ? [.setPriority(id, facts.priority + 1)] : nil

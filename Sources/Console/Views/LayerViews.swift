@@ -60,7 +60,8 @@ extension ConsoleState {
     var lines = ["\(facts.name) of \(facts.notebook.user) has been \(facts.state.word) for \(since)."]
     if let pin = facts.pin { lines.append("It is pinned to \(pin.sentence).") }
     if facts.isHeld, facts.cell?.wait?.cause != .held {
-      lines.append("It is held: none of its cells starts until it is released.")
+      let whom = facts.cell?.started == nil ? "none of its cells" : "no further cell of it"
+      lines.append("It is held: \(whom) starts until it is released.")
     }
     guard let cell = facts.cell else {
       lines.append(idleText(facts.state))
@@ -103,7 +104,7 @@ extension ConsoleState {
   private func waitSentence(_ wait: Wait, of id: NotebookID) -> String {
     let clause = wait.clause(naming: shown.name)
     let place = table.waiting.cells.firstIndex { $0.notebook == id } ?? 0
-    let before = table.waiting.cells.prefix(place).filter { shown[$0.notebook].map { !$0.isHeld } ?? false }
+    let before = table.waiting.cells.prefix(place).filter { shown[$0.notebook].map { !$0.isStoppedByHold } ?? false }
     switch wait.cause {
     case .cores, .gpus, .memory, .gpuMemory:
       guard let first = before.first else { break }
@@ -141,13 +142,19 @@ extension ConsoleState {
   /// What an operator could do about a wait: the smallest order, and what it would bring.
   private func remedies(_ wait: Wait, of id: NotebookID) -> [String] {
     var lines = ruleText.map { ["The rule (\(shown.policy)): \($0)."] } ?? []
-    let verbs = remedy(for: id)
+    let asked = remedy(for: id)
+    guard !asked.isEmpty else { return lines + [noRemedy(wait)] }
+    let preview = previewAsked
+    // What is not this user's to order was not looked into.
+    if let refused = preview?.refusals.first(where: { $0.refusal.cause == .notAllowed }) {
+      return lines + ["What would help is not yours to order: \(refused.refusal.text)."]
+    }
+    // An order may do what those after it were for: a cell that gives way to a higher priority need not be suspended.
+    let verbs = preview?.obeyed ?? asked
     guard !verbs.isEmpty else { return lines + [noRemedy(wait)] }
     let texts = verbs.map { $0.line(on: shown).text }.joined(separator: ", then ")
     lines.append("\(Self.remedyBegins)\(verbs.count == 1 ? " that helps" : "s that help"): \(texts)")
-    if let preview = previewAsked {
-      lines += preview.sentences(naming: shown.name)
-    }
+    if let preview { lines += preview.sentences(leavesOut: true, naming: shown.name) }
     return lines
   }
 

@@ -253,9 +253,9 @@ extension ConsoleState {
 
   /// The state with the mark that its theme gives it, so that colour never says it alone.
   private static func state(_ facts: NotebookFacts, _ glyphs: GlyphSet) -> (String, Role) {
-    let isHeld = facts.isHeld && facts.state != .running
-    let role = isHeld ? .stateHeld : facts.state.role
-    let word = isHeld ? "held" : facts.isHeld ? "run, held" : facts.state.word
+    let isStopped = facts.isStoppedByHold
+    let role = isStopped ? .stateHeld : facts.state.role
+    let word = isStopped ? "held" : facts.isHeld && facts.state == .running ? "run, held" : facts.state.word
     return ("\(Character(glyphs.mark(for: role))) \(word)", role)
   }
 

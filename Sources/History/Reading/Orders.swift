@@ -9,6 +9,8 @@ public struct RecordedOrder: Sendable, Hashable {
   public var command: Command
   /// Why it was not obeyed; nil where it was.
   public var refusal: Refusal?
+  /// The notebook that it was about: whose it was and of which document; nil where it was about none, or nothing is left of it.
+  public var notebook: Notebook?
 }
 
 /// Who gave an order, and the entry that records it.
@@ -37,7 +39,27 @@ extension RecordedSession {
         found.append(RecordedOrder(sequence: entry.sequence, command: command, refusal: refusal))
       }
     }
+    let notebooks = try notebooks(Set(found.compactMap(\.command.verb.notebook)))
+    for place in found.indices {
+      found[place].notebook = found[place].command.verb.notebook.flatMap { notebooks[$0] }
+    }
     return found
+  }
+
+  /// Whose these notebooks were, and of which document.
+  private func notebooks(_ ids: Set<NotebookID>) throws(HistoryError) -> [NotebookID: Notebook] {
+    guard !ids.isEmpty else { return [:] }
+    let session = id
+    return try store.reading { db in
+      let statement = try db.makeStatement(
+        sql: "SELECT node, user, path, kernel, gate FROM notebook WHERE session = ? AND notebook = ?")
+      var found: [NotebookID: Notebook] = [:]
+      for id in ids {
+        guard let row = try Row.fetchOne(statement, arguments: [session, Int64(id.number)]) else { continue }
+        found[id] = Notebook(id: id, node: NodeID(row[0]), user: row[1], path: row[2], kernel: row[3], gate: row[4])
+      }
+      return found
+    }
   }
 
   /// Who gave the last order of each kind that was obeyed, by notebook and by the verb's word.

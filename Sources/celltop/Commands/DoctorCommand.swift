@@ -8,7 +8,7 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor", abstract: "Say what works on this node, what does not, and how to mend it.",
     discussion: """
       'less' is what celltop can do without, 'BROKEN' what it cannot. The exit status is 1 where anything is broken. \
-      Nothing is changed, apart from folders and the history's file, which are made where they are missing.
+      Nothing is made or changed.
       """)
 
   @Flag(help: "Print JSON: an object with 'works', 'checks' and 'node'.")

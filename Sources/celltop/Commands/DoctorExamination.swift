@@ -262,7 +262,7 @@ struct Examination {
         "socket", .broken, "\(path) has more than 107 bytes", mend: "export CELLTOP_SOCKET=/tmp/celltop-$UID.sock")
     }
     do throws(SessionError) {
-      try PrivateFolder.make((path as NSString).deletingLastPathComponent)
+      try PrivateFolder.look(at: (path as NSString).deletingLastPathComponent)
     } catch {
       return DoctorCheck(
         "socket", .broken, error.description, mend: "export CELLTOP_SOCKET=$HOME/.celltop/engine.sock")
@@ -273,9 +273,10 @@ struct Examination {
   private func database() -> DoctorCheck {
     let path = HistoryStore.standardPath(environment: environment)
     do throws(HistoryError) {
-      let store = try HistoryStore(path: path)
-      let sessions = try store.sessions()
-      return DoctorCheck("database", .works, "\(path), \(sessions.count) session\(sessions.count == 1 ? "" : "s")")
+      guard let count = try HistoryStore.look(at: path) else {
+        return DoctorCheck("database", .works, "\(path), which the first session makes")
+      }
+      return DoctorCheck("database", .works, "\(path), \(count) session\(count == 1 ? "" : "s")")
     } catch {
       return DoctorCheck(
         "database", .broken, error.description, mend: "export CELLTOP_HISTORY=FILE, or run with --no-history")

@@ -45,7 +45,8 @@ struct ServeCommand: ParsableCommand {
       let signals = EndingSignals()
       let environment = ProcessInfo.processInfo.environment
       let path =
-        socket ?? (shared ? SocketPath.systemWide : SocketPath.standard(environment: environment, uid: getuid()))
+        socket.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
+        ?? (shared ? SocketPath.systemWide : SocketPath.standard(environment: environment, uid: getuid()))
       DescriptorLimit.raise()
       if !ControlGroups.areForbidden(environment) { AbandonedGroups.remove() }
       let reports = try ServerReports(reporting)

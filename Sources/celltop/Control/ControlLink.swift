@@ -49,16 +49,29 @@ struct ControlOptions: ParsableArguments {
     return (connection, fold)
   }
 
-  /// Runs a command's body. Exit status 1 for what was refused or failed, 2 for wrong use, 3 where no server answers.
+  /// Runs a command's body. Exit status 1 for what was refused or failed, 2 for wrong use, 3 where no server answers. With
+  /// --json what went wrong is an object, too.
   func reporting(_ body: () throws -> Void) throws {
-    do {
-      try Tool.reporting {
-        do { try body() } catch let error as AttachError {
-          Tool.complain("\(error)")
-          throw ExitCode(error.isAbsence ? 3 : 1)
-        }
-      }
+    try Tool.reporting(
+      tell: { text, status in if json { try print(Failure(text, status)) } else { Tool.complain(text) } },
+      status: { ($0 as? AttachError)?.isAbsence == true ? 3 : 1 }, body)
+  }
+
+  /// What went wrong, as programs read it.
+  struct Failure: Encodable {
+    var error: String
+    /// The exit status.
+    var status: Int32
+
+    init(_ text: String, _ status: Int32) {
+      error = text.split(separator: "\n").map { String($0).printable(at: 4000) }.joined(separator: " ")
+      self.status = status
     }
+  }
+
+  /// Whether what cannot be read of a command line is to be told as an object.
+  static func areToPrintJSON(_ arguments: [String]) -> Bool {
+    arguments.first == "ctl" && arguments.contains("--json")
   }
 
   func print(_ value: some Encodable) throws {

@@ -162,7 +162,7 @@ struct ControlExplain: ParsableCommand {
         cell.ran(at: now).seconds, cell.suspended(at: now).seconds
       )
     }
-    if facts.isHeld {
+    if facts.isStoppedByHold {
       explanation.order = "celltop ctl release on \(facts.name)"
     } else if facts.state == .suspended, facts.cell?.isOperatorSuspended == true {
       explanation.order = "celltop ctl resume on \(facts.name)"

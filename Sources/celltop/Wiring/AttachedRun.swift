@@ -34,7 +34,7 @@ final class AttachedRun {
     switch Self.attempt(paths, attach) {
     case .success(let made): (session, isOwner) = (made, false)
     case .failure(.nobody):
-      let log = Tool.logPath()
+      let log = try Tool.logPath()
       let before = Self.size(of: log)
       let pid = try ChildProcess.spawn(
         [Installation().program, "serve", "--with-console"] + options.engine.arguments, environment: environment,
@@ -106,7 +106,7 @@ final class AttachedRun {
       case .lost: session.leave()
       }
     }
-    leaving = try ConsoleRunner(source, state: state, looks: looks, log: Tool.logPath()).run()
+    leaving = try ConsoleRunner(source, state: state, looks: looks, log: try Tool.logPath()).run()
   }
 }
 

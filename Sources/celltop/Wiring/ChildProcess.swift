@@ -13,7 +13,7 @@ enum ChildProcess {
   ///   - input: what it reads as its standard input; nil for nothing.
   ///   - leadsSession: whether it is in a session of its own, so that a terminal's end does not reach it.
   /// - Returns: its process number, which is that of its group, too.
-  /// - Throws: `ToolError` with the system's reason.
+  /// - Throws: `ToolError` with the system's reason: where the log cannot be written, too.
   static func spawn(
     _ arguments: [String], environment: [String: String], log: String, input: Int32? = nil, leadsSession: Bool = false
   ) throws -> pid_t {
@@ -25,8 +25,12 @@ enum ChildProcess {
     } else {
       posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     }
-    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    // Opened here: what fails in the child is told of the program.
+    let output = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    guard output >= 0 else { throw ToolError("cannot write the log \(log): \(String(cString: strerror(errno)))") }
+    defer { close(output) }
+    posix_spawn_file_actions_adddup2(&actions, output, 1)
+    posix_spawn_file_actions_adddup2(&actions, output, 2)
 
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

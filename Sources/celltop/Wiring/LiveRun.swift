@@ -57,12 +57,7 @@ final class LiveRun {
     let environment = ProcessInfo.processInfo.environment
     let driver = LinuxNode()
     let capacity = driver.capacity()
-    var settings = try Tool.settings(environment: environment)
-    if let named = options.cores { settings.cores = try CoreSet(parsing: named) }
-    if let asked = settings.cores, asked.isEmpty || !asked.isSubset(of: capacity.cores) {
-      let place = options.cores == nil ? "node.cores of the configuration" : "--cores"
-      throw ToolError("\(place) \(asked): this process may use the cores \(capacity.cores)")
-    }
+    let settings = try settings(options, within: capacity, environment: environment)
     let node =
       madeUpCores.map { Node(id: NodeID(0), name: "made-up", cores: CoreSet(0..<$0)) }
       ?? Inventory.here(capacity: capacity, settings: settings, environment: environment).node
@@ -84,6 +79,34 @@ final class LiveRun {
     return try LiveSession(configuration, on: driver, history: history)
   }
 
+  /// What the configuration and the options say of the node.
+  ///
+  /// - Throws: as `Tool.settings`, and `ToolError` where they name cores that this process may not use.
+  private static func settings(
+    _ options: EngineOptions, within capacity: NodeCapacity, environment: [String: String]
+  ) throws -> NodeSettings {
+    var settings = try Tool.settings(environment: environment)
+    if let named = try cores(options, within: capacity) {
+      settings.cores = named
+    } else if let asked = settings.cores {
+      try demand(asked, by: "node.cores of the configuration", within: capacity)
+    }
+    return settings
+  }
+
+  /// The cores of `--cores`; nil where it is not given.
+  private static func cores(_ options: EngineOptions, within capacity: NodeCapacity) throws -> CoreSet? {
+    guard let named = options.cores else { return nil }
+    let asked = try CoreSet(parsing: named)
+    try demand(asked, by: "--cores", within: capacity)
+    return asked
+  }
+
+  private static func demand(_ asked: CoreSet, by place: String, within capacity: NodeCapacity) throws {
+    guard asked.isEmpty || !asked.isSubset(of: capacity.cores) else { return }
+    throw ToolError("\(place) \(asked): this process may use the cores \(capacity.cores)")
+  }
+
   /// This node's server and its board; nil where none runs.
   private static func serverNow(environment: [String: String]) throws(AttachError) -> (ServerConnection, AttachedBoard)?
   {
@@ -102,15 +125,18 @@ final class LiveRun {
   /// so, and exits with `noServerStatus`. Starts nothing.
   static func printOnce(_ options: LiveOptions, _ printing: OncePrint) throws {
     let environment = ProcessInfo.processInfo.environment
+    let capacity = LinuxNode().capacity()
+    let named = try cores(options.engine, within: capacity)
     if let (connection, fold) = try serverNow(environment: environment) {
+      if named != nil { Tool.complain("a server runs here, with cores of its own: --cores is passed over") }
       let facts = SessionFacts(connection.welcome, confirmsQuit: false)
       return try printing.print(
         fold.board, at: connection.now, facts: facts, theme: Looks(theme: options.theme).theme,
         notRecorded: connection.trouble)
     }
-    let capacity = LinuxNode().capacity()
     let inventory = Inventory.here(
-      capacity: capacity, settings: try Tool.settings(environment: environment), environment: environment)
+      capacity: capacity, settings: try settings(options.engine, within: capacity, environment: environment),
+      environment: environment)
     let clock = SessionClock()
     var facts = SessionFacts(
       mode: .live, number: 0, user: NSUserName(), beganWallMicroseconds: clock.beganWallMicroseconds,
@@ -134,6 +160,6 @@ final class LiveRun {
       utcOffsetSeconds: TimeZone.current.secondsFromGMT(), isReadOnly: isReadOnly)
     var state = ConsoleState(session: facts, firstCommand: UInt64.random(in: 1...(1 << 40)))
     state.policies = Self.policies
-    _ = try ConsoleRunner(LiveSource(session), state: state, looks: looks, log: Tool.logPath()).run()
+    _ = try ConsoleRunner(LiveSource(session), state: state, looks: looks, log: try Tool.logPath()).run()
   }
 }

@@ -4,6 +4,7 @@ import Console
 import Domain
 import Foundation
 import Glibc
+import History
 
 /// The theme and the keys of a console: read at its start, read again when their files change.
 ///
@@ -81,8 +82,10 @@ final class Looks {
 
   /// A file of the console's own in `XDG_STATE_HOME`, in the folder of its log.
   static func stateFile(_ name: String) -> String {
-    let log = Tool.logPath()
-    return String(log[..<(log.lastIndex(of: "/") ?? log.endIndex)]) + "/" + name
+    let folder = Tool.stateFolder()
+    // What cannot be kept is not; who writes it says so where anybody would miss it.
+    try? Folder.make(folder)
+    return folder + "/" + name
   }
 
   // MARK: The arrangement

@@ -12,17 +12,26 @@ import Terminal
 /// What the commands share: errors, progress, folders, sizes.
 enum Tool {
   /// Runs a command's body; an error is told in one line on standard error, and the exit status is 1 (2 for wrong use).
-  static func reporting(_ body: () throws -> Void) throws {
+  ///
+  /// - Parameters:
+  ///   - tell: says what went wrong and the exit status, in place of standard error.
+  ///   - status: the exit status for an error that is no wrong use.
+  static func reporting(
+    tell: (String, Int32) throws -> Void = { text, _ in Tool.complain(text) },
+    status: (any Error) -> Int32 = { _ in 1 },
+    _ body: () throws -> Void
+  ) throws {
     do {
       try body()
     } catch let error as ValidationError {
-      complain(error.message)
+      try tell(error.message, 2)
       throw ExitCode(2)
     } catch let error as ExitCode {
       throw error
     } catch {
-      complain("\(error)")
-      throw ExitCode(1)
+      let status = status(error)
+      try tell("\(error)", status)
+      throw ExitCode(status)
     }
   }
 
@@ -49,14 +58,29 @@ enum Tool {
     }
   }
 
-  /// Where standard error goes while a screen is up.
-  static func logPath() -> String {
+  /// The folder of what the console keeps, and of its log; not made yet where there is none.
+  static func stateFolder() -> String {
     let environment = ProcessInfo.processInfo.environment
     let given = environment["XDG_STATE_HOME"] ?? ""
-    let folder = (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.local/state") + "/celltop"
-    try? FileManager.default.createDirectory(
-      atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    return folder + "/celltop.log"
+    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.local/state") + "/celltop"
+  }
+
+  /// Where standard error goes while a screen is up, and what a server says that a console has started.
+  ///
+  /// - Throws: `ToolError` where nothing can be written there.
+  static func logPath() throws -> String {
+    let folder = stateFolder()
+    func fail(_ why: String) -> ToolError {
+      ToolError(
+        "cannot write the console's log (\(why)). Mend the permissions, or set XDG_STATE_HOME to a folder that you may write into"
+      )
+    }
+    do throws(Folder.Failure) { try Folder.make(folder) } catch { throw fail("\(error)") }
+    let path = folder + "/celltop.log"
+    let log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    guard log >= 0 else { throw fail("\(path): \(String(cString: strerror(errno)))") }
+    close(log)
+    return path
   }
 
   /// What the configuration file says of the node; nothing where there is none.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import resource
 import signal
@@ -103,6 +104,108 @@ def test_every_verb_is_obeyed(server):
     ctl("shutdown")
     until(lambda: server.process.poll() is not None, what="the server's end")
     assert server.process.returncode == 0
+
+
+def test_a_key_is_one_orders(server):
+    """The same line under a key is done once; another one under it is refused, in words and in JSON."""
+    gates = [Gate(server.socket, "churn"), Gate(server.socket, "digits")]
+    for gate in gates:
+        gate.hear("welcome")
+
+    def ctl(*words):
+        return subprocess.run(
+            [TOOL, "ctl", *words, "--key", "77", "--socket", server.socket], env=server.environment, capture_output=True,
+            text=True, timeout=60)
+
+    first = ctl("hold", "on", "churn", "--json")
+    assert first.returncode == 0 and ctl("hold", "on", "churn", "--json").stdout == first.stdout, first
+    other = ctl("hold", "on", "digits")
+    assert other.returncode == 1 and "hold digits: refused: its key was used for another order (hold churn), which was done" in (
+        other.stdout), other
+    told = ctl("priority", "3", "on", "churn", "--json")
+    order, = json.loads(told.stdout)["orders"]
+    assert told.returncode == 1 and not order["accepted"] and order["cause"] == "alreadyTaken" and "hold churn" in order["text"]
+    state = {row["name"]: row["isHeld"] for row in Client(server.socket).status()["notebooks"]}
+    assert state == {"churn": True, "digits": False}, state
+
+
+@pytest.mark.parametrize("line, status, text", [
+    ("hold on nobody", 1, "no notebook of that name is open"), ("explain nobody", 1, "no notebook of that name is open"),
+    ("code churn", 1, "show_code = true"), ("priority 101 on churn", 2, "101"), ("hold", 2, "which notebook"),
+    ("status --nothing", 2, "--nothing"), ("fly on churn", 2, "Unknown option"), ("status --socket /nowhere/engine.sock", 3, "celltop serve"),
+])
+def test_errors_are_objects_with_json(server, line, status, text):
+    gate = Gate(server.socket, "churn")
+    gate.hear("welcome")
+    done = subprocess.run(
+        [TOOL, "ctl", *line.split(), "--json"], env={**server.environment, "CELLTOP_SOCKET": server.socket}, capture_output=True,
+        text=True, timeout=60)
+    assert done.returncode == status and not done.stderr, done
+    told = json.loads(done.stdout)
+    assert set(told) == {"error", "status"} and told["status"] == status and text in told["error"], done
+
+
+def test_places_that_cannot_be_used_are_named_with_what_mends_them(tmp_path):
+    """No folder can be made below a file, not even by root."""
+    (tmp_path / "file").write_text("")
+    below = str(tmp_path / "file" / "x")
+    environment = {
+        **os.environ, "HOME": str(tmp_path), "CELLTOP_SOCKET": str(tmp_path / "engine.sock"), "CELLTOP_CGROUPS": "off",
+        "CELLTOP_HISTORY": str(tmp_path / "h.sqlite")}
+
+    def refused(*words, **places):
+        done = subprocess.run(
+            [TOOL, *words], env={**environment, **places}, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1, done
+        # Not the words of a library.
+        assert "The operation" not in done.stderr and "Not a directory" in done.stderr or "relative" in done.stderr, done
+        return done.stderr
+
+    told = refused("serve", CELLTOP_SOCKET=below + "/engine.sock")
+    assert f"cannot make the folder {below} ({tmp_path / "file"}: Not a directory)" in told and "CELLTOP_SOCKET" in told, told
+    told = refused("serve", CELLTOP_SOCKET="engine.sock")
+    assert "CELLTOP_SOCKET" in told and not os.path.exists("engine.sock"), told
+    # The console starts a server, whose log it cannot write.
+    master, terminal = pty.openpty()
+    done = subprocess.run(
+        [TOOL], env={**environment, "XDG_STATE_HOME": below, "TERM": "xterm-256color"}, stdin=terminal, stdout=terminal,
+        stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(master)
+    os.close(terminal)
+    assert done.returncode == 1, done
+    assert f"cannot write the console's log ({tmp_path / "file"}: Not a directory)" in done.stderr and "XDG_STATE_HOME" in done.stderr, done
+    assert "celltop: cannot start" not in done.stderr, done
+
+
+def test_doctor_makes_nothing(tmp_path):
+    environment = {
+        **os.environ, "HOME": str(tmp_path / "home"), "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+        "XDG_DATA_HOME": str(tmp_path / "data"), "XDG_STATE_HOME": str(tmp_path / "state"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for name in ("CELLTOP_SOCKET", "CELLTOP_HISTORY", "CELLTOP_CONFIG"):
+        environment.pop(name, None)
+
+    def doctor():
+        done = subprocess.run([TOOL, "doctor", "--json"], env=environment, capture_output=True, text=True, timeout=60)
+        return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+
+    def files():
+        return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+
+    checks = doctor()
+    assert files() == [], files()
+    assert checks["database"]["state"] == checks["socket"]["state"] == "works", checks
+    (tmp_path / "data").write_text("")
+    assert doctor()["database"]["state"] == "broken" and files() == ["data"]
+
+
+def test_cores_that_the_node_has_not_are_refused_by_a_screen_printed_once(tmp_path):
+    environment = {**os.environ, "CELLTOP_SOCKET": str(tmp_path / "none.sock"), "HOME": str(tmp_path)}
+    for words in (["--once"], ["--json"]):
+        done = subprocess.run(
+            [TOOL, *words, "--cores", "4090-4095"], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and "--cores 4090-4095: this process may use the cores" in done.stderr, done
+        assert not done.stdout, done
 
 
 @pytest.mark.parametrize("name", ['say "hi"', "my book", "back\\slash \"", "all"])

@@ -30,7 +30,9 @@ def test_a_client_from_the_page_alone(server):
     assert client.snapshots == ["attached"]
     answer = client.command({"priority": {"notebook": 0, "value": 5}}, key=41, why="noon")
     assert answer["accepted"] and answer["sequence"] > 0
-    assert client.command({"priority": {"notebook": 0, "value": 9}}, key=41) == answer
+    assert client.command({"priority": {"notebook": 0, "value": 5}}, key=41, why="once more") == answer
+    other = client.command({"priority": {"notebook": 0, "value": 9}}, key=41)
+    assert not other["accepted"] and other["cause"] == "alreadyTaken" and "(priority 5 for churn), which was done" in other["text"]
     report = client.status()
     assert report["notebooks"][0]["priority"] == 5 and report["notebooks"][0]["state"] == "running"
     refused = client.command({"suspend": {"notebook": 0, "cell": 99}})
