@@ -1,5 +1,6 @@
 import ArgumentParser
 import Domain
+import Engine
 import History
 import Metrics
 import Policies
@@ -50,7 +51,9 @@ extension SimulateCommand {
   private func recorded(_ trace: Trace, on node: Node, in path: String) throws -> FinishedRun {
     var line = ProgressLine()
     let began = monotonicSeconds()
-    var settings = Simulator.Settings(policy: policy, contention: options.contention)
+    // Whoever looks at it again asks why cells waited.
+    var settings = Simulator.Settings(
+      policy: policy, contention: options.contention, engine: Scheduler.Settings(explainsWaits: true))
     settings.keepsEntries = true
     let simulator: Simulator
     do throws(Refusal) {
