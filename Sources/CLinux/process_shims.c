@@ -19,8 +19,6 @@
 
 pid_t celltop_fork(void) { return fork(); }
 
-int celltop_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
-
 int celltop_set_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 int celltop_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
@@ -78,6 +76,26 @@ int celltop_peek_exit(pid_t pid, int *status) {
 
 int celltop_execute(char *const arguments[], char *const environment[]) {
   return execvpe(arguments[0], arguments, environment);
+}
+
+pid_t celltop_start_child(char *const arguments[], char *const environment[], int *reason) {
+  pid_t parent = getpid();
+  // The child writes here what kept it from becoming another program; it has this memory until then.
+  volatile int refused = 0;
+  // Whoever forks has its memory copied, and the child waits for a turn of the processor that its parent has.
+  pid_t child = vfork();
+  if (child == 0) {
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent) _exit(1);
+    signal(SIGPIPE, SIG_DFL);
+    celltop_unmask_all_signals();
+    execvpe(arguments[0], arguments, environment);
+    refused = errno;
+    _exit(127);
+  }
+  *reason = child < 0 ? errno : refused;
+  return child;
 }
 
 int celltop_socket_pair(int descriptors[2]) {

@@ -49,6 +49,9 @@ struct Keeper {
   /// The ports that the gate keeps for the kernel; what the fork copies of them is let go of.
   var ports: HeldPorts?
 
+  /// How long the gate leaves the cores to its kernel's start at the most.
+  static let startMilliseconds: Int32 = 100
+
   /// Forks the keeper, which starts the kernel. Must be called while this process has one thread.
   ///
   /// - Returns: the keeper's process and this side of the socket; nil with `errno` where the system refused.
@@ -63,6 +66,10 @@ struct Keeper {
     }
     close(ends[1])
     guard pid > 0 else { return nil }
+    // Its first word, that the kernel runs, is waited for, not read: whatever the gate did meanwhile it would do on cores that the
+    // two want for that, and a busy machine has none to spare.
+    var waits = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
+    _ = poll(&waits, 1, Self.startMilliseconds)
     return (pid, ends[0])
   }
 
@@ -118,25 +125,28 @@ struct Keeper {
     return kernel
   }
 
-  /// Forks and executes the kernel: a session of its own, no signal blocked, killed when the keeper dies.
+  /// Executes the kernel: a session of its own, no signal blocked, killed when the keeper dies. Where its program cannot be
+  /// executed, that is said where it would have said it, and it ends with 127 as a shell has it.
   private func startKernel() -> Int32 {
-    let keeper = getpid()
-    let pid = celltop_fork()
-    guard pid == 0 else { return pid }
-    setsid()
-    celltop_set_parent_death_signal(SIGKILL)
-    if getppid() != keeper { _exit(1) }
-    celltop_unmask_all_signals()
-    signal(SIGPIPE, SIG_DFL)
-    celltop_execute(CArguments(command).list, CArguments(environment + [Array("JPY_PARENT_PID=\(keeper)".utf8)]).list)
-    let program = String(decoding: command[0], as: UTF8.self)
-    let why = "celltop-gate: cannot start '\(program)': \(String(cString: strerror(errno)))\n"
-    _ = why.withCString { write(2, $0, strlen($0)) }
-    _exit(127)
+    let arguments = CArguments(command)
+    let environment = CArguments(environment + [Array("JPY_PARENT_PID=\(getpid())".utf8)])
+    defer {
+      arguments.free()
+      environment.free()
+    }
+    var reason: Int32 = 0
+    let kernel = celltop_start_child(arguments.list, environment.list, &reason)
+    if reason != 0 {
+      let program = String(decoding: command[0], as: UTF8.self)
+      let why = "celltop-gate: cannot start '\(program)': \(String(cString: strerror(reason)))\n"
+      _ = why.withCString { write(2, $0, strlen($0)) }
+    }
+    return kernel
   }
 }
 
-/// Texts as execve(2) wants them, each ended by a zero byte and the list by a null; they stay until the process becomes another.
+/// Texts as execve(2) wants them, each ended by a zero byte and the list by a null; they stay until they are freed, or the process
+/// becomes another.
 struct CArguments {
   let list: [UnsafeMutablePointer<CChar>?]
 
@@ -146,4 +156,6 @@ struct CArguments {
         (text.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { $0.baseAddress.flatMap { strdup($0) } }
       } + [nil]
   }
+
+  func free() { for text in list { Glibc.free(text) } }
 }

@@ -94,8 +94,9 @@ final class Peer {
 
 /// What all sockets towards the kernel have in common.
 enum BackSockets {
-  /// A kernel is being started while its gate connects: look often.
-  static let reconnectMilliseconds: Int32 = 2
+  /// A kernel is being started while its gate connects: look often, but each look of each socket is a score of system calls, on
+  /// cores that the kernel wants for its start. libzmq adds up to as long again, by lot; clients themselves look every 100 ms.
+  static let reconnectMilliseconds: Int32 = 10
 
   static func prepare(_ socket: ZeroMQSocket, _ kernel: ConnectionFile) throws(ZeroMQError) {
     try socket.set(ZMQ_LINGER, 0)

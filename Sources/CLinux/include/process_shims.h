@@ -7,8 +7,6 @@
 
 // fork(2): marked unavailable in Swift. Only to be called while the process has one thread.
 pid_t celltop_fork(void);
-// prctl(PR_SET_PDEATHSIG, signal).
-int celltop_set_parent_death_signal(int signal);
 // prctl(PR_SET_CHILD_SUBREAPER, 1).
 int celltop_set_subreaper(void);
 // prctl(PR_SET_NAME, name).
@@ -32,6 +30,10 @@ long celltop_get_affinity(pid_t thread, uint64_t *words, size_t bytes);
 int celltop_peek_exit(pid_t pid, int *status);
 // execvpe(3): returns only on failure.
 int celltop_execute(char *const arguments[], char *const environment[]);
+// vfork(2) and execvpe(3): a child in a session of its own with no signal blocked, killed when this process dies. Comes back once
+// the child has become the other program, or could not (`reason` is the errno then, else 0; the child ends with 127); -1 where
+// there is no child.
+pid_t celltop_start_child(char *const arguments[], char *const environment[], int *reason);
 // A pair of connected stream sockets, close-on-exec.
 int celltop_socket_pair(int descriptors[2]);
 // A non-blocking, close-on-exec stream socket connected to a path: the descriptor, or -1.

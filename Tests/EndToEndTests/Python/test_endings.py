@@ -5,13 +5,14 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 
 import pytest
-from conftest import PATIENCE, alive, stopped, threads_affinity, until
+from conftest import GATE, PATIENCE, alive, stopped, threads_affinity, until
 from jupyter_client.manager import KernelManager
 
 CHILDREN = (
@@ -56,6 +57,43 @@ def test_killing_one_of_them_leaves_nothing_and_is_told(engine, kernels, victim,
     until(lambda: not directory.exists(), what="the private directory's removal")
     if victim == "keeper" or victim == "kernel":
         until(lambda: [k for k in engine.heard("kernel") if k["state"] == "dead"], what="word to the engine")
+
+
+def gate_before(command, folder):
+    """A gate of its own before a command that is no kernel, to its end."""
+    ports = {f"{name}_port": 0 for name in ("shell", "iopub", "stdin", "control", "hb")}
+    for name in ports:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            ports[name] = free.getsockname()[1]
+    path = folder / "kernel.json"
+    path.write_text(json.dumps({"transport": "tcp", "ip": "127.0.0.1", "key": "k", **ports}))
+    return subprocess.run(
+        [GATE, "-f", path, "--", *command], capture_output=True, text=True, timeout=PATIENCE,
+        env={**os.environ, "CELLTOP_SOCKET": str(folder / "nobody.sock")})
+
+
+@pytest.mark.parametrize("mode, why", [(None, "No such file or directory"), (0o600, "Permission denied")])
+def test_a_program_that_cannot_be_executed_is_named_and_ends_as_in_a_shell(tmp_path, mode, why):
+    program = tmp_path / "no-kernel"
+    if mode:
+        program.touch(mode)
+    ended = gate_before([str(program)], tmp_path)
+    assert (ended.returncode, ended.stdout) == (127, "")
+    assert ended.stderr == f"celltop-gate: cannot start '{program}': {why}\n"
+
+
+def test_a_kernel_begins_in_a_session_of_its_own_with_all_signals(tmp_path):
+    code = (
+        "import os, signal\n"
+        "print(os.getsid(0) == os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, []),"
+        " os.environ['JPY_PARENT_PID'] == str(os.getppid()))\n"
+        "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('SigBlk')])\n"
+        "raise SystemExit(3)"
+    )
+    ended = gate_before([sys.executable, "-c", code], tmp_path)
+    assert ended.returncode == 3, ended.stderr
+    assert ended.stdout == "True set() True\n['0000000000000000']\n"
 
 
 def test_killing_gate_and_keeper_at_once_leaves_no_kernel(engine, kernels):
