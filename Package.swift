@@ -75,7 +75,7 @@ let package = Package(
     module(
       "LiveBench",
       ["Chance", "Domain", "Engine", "Policies", "Simulation", "ThinkTimes", "Traces"]),
-    module("Exports", ["Domain", "Projections", "Canvas", "Console", "Traces"]),
+    module("Exports", ["Domain", "Projections", "Canvas", "Console"]),
 
     // What whoever runs the server reads: figures and lines.
     module("Monitoring", ["Domain", "Projections", "CLinux"]),

@@ -128,6 +128,22 @@ public enum Event: Hashable, Sendable {
     case .commandAccepted(let command), .commandRefused(let command, _): command.verb.notebook
     }
   }
+
+  /// The cell that it is about; nil where it is about none.
+  public var cell: CellID? {
+    switch self {
+    case .cellQueued(let cell), .cellRefused(let cell, _), .cellAdopted(let cell, _, _): cell.id
+    case .cellWaits(let id, _, _), .cellStarted(let id, _, _, _), .cellResized(let id, _, _, _),
+      .cellSuspended(let id, _, _), .cellResumed(let id, _, _, _), .interruptRequested(let id, _),
+      .cellEnded(let id, _, _), .resumeOrdered(_, let id), .suspensionPlanned(_, let id, _),
+      .suspensionCalledOff(_, let id):
+      id
+    case .policyChanged, .nodeAdded, .drainChanged, .notebookOpened, .kernelReady, .kernelDied, .notebookClosed,
+      .backlogChanged, .priorityChanged, .pinned, .unpinned, .held, .released, .demandOverridden, .commandAccepted,
+      .commandRefused, .decisionRefused, .effectFailed, .usageSampled, .invariantBroken, .memoryEvicted, .gpusSeen:
+      nil
+    }
+  }
 }
 
 /// What sort of thing happened: an event without its particulars. The numbers are those that the packed form begins with.

@@ -185,6 +185,11 @@ public enum GPUMaker: UInt8, Hashable, Sendable, CaseIterable, Codable {
     self.memory = memory
     self.shared = shared
   }
+
+  /// How many cores and GPUs it counts for: what is shared counts as what the cell asks for, because nobody holds it alone.
+  @inlinable public func counted(coresMost: Int32, gpus demanded: Int32) -> (cores: Int, gpus: Int) {
+    shared ? (Int(coresMost), Int(demanded)) : (cores.count, gpus.count)
+  }
 }
 
 /// The cores and GPUs to which an operator bound a notebook.

@@ -91,6 +91,9 @@ public struct Notebook: Hashable, Sendable {
   public var p75: Span
   public var p95: Span
 
+  /// The shares of outcomes at or below each of the five.
+  public static let shares = [0.05, 0.25, 0.5, 0.75, 0.95]
+
   /// The probabilities that the five stand for, each for what is nearest to it.
   public static let masses = [0.15, 0.225, 0.25, 0.225, 0.15]
 
@@ -104,6 +107,20 @@ public struct Notebook: Hashable, Sendable {
 
   /// A value known for certain.
   @inlinable public init(certain span: Span) { self.init(p05: span, p25: span, p50: span, p75: span, p95: span) }
+
+  /// The five in order, by their places from 0 to 4 as in `shares`.
+  @inlinable public subscript(place: Int) -> Span {
+    switch place {
+    case 0: p05
+    case 1: p25
+    case 2: p50
+    case 3: p75
+    default: p95
+    }
+  }
+
+  /// The five in order.
+  public var values: [Span] { [p05, p25, p50, p75, p95] }
 }
 
 /// What is foreseen for a cell about to run.

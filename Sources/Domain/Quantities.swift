@@ -74,6 +74,20 @@ extension Int64 {
   @inlinable public static func += (a: inout Span, b: Span) { a = a + b }
 }
 
+extension Span {
+  /// Reads `20s`, `5m`, `2h`, `1.5h`, `90d`, and `us` and `ms`; a number alone is seconds.
+  ///
+  /// - Throws: `ParseError` where it is none of these, or negative.
+  public init(parsing text: String) throws(ParseError) {
+    let units: [(String, Double)] = [("us", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
+    let unit = units.first { text.hasSuffix($0.0) && !text.dropLast($0.0.count).isEmpty }
+    guard let value = Double(text.dropLast(unit?.0.count ?? 0)), value >= 0, value * (unit?.1 ?? 1) < 1e12 else {
+      throw ParseError(reading: "the time", text: text, because: "it is no number of s, m, h or d", mend: "20s")
+    }
+    self.init(seconds: value * (unit?.1 ?? 1))
+  }
+}
+
 /// A size of memory in bytes.
 @frozen public struct Bytes: Hashable, Comparable, Sendable, Codable {
   public var count: Int64

@@ -1,15 +1,13 @@
 import Domain
 
 extension Quantiles {
-  private static let shares = [0.05, 0.25, 0.5, 0.75, 0.95]
-
   /// What is left of a run that has lasted for `ran`: the value below which it lies with probability `share`.
   ///
   /// The distribution is taken to be linear between its quantiles, and above the last one to fall as far again with each
   /// halving of what is left of it. A run that has outlived all of it lives on as processes do, of which half of those
   /// that have run for t run for 2t (Harchol-Balter and Downey, ACM TOCS 15(3), 1997).
   public func left(after ran: Span, at share: Double) -> Span {
-    let known = [p05, p25, p50, p75, p95].map { Double($0.microseconds) }
+    let known = Self.shares.indices.map { Double(self[$0].microseconds) }
     let lived = Double(ran.microseconds)
     guard lived < known[4] else {
       return Span(microseconds: Int64((max(lived, 1) * share / max(1 - share, 1e-3)).rounded()))

@@ -1,6 +1,5 @@
 import Domain
 import Projections
-import Traces
 
 /// A session in the Trace Event Format, which `ui.perfetto.dev` and `chrome://tracing` open: cores and GPUs as tracks, cells
 /// as slices on what they hold, each notebook's states as a track, and an arrow from each wait to the start that ended it.
@@ -116,7 +115,7 @@ public struct PerfettoTrace {
     else { return }
     open[Int(id.number)]?.allotment = nil
     open[Int(id.number)]?.flow = nil
-    let name = NativeTrace.quoted("\(board.name(of: id)) [\(item.cell.id.number)]")
+    let name = "\(board.name(of: id)) [\(item.cell.id.number)]".jsonQuoted
     var fields = [
       Field("cell", item.cell.id.number), Field("user", board[id]?.notebook.user ?? ""),
       Field("asked", item.cell.demand.sentence), Field("end", end),
@@ -165,7 +164,7 @@ public struct PerfettoTrace {
     add(
       .orders, 0, entry.at, phase: "i",
       extra:
-        "\"s\": \"g\", \"name\": \(NativeTrace.quoted(board.sentence(command.verb))), \"cat\": \"order\", \"args\": \(args)"
+        "\"s\": \"g\", \"name\": \(board.sentence(command.verb).jsonQuoted), \"cat\": \"order\", \"args\": \(args)"
     )
   }
 
@@ -185,7 +184,7 @@ public struct PerfettoTrace {
     func name(_ group: Group, _ track: Int?, _ text: String) -> String {
       let kind = track == nil ? "process_name" : "thread_name"
       return "{\"ph\": \"M\", \"pid\": \(group.rawValue), \"tid\": \(track ?? 0), \"ts\": 0, \"name\": \"\(kind)\", "
-        + "\"args\": {\"name\": \(NativeTrace.quoted(text))}}"
+        + "\"args\": {\"name\": \(text.jsonQuoted)}}"
     }
     func order(_ group: Group, _ track: Int) -> String {
       "{\"ph\": \"M\", \"pid\": \(group.rawValue), \"tid\": \(track), \"ts\": 0, \"name\": \"thread_sort_index\", "

@@ -242,7 +242,7 @@ public struct SessionPage {
     return "\(tenths / 10).\(abs(tenths % 10))"
   }
 
-  /// `0.25 s`, `12.5 s`, `3 min 20 s`, `2 h 5 min`.
+  /// `250 ms`, `12.5 s`, `3 min 20 s`, `2 h 5 min`.
   private static func duration(_ span: Span) -> String {
     let seconds = max(span.microseconds, 0) / 1_000_000
     if seconds < 1 { return "\(max(span.microseconds, 0) / 1000) ms" }

@@ -1,5 +1,4 @@
 import Domain
-import Traces
 
 /// A session as one CSV table (RFC 4180, with a header), row by row as its entries come.
 public struct CSVExport {

@@ -215,10 +215,9 @@ struct TableReader {
       let span = now - since
       cell.ran += span
       cell.runningSince = nil
-      cell.heldCores +=
-        Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.coresMost) : allotment.cores.count)
-      cell.heldGPUs +=
-        Double(span.microseconds) * Double(allotment.shared ? Int(cell.cell.demand.gpus) : allotment.gpus.count)
+      let held = allotment.counted(coresMost: cell.cell.demand.coresMost, gpus: cell.cell.demand.gpus)
+      cell.heldCores += Double(span.microseconds) * Double(held.cores)
+      cell.heldGPUs += Double(span.microseconds) * Double(held.gpus)
       record.cell = cell
     }
   }

@@ -2,7 +2,6 @@ import Canvas
 import Console
 import Domain
 import Projections
-import Traces
 
 /// A replay as an asciinema recording, format 2: the console's real pictures, at real times.
 ///
@@ -27,7 +26,7 @@ public struct TerminalCast {
   /// - Parameter beganSeconds: wall time of the recording, in seconds since 1970.
   public func header(title: String, beganSeconds: Int64) -> String {
     "{\"version\": 2, \"width\": \(size.columns), \"height\": \(size.rows), \"timestamp\": \(beganSeconds), "
-      + "\"title\": \(NativeTrace.quoted(title)), \"env\": {\"TERM\": \"xterm-256color\", \"SHELL\": \"/bin/sh\"}}\n"
+      + "\"title\": \(title.jsonQuoted), \"env\": {\"TERM\": \"xterm-256color\", \"SHELL\": \"/bin/sh\"}}\n"
   }
 
   /// The line of a picture at a time of the recording; nil where nothing of it has changed.
@@ -56,6 +55,6 @@ public struct TerminalCast {
     let micros = Int64((last * 1e6).rounded())
     let fraction = String(micros % 1_000_000)
     let zeros = String(repeating: "0", count: 6 - fraction.count)
-    return "[\(micros / 1_000_000).\(zeros)\(fraction), \"o\", \(NativeTrace.quoted(text))]\n"
+    return "[\(micros / 1_000_000).\(zeros)\(fraction), \"o\", \(text.jsonQuoted)]\n"
   }
 }

@@ -1,3 +1,5 @@
+import Domain
+
 /// Keeps five quantiles honest: moves the share that is asked of a distribution until as many outcomes as promised lie
 /// below.
 ///
@@ -6,7 +8,7 @@
 /// while `s` stays within its bounds. **Source**: adaptive conformal inference, Gibbs and Candès, NeurIPS 2021; quantile tracking,
 /// Angelopoulos, Candès and Tibshirani, "Conformal PID control", NeurIPS 2023.
 struct Calibrator: Sendable, Hashable {
-  static let promised = [0.05, 0.25, 0.5, 0.75, 0.95]
+  static let promised = Quantiles.shares
   static let rate = 0.01
   static let bounds = 0.002...0.998
 

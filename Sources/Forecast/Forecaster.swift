@@ -28,12 +28,6 @@ public struct Forecaster: Sendable, Hashable {
 
   /// Forgets the notebooks that are open, whose numbers mean others from now on; what was learned stays.
   public mutating func beginSession() { sittings = [:] }
-
-  /// How well the forecasts of a quantity have covered what came.
-  public func coverage(of quantity: Quantity) -> Coverage { predictors[quantity.rawValue].coverage }
-
-  /// How many notebooks it follows.
-  public var openCount: Int { sittings.count }
 }
 
 // MARK: What happens

@@ -6,8 +6,6 @@ public struct Layout: Hashable, Sendable {
 
   public static let delimiterText = Array("<IDS|MSG>".utf8)
 
-  public init(delimiter: Int) { self.delimiter = delimiter }
-
   /// Finds the delimiter among `count` frames; nil where there is none or fewer than the five frames that must follow.
   ///
   /// - Parameter frame: gives a frame by its position.
@@ -23,8 +21,6 @@ public struct Layout: Hashable, Sendable {
   public var parent: Int { delimiter + 3 }
   public var metadata: Int { delimiter + 4 }
   public var content: Int { delimiter + 5 }
-  /// The position of the first buffer, where there are any.
-  public var buffers: Int { delimiter + 6 }
 }
 
 /// Makes messages of a gate's own, in the kernel's name.
@@ -131,7 +127,7 @@ public struct Composer: Sendable {
 }
 
 /// `text` as a JSON string with its quotes.
-public func quoted(_ text: String) -> String {
+func quoted(_ text: String) -> String {
   var out = "\""
   for scalar in text.unicodeScalars {
     switch scalar {

@@ -93,8 +93,8 @@ struct ConnectionFile: Equatable {
     var moved = self
     moved.transport = "tcp"
     moved.ip = "127.0.0.1"
-    moved.members["transport"] = quoted(moved.transport)
-    moved.members["ip"] = quoted(moved.ip)
+    moved.members["transport"] = moved.transport.jsonQuoted
+    moved.members["ip"] = moved.ip.jsonQuoted
     for (channel, port) in ports { moved.members[channel.key] = String(port) }
     return moved
   }
@@ -103,7 +103,7 @@ struct ConnectionFile: Equatable {
   func moved(into directory: String) -> ConnectionFile {
     var moved = self
     moved.ip = directory + "/k"
-    moved.members["ip"] = quoted(moved.ip)
+    moved.members["ip"] = moved.ip.jsonQuoted
     for (number, channel) in Channel.allCases.enumerated() { moved.members[channel.key] = String(number + 1) }
     return moved
   }
@@ -113,7 +113,7 @@ struct ConnectionFile: Equatable {
 
   /// The file's text.
   func text() -> [UInt8] {
-    let lines = members.sorted { $0.key < $1.key }.map { "  \(quoted($0.key)): \($0.value)" }
+    let lines = members.sorted { $0.key < $1.key }.map { "  \($0.key.jsonQuoted): \($0.value)" }
     return Array("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8)
   }
 }

@@ -226,7 +226,7 @@ extension Gate {
     let request = cell.payload
     if queue.tellsBusy(for: cell.messageID) { publish("busy", for: request) }
     let text = problems.map { "celltop: \($0)\n" }.joined()
-    let content = #"{"name":"stderr","text":\#(quoted(text))}"#
+    let content = #"{"name":"stderr","text":\#(text.jsonQuoted)}"#
     publish(
       voice.frames("stream", parent: request.header, content: content, stamp: stamp()), topic: "stream.stderr")
   }

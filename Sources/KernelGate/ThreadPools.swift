@@ -1,4 +1,4 @@
-import JupyterWire
+import Domain
 
 /// Tells the thread pools inside a kernel how many threads they may use.
 ///
@@ -13,7 +13,7 @@ enum ThreadPools {
   static func code(threads: Int, language: String?) -> String? {
     switch language?.lowercased() {
     // One statement that defines the function where it is missing, and calls it.
-    case "python": "__import__('builtins').exec(\(quoted(python)), {'celltop_threads': \(threads)})"
+    case "python": "__import__('builtins').exec(\(python.jsonQuoted), {'celltop_threads': \(threads)})"
     case "r": r(threads)
     case "julia": julia(threads)
     default: nil

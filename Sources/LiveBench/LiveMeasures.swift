@@ -16,9 +16,6 @@ public struct LiveMeasures: Codable, Hashable, Sendable {
   /// From submission to end: the delay and the run.
   public var turnaroundP50 = 0.0
   public var turnaroundP95 = 0.0
-  /// From submission to the first start.
-  public var queuedP50 = 0.0
-  public var queuedP95 = 0.0
   public var makespan = 0.0
   public var cells = 0
   public var cellsFailed = 0
@@ -59,8 +56,6 @@ public struct LiveMeasures: Codable, Hashable, Sendable {
     (delayP50, delayP95) = (Self.percentile(delays, 0.5), Self.percentile(delays, 0.95))
     let turnarounds = cells.map(\.turnaround)
     (turnaroundP50, turnaroundP95) = (Self.percentile(turnarounds, 0.5), Self.percentile(turnarounds, 0.95))
-    let queues = cells.map { $0.started - $0.submitted }
-    (queuedP50, queuedP95) = (Self.percentile(queues, 0.5), Self.percentile(queues, 0.95))
   }
 
   /// By nearest rank; 0 where there are no values.

@@ -28,11 +28,11 @@ public struct Inventory: Sendable {
         let library = try NVML(path: path)
         driverVersion = library.driverVersion
         let found = visible(try library.gpus(), .nvidia, environment, &findings)
-        findings.append("NVML: \(count(found.count))")
+        findings.append("NVML: \(counted(found.count, "GPU"))")
         gpus += found
       } catch { findings.append("NVML: none, because \(error.description)") }
       let amd = visible(KFD.gpus(root: kfdRoot), .amd, environment, &findings)
-      findings.append(amd.isEmpty ? "KFD: none" : "KFD: \(count(amd.count))")
+      findings.append(amd.isEmpty ? "KFD: none" : "KFD: \(counted(amd.count, "GPU"))")
       gpus += amd
     } else {
       findings.append("discovery is switched off by the configuration")
@@ -44,7 +44,7 @@ public struct Inventory: Sendable {
         gpus.append(gpu)
       }
     }
-    if !settings.gpus.isEmpty { findings.append("configured: \(count(settings.gpus.count))") }
+    if !settings.gpus.isEmpty { findings.append("configured: \(counted(settings.gpus.count, "GPU"))") }
     var cores = capacity.cores
     if let chosen = settings.cores { cores = cores.intersection(chosen) }
     var node = Node(
@@ -56,8 +56,6 @@ public struct Inventory: Sendable {
     return Inventory(
       node: node, capacity: capacity, settings: settings, findings: findings, driverVersion: driverVersion)
   }
-
-  private static func count(_ number: Int) -> String { "\(number) GPU\(number == 1 ? "" : "s")" }
 
   /// What of the found GPUs this process's own environment leaves visible: numbers count in the order found, UUIDs may
   /// be shortened, and the first that names no GPU hides all behind it, as CUDA has it.
@@ -75,7 +73,7 @@ public struct Inventory: Sendable {
       kept.append(found)
     }
     if kept.count < all.count {
-      findings.append("\(maker.variable) leaves \(kept.count) of \(count(all.count))")
+      findings.append("\(maker.variable) leaves \(kept.count) of \(counted(all.count, "GPU"))")
     }
     return kept
   }

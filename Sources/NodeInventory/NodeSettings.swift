@@ -42,8 +42,14 @@ public struct NodeSettings: Equatable, Sendable {
   /// Where the file lies: `CELLTOP_CONFIG`, else `celltop/config.toml` in `XDG_CONFIG_HOME` or `~/.config`.
   public static func standardPath(environment: [String: String]) -> String {
     if let path = environment["CELLTOP_CONFIG"], !path.isEmpty { return path }
+    return folder(environment: environment) + "/config.toml"
+  }
+
+  /// The folder of what people write for celltop: the configuration, themes, keys. It is `celltop` in `XDG_CONFIG_HOME` or
+  /// `~/.config`.
+  public static func folder(environment: [String: String]) -> String {
     let given = environment["XDG_CONFIG_HOME"] ?? ""
-    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "") + "/.config") + "/celltop/config.toml"
+    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "") + "/.config") + "/celltop"
   }
 
   /// Reads a file's text.

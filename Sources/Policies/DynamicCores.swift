@@ -40,7 +40,7 @@ extension Dynamic {
   mutating func divideCores(on node: NodeID, in ledger: inout Ledger) {
     let index = Int(node.number)
     claims.removeAll(keepingCapacity: true)
-    let room = freeRoom(on: node, in: ledger.state)
+    let room = idleRoom(on: node, in: ledger.state)
     var budget = Int32(room.cores.count)
     for id in ledger.state.running where isMine(id, on: node, in: ledger.state) {
       let present = Int32(ledger.state.notebooks[Int(id.number)].allotment.cores.count)
@@ -162,7 +162,7 @@ extension Dynamic {
         resize(claim.id, to: keep, because: Reason(.shrunkForOthers, for: other), in: &ledger)
       }
     }
-    var room = freeRoom(on: node, in: ledger.state)
+    var room = idleRoom(on: node, in: ledger.state)
     let gives = claims.filter { $0.cores > $0.present }.sorted { $0 < $1 }
     for claim in gives where claim.present == 0 {
       let count = Int(ledger.state.notebooks[Int(claim.id.number)].cell.demand.gpus)

@@ -7,7 +7,7 @@ extension Dynamic {
   static let attemptsMost = 16
 
   /// What is neither drained nor reserved nor held on a node, for cells without a pin.
-  func freeRoom(on node: NodeID, in state: SchedulerState) -> SchedulerState.Room {
+  func idleRoom(on node: NodeID, in state: SchedulerState) -> SchedulerState.Room {
     var room = state.room(on: node)
     for other in state.reserving where state.notebooks[Int(other.number)].node == node {
       guard let pin = state.notebooks[Int(other.number)].pin else { continue }
@@ -23,8 +23,8 @@ extension Dynamic {
     pending.removeAll(keepingCapacity: true)
     pendingGPUs.removeAll(keepingCapacity: true)
     guard let head = nodes[index].gangs.first else { return }
-    let room = freeRoom(on: node, in: ledger.state)
-    var free = Free(room, memory: ledger.state.roomOfMemory(on: node), chooses: nodes[index].choosesGPUs)
+    let room = idleRoom(on: node, in: ledger.state)
+    var free = IdleRoom(room, memory: ledger.state.roomOfMemory(on: node), chooses: nodes[index].choosesGPUs)
     if nodes[index].malleable > 0 { free.counts.cores = coresForGangs(on: node, in: ledger.state) }
     var cursor: NotebookID? = head
     var attempts = 0
@@ -61,7 +61,7 @@ extension Dynamic {
     nodes[index].gangs.remove(id)
   }
 
-  private mutating func take(_ id: NotebookID, _ need: Need, _ gpus: GPUSet, _ free: inout Free, on node: NodeID) {
+  private mutating func take(_ id: NotebookID, _ need: Need, _ gpus: GPUSet, _ free: inout IdleRoom, on node: NodeID) {
     nodes[Int(node.number)].gangs.remove(id)
     pending.append(id)
     if free.chooses { pendingGPUs.append(gpus) }
@@ -77,7 +77,7 @@ extension Dynamic {
   }
 
   /// Whoever fits starts, in order. Without preemption, only where it does not delay the first that waits.
-  private mutating func fillUp(on node: NodeID, _ free: inout Free, in ledger: inout Ledger) {
+  private mutating func fillUp(on node: NodeID, _ free: inout IdleRoom, in ledger: inout Ledger) {
     let index = Int(node.number)
     guard preempts else { return fillUpBesideHead(on: node, &free, in: &ledger) }
     while let id = nodes[index].gangs.first(fitting: free.counts) {
@@ -92,7 +92,7 @@ extension Dynamic {
     }
   }
 
-  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout Free, in ledger: inout Ledger) {
+  private mutating func fillUpBesideHead(on node: NodeID, _ free: inout IdleRoom, in ledger: inout Ledger) {
     let index = Int(node.number)
     guard let head = nodes[index].gangs.first else { return }
     var after = standings[Int(head.number)].rank
@@ -140,12 +140,12 @@ extension Dynamic {
   ///
   /// - Returns: the GPUs on which it fits then.
   private mutating func makeRoom(
-    for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout Free, in ledger: inout Ledger
+    for id: NotebookID, _ need: Need, on node: NodeID, _ free: inout IdleRoom, in ledger: inout Ledger
   ) -> GPUSet? {
     let index = Int(node.number)
     let rank = standings[Int(id.number)].rank
     guard need.memory <= free.counts.memory, mayPreempt(rank, on: index) else { return nil }
-    var victims: [(id: NotebookID, gives: Free)] = []
+    var victims: [(id: NotebookID, gives: IdleRoom)] = []
     var improved: [NotebookID] = []
     var would = free
     var found: GPUSet?
@@ -157,7 +157,7 @@ extension Dynamic {
       let current = currentRank(of: other, in: ledger.state)
       if current != stored { improved.append(other) }
       guard beats(rankToPreempt(id, other, rank, in: ledger.state), current) else { continue }
-      let gives = Free(
+      let gives = IdleRoom(
         whatItGives(other, on: node, in: ledger.state), gpusItGives(other, on: node, in: ledger.state),
         chooses: free.chooses)
       would.add(gives)
@@ -212,7 +212,7 @@ extension Dynamic {
       }
       return pending.removeAll(keepingCapacity: true)
     }
-    var room = freeRoom(on: node, in: ledger.state)
+    var room = idleRoom(on: node, in: ledger.state)
     for (place, id) in pending.enumerated() {
       let need = gangNeed(of: id, in: ledger.state)
       let gpus =
@@ -238,7 +238,7 @@ extension Dynamic {
 }
 
 /// What is free on a node while gangs are chosen: counts, and the GPUs themselves where it matters which.
-struct Free: Sendable {
+struct IdleRoom: Sendable {
   var counts: Need
   private(set) var gpus: GPUSet
   let chooses: Bool
@@ -266,13 +266,13 @@ struct Free: Sendable {
     gpus.subtract(taken)
   }
 
-  mutating func add(_ other: Free) {
+  mutating func add(_ other: IdleRoom) {
     counts.cores += other.counts.cores
     counts.gpus += other.counts.gpus
     gpus.formUnion(other.gpus)
   }
 
-  mutating func remove(_ other: Free) {
+  mutating func remove(_ other: IdleRoom) {
     counts.cores -= other.counts.cores
     counts.gpus -= other.counts.gpus
     gpus.subtract(other.gpus)

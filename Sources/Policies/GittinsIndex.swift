@@ -40,15 +40,5 @@ extension Quantiles {
     return least
   }
 
-  private func at(_ place: Int) -> Double {
-    let span =
-      switch place {
-      case 0: p05
-      case 1: p25
-      case 2: p50
-      case 3: p75
-      default: p95
-      }
-    return Double(span.microseconds)
-  }
+  private func at(_ place: Int) -> Double { Double(self[place].microseconds) }
 }

@@ -43,7 +43,7 @@ extension BoardReport {
       (endedSeconds, ranSeconds) = (past.ended.seconds, past.ran.seconds)
       suspendedSeconds = past.suspended.seconds
       (outcome, demand) = (past.outcome.word, past.demand.sentence)
-      forecastSeconds = past.forecast.map { [$0.p05, $0.p25, $0.p50, $0.p75, $0.p95].map(\.seconds) }
+      forecastSeconds = past.forecast?.values.map(\.seconds)
     }
   }
 

@@ -85,9 +85,6 @@ extension Board {
   public static func words(for cores: CoreSet, _ gpus: GPUSet) -> String { places(cores, gpus) }
 }
 
-/// "1 core", "2 cores".
-private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
 /// "cores 0-3, GPU 1"; names only what there is.
 private func places(_ cores: CoreSet, _ gpus: GPUSet, shared: Bool = false) -> String {
   var parts: [String] = []
@@ -117,7 +114,7 @@ extension Demand {
 }
 
 extension Allotment {
-  /// "cores 0-3, GPUs 1".
+  /// "cores 0-3, GPU 1".
   public var sentence: String { places(cores, gpus, shared: shared) }
 }
 

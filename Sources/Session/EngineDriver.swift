@@ -96,7 +96,8 @@ struct EngineDriver {
     return (entries, entries.compactMap(Effect.init(of:)))
   }
 
-  /// What a reader of the history can begin from, as of the last entry taken, which the board that is shown is behind of.
+  /// What a reader of the history can begin from, as of the last entry taken: the engine's state, and a board. The board that
+  /// is shown is behind by the entries that are pending.
   private func frames() -> [PackedFrame] {
     var shown = board.take()
     for entry in pending { shown.apply(entry) }

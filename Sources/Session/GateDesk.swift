@@ -2,6 +2,7 @@ import Domain
 import Engine
 import Foundation
 import GateLink
+import NodeControl
 
 /// Speaks with the gates: their messages become inputs, the engine's effects become messages.
 ///
@@ -266,11 +267,7 @@ struct GateDesk {
     }
   }
 
-  private static func isAlive(_ pid: Int32) -> Bool {
-    guard kill(pid, 0) == 0 || errno == EPERM else { return false }
-    guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
-    return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
-  }
+  private static func isAlive(_ pid: Int32) -> Bool { ProcessRecord.now(pid).map { !$0.isZombie } ?? false }
 
   /// When the next gates are to be told that the engine lives; `never` while there are none.
   var nextPing: Instant { connections.isEmpty ? .never : pings.next }

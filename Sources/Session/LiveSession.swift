@@ -16,6 +16,8 @@ import Verbs
 public final class LiveSession: @unchecked Sendable {
   public struct Configuration: Sendable {
     public var node: Node
+    /// The policy at first. Whoever starts a session for people says which; this is the simplest, not the one that a server
+    /// takes where nothing is said.
     public var policy = "fcfs"
     public var socketPath: String
     /// What a cell asks for where nothing else says anything.

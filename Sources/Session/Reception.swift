@@ -131,7 +131,7 @@ final class Reception: @unchecked Sendable {
     if isNews { celltop_eventfd_signal(wake) }
   }
 
-  /// How many clients there are, and how many connections in all.
+  /// How many connections there are in all.
   var connectionCount: Int { attendance.all }
 }
 

@@ -19,8 +19,6 @@ struct ColorPairs {
   private let pairsMax: Int32
   private let hasColors: Bool
   private var known: [Pair: Int32] = [:]
-  /// Styles that had to be drawn in other colours because the terminal has too few pairs (64 on `linux`).
-  private(set) var refused = 0
 
   /// For a screen with colours already started, or one that shows none.
   init(hasColors: Bool) {
@@ -44,9 +42,8 @@ struct ColorPairs {
     return Drawn(attributes: attributes, pair: made)
   }
 
-  /// Without a pair to spare: the same background if some pair has it, else the terminal's own colours.
+  /// Without a pair to spare (`linux` has 64): the same background if some pair has it, else the terminal's own colours.
   private mutating func fallback(_ wanted: Pair, _ attributes: attr_t) -> Drawn {
-    refused += 1
     let similar = known.filter { $0.key.background == wanted.background }.values.min()
     known[wanted] = similar ?? 0
     return Drawn(attributes: attributes, pair: similar ?? 0)

@@ -83,7 +83,7 @@ public final class CursesScreen {
   /// - Parameter theme: resolved for ``depth``; another than before draws everything.
   public func present(_ grid: Grid, theme: ResolvedTheme) {
     guard isUp else { return }
-    let cpuBefore = threadCPU()
+    let cpuBefore = celltop_thread_processor_us()
     if terminal.isCut {
       terminal.isCut = false
       redraw()
@@ -102,12 +102,10 @@ public final class CursesScreen {
       let bytes = update()
       shown = grid
       statistics.drawn += 1
-      statistics.pairsRefused = pairs.refused
       statistics.bytesOfLastFrame = bytes
       statistics.bytes = bytes.flatMap { bytes in statistics.bytes.map { $0 + bytes } }
     }
-    statistics.cpuOfLastFrame = threadCPU() - cpuBefore
-    statistics.cpu += statistics.cpuOfLastFrame
+    statistics.cpu += .microseconds(celltop_thread_processor_us() - cpuBefore)
   }
 
   /// Draws everything with the next frame, because something else has written on the terminal.

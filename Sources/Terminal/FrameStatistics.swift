@@ -1,5 +1,3 @@
-import Glibc
-
 /// What drawing has cost so far: the console's debug line, and the budget tests.
 public struct FrameStatistics: Hashable, Sendable {
   /// Frames that changed something.
@@ -10,19 +8,8 @@ public struct FrameStatistics: Hashable, Sendable {
   public internal(set) var cellsChanged = 0
   /// CPU time of this thread in `present`, comparison and output included.
   public internal(set) var cpu: Duration = .zero
-  /// The same for the last frame.
-  public internal(set) var cpuOfLastFrame: Duration = .zero
   /// Bytes written to the terminal for frames, or nil where they are not known (without memfd_create(2)).
   public internal(set) var bytes: Int? = 0
   /// The same for the last frame drawn.
   public internal(set) var bytesOfLastFrame: Int?
-  /// Styles drawn in other colours because the terminal has too few colour pairs.
-  public internal(set) var pairsRefused = 0
-}
-
-/// The CPU time that this thread has used.
-func threadCPU() -> Duration {
-  var time = timespec()
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-  return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }

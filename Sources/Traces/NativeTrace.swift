@@ -1,6 +1,6 @@
 import Domain
 
-/// celltop's own trace format: a header line, then a notebook a line (`Docs/POLICIES.md` and the man page show it).
+/// celltop's own trace format: a header line, then a notebook a line (`Docs/TRACES.md` shows it).
 public enum NativeTrace {
   /// The version that is written and read.
   public static let version = 1
@@ -26,11 +26,12 @@ public enum NativeTrace {
   public static func write(_ trace: Trace) -> [UInt8] {
     var out: [UInt8] = []
     out.append(
-      contentsOf: "{\"celltop-trace\": \(version), \"name\": \(quoted(trace.name)), \"note\": \(quoted(trace.note))}\n"
+      contentsOf:
+        "{\"celltop-trace\": \(version), \"name\": \(trace.name.jsonQuoted), \"note\": \(trace.note.jsonQuoted)}\n"
         .utf8)
     for notebook in trace.notebooks {
       out.append(
-        contentsOf: "{\"notebook\": \(quoted(notebook.name)), \"user\": \(quoted(notebook.user)), ".utf8)
+        contentsOf: "{\"notebook\": \(notebook.name.jsonQuoted), \"user\": \(notebook.user.jsonQuoted), ".utf8)
       out.append(
         contentsOf: "\"arrival\": \(seconds(notebook.arrival.microseconds)), \"priority\": \(notebook.priority), ".utf8)
       out.append(contentsOf: "\"cells\": [".utf8)
@@ -52,7 +53,7 @@ public enum NativeTrace {
     if cell.gpuMemory != .zero { text += ", \"gpuMemory\": \(cell.gpuMemory.count)" }
     if cell.outcome != .ok { text += ", \"outcome\": \"\(cell.outcome.word)\"" }
     if source.codeHash != 0 { text += ", \"code\": \"\(String(source.codeHash, radix: 16))\"" }
-    if let name = source.jupyterCell { text += ", \"cell\": \(quoted(name))" }
+    if let name = source.jupyterCell { text += ", \"cell\": \(name.jsonQuoted)" }
     return text + "}"
   }
 
@@ -72,8 +73,6 @@ public enum NativeTrace {
   /// A cell's name as a trace may hold it: on one line, and not too long; nil where nothing is left of it.
   static func cellName(_ text: String) -> String? { text.isEmpty ? nil : text.printable(at: cellNameMost) }
 
-  /// The text as a JSON string.
-  public static func quoted(_ text: String) -> String { text.jsonQuoted }
 }
 
 /// Reads a native trace line by line.

@@ -92,18 +92,6 @@ extension Span {
     if seconds != 0, seconds % 3600 == 0 { return "\(seconds / 3600)h" }
     return seconds != 0 && seconds % 60 == 0 ? "\(seconds / 60)m" : "\(seconds)s"
   }
-
-  /// Reads `20s`, `5m`, `2h`, `1.5h`; a number alone is seconds.
-  ///
-  /// - Throws: `ParseError` where it is none of these, or negative.
-  public init(parsing text: String) throws(ParseError) {
-    let units: [(String, Double)] = [("us", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)]
-    let unit = units.first { text.hasSuffix($0.0) && !text.dropLast($0.0.count).isEmpty }
-    guard let value = Double(text.dropLast(unit?.0.count ?? 0)), value >= 0, value * (unit?.1 ?? 1) < 1e9 else {
-      throw ParseError(reading: "the time", text: text, because: "it is no number of s, m or h", mend: "20s")
-    }
-    self.init(seconds: value * (unit?.1 ?? 1))
-  }
 }
 
 extension DemandComment {

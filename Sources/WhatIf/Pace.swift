@@ -125,10 +125,9 @@ struct Pace: Sendable {
     guard let allotment = runners[index].allotment else { return }
     let elapsed = Double((now - runners[index].since).microseconds)
     runners[index].done = runners[index].done(at: now)
-    // What is shared is counted as what the cell asks for: nobody holds it alone.
-    runners[index].heldCores +=
-      elapsed * Double(allotment.shared ? Int(runners[index].coresMost) : allotment.cores.count)
-    runners[index].heldGPUs += elapsed * Double(allotment.shared ? Int(runners[index].gpus) : allotment.gpus.count)
+    let held = allotment.counted(coresMost: runners[index].coresMost, gpus: runners[index].gpus)
+    runners[index].heldCores += elapsed * Double(held.cores)
+    runners[index].heldGPUs += elapsed * Double(held.gpus)
     runners[index].since = now
   }
 

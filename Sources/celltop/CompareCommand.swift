@@ -75,9 +75,9 @@ struct Comparison {
 
   /// The JSON object of the design's section 9.
   func json(seed: UInt64) -> String {
-    let policies = runs.map { "\(NativeTrace.quoted($0.run.policy)): \($0.json(withPolicy: false))" }
+    let policies = runs.map { "\($0.run.policy.jsonQuoted): \($0.json(withPolicy: false))" }
     return """
-      {"trace": \(NativeTrace.quoted(trace.name)), "notebooks": \(trace.notebooks.count), "cells": \(trace.cellCount), \
+      {"trace": \(trace.name.jsonQuoted), "notebooks": \(trace.notebooks.count), "cells": \(trace.cellCount), \
       "capacity": {"cores": \(node.cores.count), "gpus": \(node.gpus.count)}, "seed": \(seed), \
       "policies": {\(policies.joined(separator: ", "))}}
       """

@@ -56,7 +56,7 @@ struct SimulationBench: ParsableCommand {
     _ bench: String, _ policy: String, _ what: String, _ figure: String, facts: [(name: String, value: String)]
   ) {
     if json {
-      let members = [("bench", NativeTrace.quoted(bench)), ("policy", NativeTrace.quoted(policy))] + facts
+      let members = [("bench", bench.jsonQuoted), ("policy", policy.jsonQuoted)] + facts
       print("{" + members.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + "}")
     } else {
       func padded(_ text: String, _ width: Int) -> String {
@@ -96,7 +96,7 @@ struct SimulationBench: ParsableCommand {
         ("cells", "\(trace.cellCount)"), ("notebooks", "\(trace.notebooks.count)"),
         ("seconds", decimal(wall, digits: 4)), ("cellsPerSecond", "\(rate)"),
         ("cellsPerProcessorSecond", "\(processorRate)"), ("entries", "\(run.entries)"),
-        ("digest", NativeTrace.quoted(run.digest)),
+        ("digest", run.digest.jsonQuoted),
       ])
   }
 
@@ -162,13 +162,13 @@ struct SimulationBench: ParsableCommand {
   /// allocator keeps of an earlier policy's run can only be counted too much.
   private func memory(_ policies: [String]) {
     let trace = crowd(of: 100_000, cells: 2)
-    guard let before = ResidentMemory.resettingPeak() else {
-      return complain("celltop: the memory a notebook is not measured: /proc/self/clear_refs cannot be written\n")
+    guard let before = ProcessMemory.resettingPeak() else {
+      return Tool.complain("the memory a notebook is not measured: /proc/self/clear_refs cannot be written")
     }
     for policy in policies {
-      _ = ResidentMemory.resettingPeak()
+      _ = ProcessMemory.resettingPeak()
       let run = play(trace, on: node(cores: 64, gpus: 64), policy).run
-      guard let peak = ResidentMemory.peak(), run.measures.cellsEnded == trace.cellCount else { return }
+      guard let peak = ProcessMemory.peak(), run.measures.cellsEnded == trace.cellCount else { return }
       let each = max(peak - before, 0) / trace.notebooks.count
       show(
         "memory", policy, "a notebook of \(trace.notebooks.count), beside the trace", "\(each) bytes",
@@ -178,7 +178,7 @@ struct SimulationBench: ParsableCommand {
 }
 
 /// The process's resident memory in bytes, as Linux counts it.
-private enum ResidentMemory {
+private enum ProcessMemory {
   /// The present size, after which the peak is counted anew; nil where the kernel does not let it.
   static func resettingPeak() -> Int? {
     guard let file = fopen("/proc/self/clear_refs", "w") else { return nil }

@@ -116,6 +116,6 @@ struct SimulationOptions: ParsableArguments {
 extension Node {
   /// What it has, in words: "32 cores", "1 GPU".
   var counts: [String] {
-    [(cores.count, "core"), (gpus.count, "GPU")].map { "\($0.0) \($0.1)\($0.0 == 1 ? "" : "s")" }
+    [counted(cores.count, "core"), counted(gpus.count, "GPU")]
   }
 }

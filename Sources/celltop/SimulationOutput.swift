@@ -17,7 +17,7 @@ struct FinishedRun {
   /// The run as a JSON object, with the keys of the design's section 9.
   func json(withPolicy: Bool) -> String {
     let m = run.measures
-    var members: [(String, String)] = withPolicy ? [("policy", NativeTrace.quoted(run.policy))] : []
+    var members: [(String, String)] = withPolicy ? [("policy", run.policy.jsonQuoted)] : []
     members += [
       ("antt", number(m.antt)), ("stp", number(m.stp)), ("anttWithThink", number(m.anttWithThink)),
       ("stpWithThink", number(m.stpWithThink)), ("anttLowerBound", number(lowerBound)), ("wait", waits(m.wait)),
@@ -73,7 +73,7 @@ struct ProgressLine {
     last = now
     hasWritten = true
     let text = share.map { "\(text): \(Int($0 * 100)) %" } ?? text
-    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
+    writeError(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
   }
 
   /// Shows what was done where nobody knows how much there is.
@@ -82,11 +82,11 @@ struct ProgressLine {
     guard now - began > 1, now - last > (isShown ? 0.1 : 5) else { return }
     last = now
     hasWritten = true
-    complain(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
+    writeError(isShown ? "\r\u{1B}[K\(text)" : "\(text)\n")
   }
 
   mutating func clear() {
-    if hasWritten && isShown { complain("\r\u{1B}[K") }
+    if hasWritten && isShown { writeError("\r\u{1B}[K") }
     began = monotonicSeconds()
     hasWritten = false
   }
@@ -106,8 +106,8 @@ func processorSeconds() -> Double {
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// Writes to the standard error.
-func complain(_ text: String) {
+/// Writes to the standard error, as it is.
+func writeError(_ text: String) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
@@ -116,9 +116,9 @@ func complain(_ text: String) {
   }
 }
 
-/// Says what is wrong and ends with the status of wrong use.
+/// Says what is wrong, with hostile text made printable, and ends with the status of wrong use.
 func refuseUse(_ error: some Error) -> Never {
-  complain("celltop: \(error)\n")
+  Tool.complain("\(error)")
   exit(2)
 }
 

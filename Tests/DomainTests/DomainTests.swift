@@ -103,6 +103,29 @@ import Testing
 
   @Test("refuses what is no size", arguments: ["", "G", "-1", "1.2.3G", "8X", "1e5", "9999999T", "nan"])
   func noSizes(text: String) { #expect(throws: ParseError.self) { try Bytes(parsing: text) } }
+
+  @Test(
+    "reads lengths of time",
+    arguments: [
+      ("20", 20_000_000), ("20s", 20_000_000), ("1.5h", 5_400_000_000), ("5m", 300_000_000), ("90d", 7_776_000_000_000),
+      ("250ms", 250_000), ("7us", 7), ("0", 0),
+    ])
+  func times(text: String, microseconds: Int64) throws {
+    #expect(try Domain.Span(parsing: text).microseconds == microseconds)
+  }
+
+  @Test("refuses what is no length of time", arguments: ["", "s", "d", "-1s", "1w", "soon", "nan", "inf", "1e30d"])
+  func noTimes(text: String) { #expect(throws: ParseError.self) { try Domain.Span(parsing: text) } }
+
+  @Test("counts a shared allotment as what the cell asks for, another whole")
+  func counted() {
+    var allotment = Allotment(node: NodeID(0), cores: CoreSet([0, 1, 2, 3]), gpus: GPUSet([0, 1]))
+    let whole = allotment.counted(coresMost: 2, gpus: 1)
+    #expect(whole.cores == 4 && whole.gpus == 2)
+    allotment.shared = true
+    let shared = allotment.counted(coresMost: 2, gpus: 1)
+    #expect(shared.cores == 2 && shared.gpus == 1)
+  }
 }
 
 @Suite struct PackingTests {

@@ -61,10 +61,12 @@ struct TraceCommandTests {
         ["generate", "--kind", "cpu", "--like", folder + "/a.jsonl", "-o", folder + "/x"], "--think and --like are for"
       ),
       (["import", "arkouda", folder + "/none.log", "-o", folder + "/x"], "none.log: No such file"),
+      (["import", "history", "--history", folder + "/\u{1B}[2Jnone", "-o", folder + "/x"], "[2Jnone"),
     ] {
       let refused = try await Checkout.run(Checkout.celltop, ["trace"] + arguments)
       #expect(refused.status == 2, "\(arguments)")
       #expect(refused.errors.contains(expected), "\(arguments): \(refused.errors)")
+      #expect(!refused.errors.contains("\u{1B}"), "no escapes of a name reach the terminal")
     }
     #expect(!FileManager.default.fileExists(atPath: folder + "/x"))
   }

@@ -204,7 +204,7 @@ import Testing
     #expect(try store.sessions().map(\.id) == [writer.session])
     #expect(session.first > 100 && session.last == Int64(long.entries.count))
     for share in [0.55, 0.7, 1] {
-      let sequence = try session.sequence(atShare: share)
+      let sequence = try session.sequence(at: Instant(seconds: session.end.seconds * share))
       var expected = SchedulerState()
       for entry in long.entries.prefix(Int(sequence)) { expected.apply(entry) }
       #expect(

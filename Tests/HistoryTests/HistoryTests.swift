@@ -38,7 +38,7 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
     #expect(writer.flush())
     #expect(try store.entries(of: writer.session) == entries)
     #expect(try store.entries(of: writer.session, from: 100, limit: 3) == Array(entries[99..<102]))
-    let inputs = try store.inputs(of: writer.session)
+    let inputs = try store.recorded(writer.session).inputs()
     #expect(inputs.count == 500)
     #expect(inputs[7].after == 7 && inputs[7].input == .timer)
   }

@@ -171,7 +171,7 @@ struct ReadingTests {
       return Layout(count: views.count) { views[$0] }
     }
     #expect(found(["a", "b", "<IDS|MSG>", "s", "h", "p", "m", "c"])?.header == 4)
-    #expect(found(["<IDS|MSG>", "s", "h", "p", "m", "c", "buffer"])?.buffers == 6)
+    #expect(found(["<IDS|MSG>", "s", "h", "p", "m", "c", "buffer"])?.content == 5)
     #expect(found(["a", "<IDS|MSG>", "s", "h", "p", "m"]) == nil)
     #expect(found(["a", "b"]) == nil)
     #expect(found([]) == nil)

@@ -50,7 +50,7 @@ import Traces
     #expect(os.delayP50 == 1 && os.delayP95 == 2 && os.turnaroundP50 == 2 && os.turnaroundP95 == 6)
     #expect(os.makespan == 6 && os.worstNTT == 2 && os.cells == 3 && os.cellsFailed == 0)
     let dynamic = try #require(record.measures(of: record.arms[1], alone: record.alone))
-    #expect(dynamic.antt == 1.25 && dynamic.queuedP95 == 2)
+    #expect(dynamic.antt == 1.25)
   }
 
   @Test("think time counts in both times where it counts")

@@ -224,5 +224,10 @@ struct SettingsTests {
     #expect(
       NodeSettings.standardPath(environment: ["XDG_CONFIG_HOME": "rel", "HOME": "/h"])
         == "/h/.config/celltop/config.toml")
+    for environment in [["HOME": "/h"], ["XDG_CONFIG_HOME": "/c"], [:]] {
+      #expect(
+        NodeSettings.standardPath(environment: environment)
+          == NodeSettings.folder(environment: environment) + "/config.toml")
+    }
   }
 }

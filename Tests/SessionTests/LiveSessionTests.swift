@@ -295,7 +295,7 @@ private func isGrant(_ key: UInt64) -> (EngineMessage) -> Bool {
     var engine = try Scheduler(
       policy: "fcfs", from: .standard, settings: Scheduler.Settings(checksInvariants: true))
     var again: [Entry] = []
-    for input in try stage.history.inputs(of: stage.live.number) {
+    for input in try stage.history.recorded(stage.live.number).inputs() {
       again += engine.entries(for: input.input, at: input.at)
     }
     #expect(again == recorded)

@@ -64,8 +64,9 @@ import Testing
       "suspend soon",
       "cannot read the command 'suspend soon': after it comes nothing, 'now', 'after' with a time, or 'at-end'. Write it like suspend after 20s"
     ),
-    ("suspend after never", "cannot read the time 'never': it is no number of s, m or h. Write it like 20s"),
-    ("suspend after 2d", "cannot read the time '2d': it is no number of s, m or h. Write it like 20s"),
+    ("suspend after never", "cannot read the time 'never': it is no number of s, m, h or d. Write it like 20s"),
+    ("suspend after 2w", "cannot read the time '2w': it is no number of s, m, h or d. Write it like 20s"),
+    ("suspend after 2d", "cannot read the grace '2d': it is not from 1 s to 24 h. Write it like suspend after 20s"),
     ("suspend after 0s", "cannot read the grace '0s': it is not from 1 s to 24 h. Write it like suspend after 20s"),
     ("suspend after 25h", "cannot read the grace '25h': it is not from 1 s to 24 h. Write it like suspend after 20s"),
     ("priority", "cannot read the command 'priority': it needs a number. Write it like priority 5"),

@@ -166,7 +166,7 @@ public struct SessionFacts: Sendable, Hashable {
   public var beganWallMicroseconds: Int64
   /// What the place's clocks are ahead of UTC, in seconds.
   public var utcOffsetSeconds: Int
-  /// Whether orders may be given.
+  /// Whether no orders may be given at present.
   public var isReadOnly: Bool
   /// Whether no orders may be given however it is asked for.
   public var isReadOnlyForGood: Bool

@@ -182,7 +182,7 @@ extension ConsoleState {
     }
     let pinned = map.cores.count { !$0.pinned.isEmpty }
     if pinned > 0 { parts.append("\(Character(glyphs[.pinned])) pinned \(pinned)") }
-    parts.append(map.gpus.isEmpty ? "no GPUs" : "\(map.gpus.count) GPU\(map.gpus.count == 1 ? "" : "s")")
+    parts.append(map.gpus.isEmpty ? "no GPUs" : counted(map.gpus.count, "GPU"))
     return parts.joined(separator: " · ")
   }
 

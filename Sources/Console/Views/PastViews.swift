@@ -67,8 +67,6 @@ extension ConsoleState {
     return lines
   }
 
-  private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
   func drawChanges(_ grid: inout Grid, _ screen: Rect) {
     let lines = changeLines()
     let rect = Self.centred(

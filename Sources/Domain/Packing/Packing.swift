@@ -75,6 +75,9 @@ public struct PackSource {
   /// True once everything was read.
   public var isAtEnd: Bool { position == bytes.count }
 
+  /// A number without a sign: 7 bits a byte, least significant first.
+  ///
+  /// - Throws: `PackError` where the bytes end within it, or it is larger than 64 bits.
   public mutating func number() throws(PackError) -> UInt64 {
     var value: UInt64 = 0
     var shift: UInt64 = 0
@@ -90,16 +93,25 @@ public struct PackSource {
     throw PackError("the bytes end within a number")
   }
 
+  /// A number of either sign.
+  ///
+  /// - Throws: `PackError` as `number()`.
   public mutating func signed() throws(PackError) -> Int64 {
     let raw = try number()
     return Int64(bitPattern: raw >> 1) ^ -Int64(bitPattern: raw & 1)
   }
 
+  /// The same in 32 bits.
+  ///
+  /// - Throws: `PackError` as `number()`, and where it is larger than 32 bits.
   public mutating func int32() throws(PackError) -> Int32 {
     guard let value = Int32(exactly: try signed()) else { throw PackError("a number is larger than 32 bits") }
     return value
   }
 
+  /// True or false.
+  ///
+  /// - Throws: `PackError` where it is neither 0 nor 1.
   public mutating func bool() throws(PackError) -> Bool {
     switch try number() {
     case 0: return false
@@ -108,6 +120,9 @@ public struct PackSource {
     }
   }
 
+  /// A text with its length before it; what is no UTF-8 in it is replaced.
+  ///
+  /// - Throws: `PackError` where it is longer than the bytes that are left.
   public mutating func text() throws(PackError) -> String {
     let length = try number()
     guard length <= UInt64(bytes.count - position) else { throw PackError("a text is longer than the bytes") }
@@ -115,14 +130,23 @@ public struct PackSource {
     return String(decoding: bytes[position..<position + Int(length)], as: UTF8.self)
   }
 
+  /// A value of a type that is packed by its parts.
+  ///
+  /// - Throws: `PackError` where the bytes are no such value.
   public mutating func value<Value: Packable>(_: Value.Type = Value.self) throws(PackError) -> Value {
     try Value(from: &self)
   }
 
+  /// A value with a truth value before it; nil where that is false.
+  ///
+  /// - Throws: `PackError` where the bytes are no such value.
   public mutating func optional<Value: Packable>(_: Value.Type = Value.self) throws(PackError) -> Value? {
     try bool() ? try Value(from: &self) : nil
   }
 
+  /// Values with their count before them.
+  ///
+  /// - Throws: `PackError` where the count is larger than the bytes that are left, or one of the values is none.
   public mutating func list<Value: Packable>(_: Value.Type = Value.self) throws(PackError) -> [Value] {
     let count = try number()
     guard count <= UInt64(bytes.count - position) else { throw PackError("a list is longer than the bytes") }

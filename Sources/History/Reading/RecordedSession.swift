@@ -179,26 +179,6 @@ extension RecordedSession {
     return result
   }
 
-  /// The last entry at or before a share of the session's length, from 0 to 1.
-  ///
-  /// - Throws: `HistoryError` where the file cannot be read.
-  public func sequence(atShare share: Double) throws(HistoryError) -> Int64 {
-    try sequence(at: Instant(seconds: end.seconds * min(1, max(0, share))))
-  }
-
-  /// The instant of an entry; that of the first or the last one where there is none of that number.
-  ///
-  /// - Throws: `HistoryError` where the file cannot be read.
-  public func instant(of sequence: Int64) throws(HistoryError) -> Instant {
-    var result = Instant.zero
-    let wanted = min(max(sequence, first), last)
-    try forEach(from: wanted, through: wanted) { entry in
-      result = entry.at
-      return false
-    }
-    return result
-  }
-
   /// The fold of all entries through `sequence`.
   ///
   /// - Throws: `HistoryError` where the file cannot be read, or where the session's beginning is missing and no key frame

@@ -24,9 +24,9 @@ public struct CellQuery: Sendable, Hashable {
         let known = CellOutcome.allCases.first(where: { $0.word == word.dropFirst(8) })
       {
         outcome = known.word
-      } else if word.hasPrefix("wait>"), let span = Self.span(word.dropFirst(5)) {
+      } else if word.hasPrefix("wait>"), let span = try? Span(parsing: String(word.dropFirst(5))) {
         waitedMoreThan = span
-      } else if word.hasPrefix("run>"), let span = Self.span(word.dropFirst(4)) {
+      } else if word.hasPrefix("run>"), let span = try? Span(parsing: String(word.dropFirst(4))) {
         ranMoreThan = span
       } else {
         throw ParseError(
@@ -38,14 +38,6 @@ public struct CellQuery: Sendable, Hashable {
       throw ParseError(
         reading: "the search", text: text, because: "it is empty", mend: "/churn, user:ana, wait>60 or run>10m")
     }
-  }
-
-  /// Seconds, or a number with s, m, h or d behind it.
-  private static func span(_ text: Substring) -> Span? {
-    let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-    let unit = text.last.flatMap { units[$0] }
-    guard let value = Double(unit == nil ? text : text.dropLast()), value >= 0, value < 1e9 else { return nil }
-    return Span(seconds: value * (unit ?? 1))
   }
 }
 

@@ -64,13 +64,6 @@ extension HistoryStore {
     try recorded(session).entries(from: first, limit: limit)
   }
 
-  /// The inputs of a session, in order, each with the number of the last entry before it.
-  ///
-  /// - Throws: `HistoryError` as `entries`.
-  public func inputs(of session: Int64) throws(HistoryError) -> [RecordedInput] {
-    try recorded(session).inputs()
-  }
-
   private static func summaries(_ db: Database, of session: Int64?) throws -> [SessionSummary] {
     try Row.fetchAll(
       db,

@@ -121,14 +121,14 @@ struct ConsoleBench: ParsableCommand {
     for frame in 0...frames {
       session.goOn()
       let board = session.board
-      let began = processorMicroseconds()
+      let began = celltop_thread_processor_us()
       state.clock = session.now
       state.show(board, at: session.now)
       let grid = state.screen(size: size)
-      let drawn = processorMicroseconds()
+      let drawn = celltop_thread_processor_us()
       let before = terminal.screen.statistics.cellsChanged
       terminal.screen.present(grid, theme: theme)
-      let end = processorMicroseconds()
+      let end = celltop_thread_processor_us()
       if frame == 0 {
         figures.bytesFirst = terminal.screen.statistics.bytesOfLastFrame
         continue
@@ -154,19 +154,13 @@ struct ConsoleBench: ParsableCommand {
     for pane in Pane.allCases {
       func cost(_ rect: Rect) -> Int {
         var grid = Grid(size: size)
-        let began = processorMicroseconds()
+        let began = celltop_thread_processor_us()
         for _ in 0..<frames { state.draw(pane, on: &grid, in: rect) }
-        return Int(processorMicroseconds() - began) / frames
+        return Int(celltop_thread_processor_us() - began) / frames
       }
       if let rect = layout.rect(of: pane) { figures.paneMicroseconds["\(pane)"] = cost(rect) }
       figures.zoomedMicroseconds["\(pane)"] = cost(Rect(column: 0, row: 1, columns: size.columns, rows: size.rows - 4))
     }
-  }
-
-  private func processorMicroseconds() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
   }
 
   private static func residentMebibytes() -> Int {

@@ -34,12 +34,12 @@ struct DoctorCommand: ParsableCommand {
   private struct Report: Encodable {
     var works: Bool
     var checks: [DoctorCheck]
-    var node: NodeFacts?
+    var node: DoctorNode?
   }
 }
 
 /// The node as `celltop live` would schedule it.
-struct NodeFacts: Encodable {
+struct DoctorNode: Encodable {
   struct Device: Encodable {
     var id: String
     var model: String

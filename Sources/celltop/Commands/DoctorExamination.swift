@@ -286,17 +286,17 @@ struct Examination {
   // MARK: Facts
 
   /// The node as a live session would have it.
-  func nodeFacts() -> NodeFacts {
+  func nodeFacts() -> DoctorNode {
     let node = inventory.node
     let topology = node.topology
     let library = try? NVML(path: environment["CELLTOP_NVML"].flatMap { $0.isEmpty ? nil : $0 })
     _ = try? library?.gpus()
-    return NodeFacts(
+    return DoctorNode(
       name: node.name, cores: "\(node.cores)", packages: topology?.packages.count ?? 0,
       numaNodes: topology?.numaNodes.count ?? 0, caches: topology?.caches.count ?? 0,
       physicalCores: topology?.physical.count ?? 0, memoryBytes: node.memory.count,
       gpus: node.gpus.map { gpu in
-        NodeFacts.Device(
+        DoctorNode.Device(
           id: gpu.uuid, model: gpu.model, maker: gpu.maker, memoryBytes: gpu.memory.count,
           memoryUsedBytes: library?.memoryUsed(on: gpu.uuid)?.count,
           processes: (try? library?.processes(on: gpu.uuid))?.map(\.pid) ?? [])

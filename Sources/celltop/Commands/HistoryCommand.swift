@@ -141,14 +141,15 @@ struct HistoryCommand: ParsableCommand {
       }
     }
 
-    /// `90d` in seconds.
+    /// `90d` in seconds. It wants one of these units: what is read otherwise than it was meant cannot be had back.
     static func seconds(_ text: String) throws -> Double {
-      let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-      guard let unit = text.last.flatMap({ units[$0] }), let value = Double(text.dropLast()), value >= 0, value < 1e6
+      guard let unit = text.last, "smhd".contains(unit), let before = text.dropLast().last,
+        "0123456789.".contains(before),
+        let span = try? Span(parsing: text)
       else {
         throw ValidationError("cannot read the length of time '\(text.printable(at: 20))'. Write it like 90d or 12h")
       }
-      return value * unit
+      return span.seconds
     }
   }
 

@@ -68,13 +68,8 @@ struct NodeBench: ParsableCommand {
 
   /// The processor time that a body takes of this process, in microseconds.
   private func spent(_ body: () -> Void) -> Int64 {
-    func now() -> Int64 {
-      var time = timespec()
-      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-      return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-    let before = now()
+    let before = processorSeconds()
     body()
-    return now() - before
+    return Int64((processorSeconds() - before) * 1e6)
   }
 }

@@ -3,8 +3,6 @@ import Canvas
 import Console
 import Domain
 import Foundation
-import NodeControl
-import NodeInventory
 import Projections
 
 /// `--once` and `--json`: a screen, or the same facts, on standard output; nothing is started and nobody is disturbed.

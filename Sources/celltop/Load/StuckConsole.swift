@@ -1,6 +1,3 @@
-import CLinux
-import Domain
-import Foundation
 import Projections
 import ServerLink
 

@@ -132,8 +132,6 @@ extension WhatIfRun {
     return notes
   }
 
-  private func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
   /// For people, as text; names are made safe to show.
   func text(_ place: (Instant) -> String) -> String {
     let table = table

@@ -44,16 +44,16 @@ struct TraceCommand: ParsableCommand {
       "\"\(outcome.word)\": \(cells.count { $0.outcome == outcome })"
     }
     let leftOut = imported.leftOut.entries.map { entry in
-      "{\"why\": \(NativeTrace.quoted(entry.why)), \"count\": \(entry.count), \"first\": \(NativeTrace.quoted(entry.first))}"
+      "{\"why\": \(entry.why.jsonQuoted), \"count\": \(entry.count), \"first\": \(entry.first.jsonQuoted)}"
     }
     let members = [
-      "\"trace\": \(NativeTrace.quoted(trace.name))", "\"note\": \(NativeTrace.quoted(trace.note))",
+      "\"trace\": \(trace.name.jsonQuoted)", "\"note\": \(trace.note.jsonQuoted)",
       "\"notebooks\": \(trace.notebooks.count)", "\"users\": \(Set(trace.notebooks.map(\.user)).count)",
       "\"cells\": \(cells.count)", "\"span\": \(number(trace.span.seconds))", "\"run\": \(spans(cells.map(\.run)))",
       "\"think\": \(spans(trace.notebooks.flatMap { $0.cells.dropFirst().map(\.think) }))",
       "\"cores\": \(cells.map(\.cores).max() ?? 0)", "\"gpus\": \(cells.map(\.gpus).max() ?? 0)",
       "\"outcomes\": {\(outcomes.joined(separator: ", "))}",
-      "\"notes\": [\(imported.notes.map(NativeTrace.quoted).joined(separator: ", "))]",
+      "\"notes\": [\(imported.notes.map(\.jsonQuoted).joined(separator: ", "))]",
       "\"leftOut\": [\(leftOut.joined(separator: ", "))]",
     ]
     return "{\(members.joined(separator: ", "))}"

@@ -72,7 +72,7 @@ struct TraceFit: ParsableCommand {
     let medians = sample.medianByRun.map { part in
       "{\"runMost\": \(part.runMostSeconds.isFinite ? number(part.runMostSeconds) : "null"), \"count\": \(part.count), \"median\": \(number(part.medianSeconds))}"
     }
-    return "{\"trace\": \(NativeTrace.quoted(trace.name)), \"thinks\": \(sample.thinks.count), "
+    return "{\"trace\": \(trace.name.jsonQuoted), \"thinks\": \(sample.thinks.count), "
       + "\"least\": \(number(sample.range.leastSeconds)), \"most\": \(number(sample.range.mostSeconds)), \"runAll\": \(sample.gapsBelow), \"absences\": \(sample.gapsAbove), "
       + "\"best\": \"\(fits[0].model.family.rawValue)\", \"models\": [\(models.joined(separator: ", "))], "
       + "\"correlationWithRun\": \(number(sample.correlationWithRun)), \"correlationWithLast\": \(number(sample.correlationWithLast)), "

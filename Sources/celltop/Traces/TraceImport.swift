@@ -143,7 +143,7 @@ struct TraceImport: ParsableCommand {
         guard FileManager.default.fileExists(atPath: path) else {
           throw HistoryError("there is no history \(path). Record a session with 'celltop' or 'celltop demo'")
         }
-        imported = try Self.read(session, of: try HistoryStore(path: path), name: output.title)
+        imported = try Self.read(session, of: try HistoryStore(reading: path), name: output.title)
       } catch { refuseUse(error) }
       if let imported { output.deliver { () throws(TraceError) in imported } }
     }

@@ -1,5 +1,4 @@
 import CLinux
-import Canvas
 import Console
 import Domain
 import Foundation

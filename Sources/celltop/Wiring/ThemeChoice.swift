@@ -1,6 +1,7 @@
 import Canvas
 import Console
 import Foundation
+import NodeInventory
 
 extension Tool {
   /// The theme of that name, from the user's folder or the bundled ones; the built-in one where none is named.
@@ -20,8 +21,6 @@ extension Tool {
 
   /// The folder of what people write for celltop: themes, keys.
   static func configurationFolder() -> String {
-    let environment = ProcessInfo.processInfo.environment
-    let given = environment["XDG_CONFIG_HOME"] ?? ""
-    return (given.hasPrefix("/") ? given : (environment["HOME"] ?? "/tmp") + "/.config") + "/celltop"
+    NodeSettings.folder(environment: ProcessInfo.processInfo.environment)
   }
 }
