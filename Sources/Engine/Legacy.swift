@@ -29,8 +29,32 @@ public struct Legacies<Value: Sendable>: Sendable {
   }
 }
 
-/// What an operator ordered of a notebook that is gone: the next one of the same user and document, which is what a
-/// restarted kernel is, gets the same orders.
+/// Which notebooks of each user and document are open: a kernel that is restarted may be there before its predecessor is gone.
+public struct OpenDocuments: Sendable {
+  private var ids: [String: [NotebookID]] = [:]
+
+  public init() {}
+
+  /// Adds a notebook to those of a document (`Notebook.documentKey`).
+  ///
+  /// - Returns: the one that was opened last of those that are open still: whose successor it is.
+  public mutating func open(_ id: NotebookID, _ document: String) -> NotebookID? {
+    defer { ids[document, default: []].append(id) }
+    return ids[document]?.last
+  }
+
+  /// Takes a notebook away that has closed.
+  ///
+  /// - Returns: the one that was opened last of those that are open still; nil where it was the only one.
+  public mutating func close(_ id: NotebookID, _ document: String) -> NotebookID? {
+    ids[document]?.removeAll { $0 == id }
+    if ids[document]?.isEmpty == true { ids[document] = nil }
+    return ids[document]?.last
+  }
+}
+
+/// What an operator ordered of a notebook: the next one of the same user and document, which is what a restarted kernel is,
+/// gets the same orders, whether this one is gone by then or not.
 struct Legacy: Sendable {
   private var priority: Int32?
   private var pin: Pin?
@@ -47,12 +71,20 @@ struct Legacy: Sendable {
   }
 
   /// The same orders for its successor.
-  func events(for id: NotebookID, on node: NodeID) -> [Event] {
+  ///
+  /// - Parameter isOpen: whether the predecessor is open still: what it reserves cannot be reserved for both, each would keep
+  ///   the other off; the successor is bound to it and no more.
+  func events(for id: NotebookID, on node: NodeID, besides isOpen: Bool = false) -> [Event] {
     var events: [Event] = []
     if let priority { events.append(.priorityChanged(id, priority)) }
-    if let pin, pin.node == node { events.append(.pinned(id, pin)) }
+    if let pin, pin.node == node { events.append(.pinned(id, isOpen ? pin.shared : pin)) }
     if isHeld { events.append(.held(id)) }
     if let demandOverride { events.append(.demandOverridden(id, demandOverride)) }
     return events
   }
+}
+
+extension Pin {
+  /// The same places, with nobody kept off them.
+  var shared: Pin { Pin(node: node, cores: cores, gpus: gpus) }
 }

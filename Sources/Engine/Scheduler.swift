@@ -12,6 +12,7 @@ public struct Scheduler: Sendable {
   var commandsSeen: [UInt64] = []
   /// What was ordered of notebooks that are gone, by user and document.
   private var legacies = Legacies<Legacy>()
+  private var openDocuments = OpenDocuments()
 
   /// How a session wants its engine.
   public struct Settings: Sendable {
@@ -148,8 +149,7 @@ extension Scheduler {
       guard ledger.state.contains(notebook.node) else { return }
       notebook.id = NotebookID(Int32(ledger.state.notebooks.count))
       ledger.emit(.notebookOpened(notebook))
-      guard let legacy = legacies.take(notebook.documentKey) else { return }
-      for event in legacy.events(for: notebook.id, on: notebook.node) { ledger.emit(event) }
+      inherit(notebook)
     case .kernelReady(let id): if isOpen(id) { ledger.emit(.kernelReady(id)) }
     case .kernelDied(let id):
       guard isOpen(id) else { return }
@@ -158,11 +158,7 @@ extension Scheduler {
     case .notebookClosed(let id):
       guard isOpen(id) else { return }
       endAsLost(id)
-      let opened = ledger.state.descriptions[Int(id.number)]
-      if let legacy = Legacy(of: ledger.state.notebooks[Int(id.number)], opened: opened) {
-        legacies.leave(legacy, for: opened.documentKey)
-      }
-      ledger.emit(.notebookClosed(id))
+      close(id)
     case .backlogChanged(let id, let count):
       if isOpen(id), ledger.state.notebooks[Int(id.number)].backlog != count { ledger.emit(.backlogChanged(id, count)) }
     case .cellSubmitted(let id, let demand, let source, let forecast):
@@ -187,6 +183,33 @@ extension Scheduler {
         return
       }
       ledger.emit(.memoryEvicted(id, Reason(.savedWhileSuspended)))
+    }
+  }
+
+  /// Gives a notebook the orders of the last one of the same user and document, whether that is gone or about to go: who is
+  /// held is not let go by a restart.
+  private mutating func inherit(_ notebook: Notebook) {
+    let predecessor = openDocuments.open(notebook.id, notebook.documentKey)
+    let legacy =
+      predecessor.map {
+        Legacy(of: ledger.state.notebooks[Int($0.number)], opened: ledger.state.descriptions[Int($0.number)])
+      } ?? legacies.take(notebook.documentKey)
+    guard let legacy else { return }
+    for event in legacy.events(for: notebook.id, on: notebook.node, besides: predecessor != nil) { ledger.emit(event) }
+  }
+
+  /// Closes a notebook. What was ordered of it is kept for the next one, where no successor has it already; what it reserved is
+  /// the successor's now.
+  private mutating func close(_ id: NotebookID) {
+    let opened = ledger.state.descriptions[Int(id.number)]
+    let slot = ledger.state.notebooks[Int(id.number)]
+    let successor = openDocuments.close(id, opened.documentKey)
+    if successor == nil, let legacy = Legacy(of: slot, opened: opened) {
+      legacies.leave(legacy, for: opened.documentKey)
+    }
+    ledger.emit(.notebookClosed(id))
+    if let successor, let pin = slot.pin, pin.reserves, ledger.state[successor].pin == pin.shared {
+      ledger.emit(.pinned(successor, pin))
     }
   }
 

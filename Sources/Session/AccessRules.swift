@@ -117,19 +117,29 @@ struct OperatorsOrders {
 
   /// What operators ordered of a notebook that closed, which the next one of the same user and document gets: a restarted kernel.
   private var legacies = Legacies<Set<Kind>>()
+  private var openDocuments = OpenDocuments()
 
   /// A notebook closed.
   ///
   /// - Parameter document: its user and its document.
   mutating func close(_ id: NotebookID, _ document: String) {
-    let kinds = Set(places.filter { $0.notebook == id }.map(\.kind)).intersection([.hold, .pin, .priority, .demand])
-    legacies.leave(kinds.isEmpty ? nil : kinds, for: document)
+    let kinds = legacy(of: id)
+    // A successor that is open already has them.
+    if openDocuments.close(id, document) == nil { legacies.leave(kinds.isEmpty ? nil : kinds, for: document) }
     forget(id, all: true)
   }
 
   /// A notebook was opened.
   mutating func open(_ id: NotebookID, _ document: String) {
-    for kind in legacies.take(document) ?? [] { places.insert(Place(notebook: id, kind: kind)) }
+    let predecessor = openDocuments.open(id, document)
+    for kind in predecessor.map({ legacy(of: $0) }) ?? legacies.take(document) ?? [] {
+      places.insert(Place(notebook: id, kind: kind))
+    }
+  }
+
+  /// What operators ordered of a notebook that the next one of its document gets, too.
+  private func legacy(of id: NotebookID) -> Set<Kind> {
+    Set(places.filter { $0.notebook == id }.map(\.kind)).intersection([.hold, .pin, .priority, .demand])
   }
 
   /// A cell ended, and with it its suspension; a notebook closed, and with it all.

@@ -200,8 +200,53 @@ struct LegacyTests {
       stage.events.dropFirst() == [
         .priorityChanged(id, 7), .pinned(id, Self.pin), .held(id), .demandOverridden(id, Self.demand),
       ])
+    stage.tell(.notebookClosed(id))
+    stage.order(.release(stage.open()))
+    let third = NotebookID(2)
+    stage.order(.unpin(third))
+    stage.order(.setPriority(third, 0))
+    stage.order(.overrideDemand(third, nil))
+    stage.tell(.notebookClosed(third))
     stage.open()
-    #expect(stage.events.count == 1, "they went to the first successor")
+    #expect(stage.events.count == 1, "what was taken back is not there again")
+  }
+
+  @Test("are its successor's before the old kernel is gone, and nobody's again after it")
+  func overlapping() throws {
+    var stage = try Stage()
+    let old = stage.open()
+    stage.order(.setPriority(old, 7))
+    stage.order(.pin(old, Self.pin))
+    stage.order(.hold(old))
+    stage.order(.overrideDemand(old, Self.demand))
+    let new = stage.open()
+    let bound = Pin(node: NodeID(0), cores: .list("0"))
+    #expect(
+      stage.events.dropFirst() == [
+        .priorityChanged(new, 7), .pinned(new, bound), .held(new), .demandOverridden(new, Self.demand),
+      ], "two that reserve the same core would keep each other off it")
+    stage.tell(.notebookClosed(old))
+    #expect(stage.events.last == .pinned(new, Self.pin))
+    stage.order(.release(new))
+    stage.order(.unpin(new))
+    stage.order(.setPriority(new, 0))
+    stage.order(.overrideDemand(new, nil))
+    stage.tell(.notebookClosed(new))
+    stage.open()
+    #expect(stage.events.count == 1, "the old kernel's are not there again")
+  }
+
+  @Test("are changed for each of two kernels by itself while both are open")
+  func apart() throws {
+    var stage = try Stage()
+    let one = stage.open()
+    stage.order(.pin(one, Self.pin))
+    let two = stage.open()
+    stage.order(.unpin(two))
+    stage.order(.hold(two))
+    stage.tell(.notebookClosed(two))
+    #expect(stage.events.last == .notebookClosed(two))
+    #expect(stage.state[one].pin == Self.pin && !stage.state[one].isHeld)
   }
 
   @Test("survive a second restart too")

@@ -283,6 +283,16 @@ extension ServerConnection {
     orders.open(three, "ana a.ipynb")
     #expect(orders.stands(against: .release(three)) && !orders.stands(against: .release(one)))
     #expect(!orders.stands(against: .resume(three, cell: CellID(3))))
+    // One that comes before the old one is gone has them too, and what is taken back does not come back.
+    let four = NotebookID(4)
+    orders.open(four, "ana a.ipynb")
+    #expect(orders.stands(against: .release(four)))
+    orders.close(three, "ana a.ipynb")
+    orders.note(.release(four), byOperator: true)
+    orders.close(four, "ana a.ipynb")
+    let five = NotebookID(5)
+    orders.open(five, "ana a.ipynb")
+    #expect(!orders.stands(against: .release(five)))
   }
 
   @Test("an author's order never takes an operator's mark away, and a plan keeps its giver once its time has come")
