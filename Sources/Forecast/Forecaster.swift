@@ -60,7 +60,7 @@ extension Forecaster {
     let contexts = sitting.contexts(of: source, demand, number: sitting.cells)
     sitting.own = contexts
     sitting.foreseen = Quantity.allCases.map {
-      $0.isOfNext || $0 == .left ? nil : predictors[$0.rawValue].foresee(contexts)
+      $0.isOfNext || $0 == .left || $0 == .think ? nil : predictors[$0.rawValue].foresee(contexts)
     }
     if demand.gpus > sitting.peakGPUs { sitting.peakGPUs = demand.gpus }
     sitting.step(among: sittings.count)
