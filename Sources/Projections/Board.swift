@@ -189,6 +189,18 @@ public struct Marker: Sendable, Hashable {
     case wait
     /// A fault of ours.
     case fault
+
+    /// Which of several is shown where there is room for one only: the greatest, on every line of time alike. A fault of ours
+    /// first, then what people did, then what went wrong for them.
+    public var precedence: Int {
+      switch self {
+      case .fault: 5
+      case .action: 4
+      case .error: 3
+      case .preemption: 2
+      case .wait: 1
+      }
+    }
   }
 
   public var at: Instant

@@ -95,9 +95,12 @@ public struct BoardReport: Codable, Hashable, Sendable {
   /// That no server runs, and what to do; nil where one does. The rest is the node as it is found.
   public var noServer: String?
 
-  /// - Parameter closedMost: of the notebooks that have closed, those are listed that are among the last so many; nil for all.
+  /// - Parameters:
+  ///   - closedMost: of the notebooks that have closed, those are listed that are among the last so many; nil for all.
+  ///   - isReplayed: whether the board is of a recording: no engine will say why a cell waits if no entry did.
   public init(
-    _ board: Board, at now: Instant, session: Int64, end: Instant, entries: Int64, closedMost: Int? = nil
+    _ board: Board, at now: Instant, session: Int64, end: Instant, entries: Int64, closedMost: Int? = nil,
+    isReplayed: Bool = false
   ) {
     let overview = Overview(board)
     self.session = session
@@ -128,7 +131,8 @@ public struct BoardReport: Codable, Hashable, Sendable {
       QueueRow(
         place: index + 1, notebook: row.notebook.number, name: row.name, cell: row.cell.id.number,
         demand: row.cell.demand.sentence, state: row.state.word, waitedSeconds: (now - row.since).seconds,
-        reason: row.reason, expectedSeconds: row.wait?.expected?.median.seconds,
+        reason: isReplayed && row.wait == nil ? QueueTable.unrecorded : row.reason,
+        expectedSeconds: row.wait?.expected?.median.seconds,
         expectedEarlySeconds: row.wait?.expected?.early.seconds, expectedLateSeconds: row.wait?.expected?.late.seconds)
     }
     events = board.events.suffix(20).map {

@@ -136,6 +136,9 @@ public struct QueueTable: Sendable, Hashable {
 
   public var rows: [Row]
 
+  /// What a replay says where no entry gave a reason: a simulation that was recorded without them.
+  public static let unrecorded = "no reason recorded"
+
   public init(_ board: Board) { self.init(board, WaitingOrder(board).cells[...]) }
 
   /// The rows of a part of the order.

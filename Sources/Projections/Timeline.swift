@@ -56,7 +56,8 @@ public struct Timeline: Sendable, Hashable {
       let offset = mark.at.microseconds - begin
       if offset < 0 { break }
       let column = Int(offset / width)
-      if column < columns, row.marks[column] == nil || mark.kind == .action { row.marks[column] = mark.kind }
+      guard column < columns else { continue }
+      if mark.kind.precedence > row.marks[column]?.precedence ?? 0 { row.marks[column] = mark.kind }
     }
     return row
   }

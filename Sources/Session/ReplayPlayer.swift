@@ -144,6 +144,12 @@ public struct ReplayPlayer: Sendable {
   /// Lets the position go on beyond the last entry, for a world beside this one that lasts longer.
   public mutating func extend(to instant: Instant) { end = max(end, instant) }
 
+  /// Ends with the last entry again; a position beyond it goes back there.
+  public mutating func endWithTape() {
+    end = tape.end
+    if position > end { seek(to: end) }
+  }
+
   // MARK: Reading
 
   private mutating func reading(_ body: (inout ReplayPlayer) throws -> Void) {

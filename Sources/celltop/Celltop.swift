@@ -16,8 +16,8 @@ struct Celltop: ParsableCommand {
     subcommands: [
       LiveCommand.self, DemoCommand.self, ServeCommand.self, ControlCommand.self, ReplayCommand.self,
       HistoryCommand.self, SimulateCommand.self, CompareCommand.self, TraceCommand.self, ForecastCommand.self,
-      BenchCommand.self, ScreensCommand.self, KernelspecCommand.self, ThemesCommand.self, DoctorCommand.self,
-      ManualCommand.self, GateCommand.self,
+      BenchCommand.self, ScreensCommand.self, KernelspecCommand.self, ThemesCommand.self, KeysCommand.self,
+      DoctorCommand.self, ManualCommand.self, GateCommand.self,
     ],
     defaultSubcommand: LiveCommand.self)
 

@@ -1,5 +1,6 @@
 import Canvas
 import Domain
+import Foundation
 import Projections
 import Testing
 import Verbs
@@ -338,13 +339,47 @@ import Verbs
       ("[keys]\nhold = \"b\"\nrelease = \"b\"", "line 3: 'b' is given to 'hold' as well. A key can mean one thing."),
       ("[key]\nhold = \"h\"", "line 1: there is no 'key' here. There is [keys]."),
       ("[keys\n", "line 1 is not TOML"),
-      ("[keys]\nhold = \"r\"", "'hold' takes the only key of 'release'"),
-      ("[keys]\nquit = []\nhold = \"h\"", "'quit' is left without a key."),
+      ("[keys]\nhold = \"r\"", "line 2: 'hold' takes the only key of 'release'"),
+      ("[keys]\nhold = \"h\"\nquit = []", "line 3: 'quit' is left without a key."),
+      ("[keys]\nhold = \"h\"\nmark = \"?\"\nhelp = []", "line 4: 'help' is left without a key."),
     ]
     for (text, part) in table {
       let found = problems(text)
       let wanted = part.hasSuffix("home") ? String(part.dropLast(4)) : part
       #expect(found.contains { $0.hasPrefix(wanted) }, "\(text): \(found)")
     }
+    #expect(problems("[keys]\nhodl = \"h\"").first?.hasSuffix("'celltop keys' lists them.") == true)
+  }
+
+  @Test("are printed with every action, and read again to the same keys")
+  func printed() throws {
+    let own = try KeyMap(parsing: "[keys]\nhold = \"ctrl-h\"\nmark = []\nraise = ['\"', '\\']\n", path: "k")
+    for map in [KeyMap.standard, own] {
+      let again = try KeyMap(parsing: map.file, path: "k")
+      for action in KeyAction.allCases {
+        #expect(again.keys(for: action) == map.keys(for: action), "\(action)")
+        #expect(map.file.contains("\n\(action.rawValue) = ") && map.file.contains(" # \(action.words)\n"))
+      }
+    }
+  }
+
+  /// The page of the keys, of which everything below its last heading is made from the map.
+  @Test("are on the page of the keys, every action by the name that a file knows")
+  func page() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../Docs/KEYS.md").standardizedFileURL
+    let text = try String(contentsOf: path, encoding: .utf8)
+    let heading = "## All of them\n"
+    let start = try #require(text.range(of: heading)?.upperBound)
+    let rows = KeyAction.allCases.map { action in
+      let keys = KeyMap.standard.keys(for: action).map { "`\($0)`" }.joined(separator: " ")
+      let place = action.isForReplay.map { $0 ? "replay" : "live" } ?? "both"
+      return "| `\(action.rawValue)` | \(keys) | \(action.words) | \(place) |"
+    }
+    let wanted = (["", "| action | keys | what it does | where |", "|---|---|---|---|"] + rows).joined(separator: "\n")
+    if ProcessInfo.processInfo.environment["CELLTOP_RECORD_GOLDENS"] == "1" {
+      return try Data((text[..<start] + wanted + "\n").utf8).write(to: path)
+    }
+    #expect(text[start...] == wanted + "\n", "if it is right, record it with CELLTOP_RECORD_GOLDENS=1")
   }
 }

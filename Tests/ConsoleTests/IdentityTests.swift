@@ -14,38 +14,103 @@ import Verbs
   }
 
   @Test(
-    "a key after the selected notebook has gone is not obeyed on its neighbour", arguments: ["h", "]", "P", "x", "i"])
+    "where the selected notebook goes the cursor is on its neighbour, and a key that was on its way is not obeyed there",
+    arguments: ["h", "]", "P", "x", "i", "a", "d", "space", "X"])
   func gone(_ key: String) throws {
     var state = RichSession.live()
     state.select(RichSession.digits)
     let place = try #require(state.rowOrder.firstIndex(of: RichSession.digits))
     state.show(state.board, at: state.now)
     Self.closing(RichSession.digits, in: &state)
-    #expect(state.selected == nil)
-    #expect(state.press(key).verbs.isEmpty)
-    #expect(state.flash?.text == "no notebook is selected")
-    // The next board changes nothing about it; whoever moves the cursor is where it was.
+    let neighbour = state.rowOrder[place]
+    #expect(state.selected == neighbour)
+    // The next board changes nothing about it.
     state.show(state.board, at: state.now)
-    #expect(state.selected == nil)
-    state.press("j")
-    #expect(state.selected == state.rowOrder[min(place, state.rowOrder.count - 1)])
+    #expect(state.press(key).isEmpty && state.layer == nil && state.tagged.isEmpty)
+    let name = state.board.name(of: neighbour)
+    #expect(
+      state.flash?.text
+        == "digits has left the table, and nothing was done; the cursor is on \(name) now: once more, if that is meant")
+    #expect(state.selected == neighbour)
+    // Who presses again means it.
+    state.flash = nil
+    state.press(key)
+    #expect(state.flash?.text.contains("has left the table") != true)
   }
 
-  @Test("the same where its state leaves the filter; what the operator asks for takes the cursor along")
-  func filtered() {
+  @Test("two seconds later, or after a step, a key means the row that is under the cursor")
+  func seen() throws {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    Self.closing(RichSession.digits, in: &state)
+    state.clock = state.clock + Span(seconds: 2.1)
+    let neighbour = try #require(state.selected)
+    #expect(state.press("h").verbs == [.hold(neighbour)])
+  }
+
+  @Test("a step that was on its way is counted from the row that is gone")
+  func steps() throws {
+    for (last, key) in [(false, "j"), (false, "k"), (true, "j"), (true, "k")] {
+      var state = RichSession.live()
+      let rows = state.rowOrder
+      let place = last ? rows.count - 1 : 2
+      state.select(rows[place])
+      Self.closing(rows[place], in: &state)
+      state.press(key)
+      let wanted = key == "j" ? min(place + 1, rows.count - (last ? 2 : 1)) : place - 1
+      #expect(state.selected == rows[wanted], "\(key) from \(place) of \(rows.count)")
+      let verb = state.press("P").verbs.first
+      #expect(verb == nil || verb?.notebook == rows[wanted])
+      #expect(state.flash?.text.contains("has left the table") != true)
+    }
+  }
+
+  @Test("a line of the palette that names nobody is not obeyed on a neighbour, however long it was typed")
+  func typed() throws {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    state.press(":")
+    state.type("hold")
+    Self.closing(RichSession.digits, in: &state)
+    state.clock = state.clock + Span(seconds: 60)
+    state.show(state.board, at: state.now)
+    #expect(state.press("enter").verbs.isEmpty)
+    #expect(state.flash?.text.contains("digits has left the table, and nothing was done") == true)
+    let neighbour = try #require(state.selected)
+    #expect(state.command("hold").verbs == [.hold(neighbour)])
+  }
+
+  @Test("details of a notebook that goes are closed, and it is said who is under the cursor now")
+  func goneDetails() throws {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    state.press("enter")
+    Self.closing(RichSession.digits, in: &state)
+    let neighbour = try #require(state.selected)
+    #expect(state.details == nil)
+    #expect(
+      state.flash?.text
+        == "digits has left the table; the cursor is on \(state.board.name(of: neighbour)) now")
+    #expect(state.press("h").verbs.isEmpty && state.press("h").verbs == [.hold(neighbour)])
+  }
+
+  @Test("the same where its state leaves the filter; nobody is under the cursor where nobody is left")
+  func filtered() throws {
     var state = RichSession.live()
     state.press("/")
     state.type("run")
     state.press("enter")
-    let first = state.selected
-    #expect(first != nil && state.rowOrder.first == first)
-    guard let first, let cell = state.board[first]?.cell?.cell.id else { return }
-    var board = state.board
-    board.apply(
-      Entry(sequence: board.sequence + 1, at: state.now, event: .cellEnded(cell, first, .ok)))
-    state.show(board, at: state.now)
-    #expect(!state.rowOrder.contains(first))
-    #expect(state.selected == nil)
+    while let first = state.selected, let cell = state.board[first]?.cell?.cell.id {
+      var board = state.board
+      board.apply(
+        Entry(sequence: board.sequence + 1, at: state.now, event: .cellEnded(cell, first, .ok)))
+      state.show(board, at: state.now)
+      #expect(!state.rowOrder.contains(first))
+      #expect(state.selected == state.rowOrder.first)
+      #expect(state.press("h").verbs.isEmpty)
+    }
+    #expect(state.selected == nil && state.rowOrder.isEmpty)
+    #expect(state.press("h").verbs.isEmpty && state.flash?.text == "no notebook is selected")
   }
 
   @Test("a server that was started anew takes tags, questions and what could be undone along")

@@ -1,5 +1,6 @@
 import Canvas
 import Domain
+import Foundation
 import Projections
 import Testing
 
@@ -42,6 +43,46 @@ import Testing
     #expect(state.flash?.text == "no core and no GPU was changed; Space drains or undrains one")
     #expect(state.press("D", "space", "enter", "enter").verbs.isEmpty)
     #expect(state.press("D", "space", "escape").isEmpty)
+  }
+
+  @Test(
+    "the grid tells on small screens how many places it hides, scrolls to each, and how to leave it",
+    arguments: [
+      Size(columns: 20, rows: 5), Size(columns: 24, rows: 6), Size(columns: 30, rows: 8), Size(columns: 40, rows: 7),
+      Size(columns: 60, rows: 15), Size(columns: 80, rows: 24),
+    ])
+  func smallGrid(size: Size) throws {
+    for start in [RichSession.live(), RareBoards.state(RareBoards.many)] {
+      for key in ["D", "a"] {
+        var state = start
+        state.size = size
+        state.press(key)
+        guard case .editor(let editor) = state.layer else {
+          Issue.record("no grid at \(size)")
+          continue
+        }
+        var seen: Set<Int> = []
+        for place in 0..<editor.count {
+          let screen = state.screen(size: size, glyphs: GlyphSet(.ascii))
+          let text = screen.text
+          #expect(screen.cells.contains { $0.role == .dialogChoiceSelected }, "\(text)")
+          #expect(text.contains("Esc leaves") || text.contains("Esc back"), "\(text)")
+          let numbers = text.split { !$0.isNumber }.compactMap { Int($0) }
+          let number = place < editor.cores.count ? editor.cores[place] : editor.gpus[place - editor.cores.count]
+          #expect(numbers.contains(number), "\(number) is under the cursor: \(text)")
+          seen.insert(place)
+          let perRow = editor.columns(within: size.columns)
+          let rows = (editor.cores.count + perRow - 1) / perRow + (editor.gpus.count + perRow - 1) / perRow
+          if rows > size.rows {
+            let note = try #require(text.range(of: "[+][0-9]+ more", options: .regularExpression), "\(text)")
+            let hidden = Int(text[note].drop { $0 == "+" }.prefix { $0.isNumber }) ?? 0
+            #expect(hidden > 0 && hidden < editor.count)
+          }
+          state.press("right")
+        }
+        #expect(seen.count == editor.count)
+      }
+    }
   }
 
   @Test("the right button on a core that nobody is on opens the grid there")

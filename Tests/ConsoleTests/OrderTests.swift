@@ -187,6 +187,83 @@ import Testing
     #expect(state.press("z").isEmpty)
   }
 
+  @Test("an interrupt cannot be taken back: no countdown beside it, and z leaves what was ordered before it alone")
+  func interruptStands() {
+    // So narrow that the key bar does not name the key.
+    let size = Size(columns: 80, rows: 24)
+    for (keys, text) in [(["i", "y"], "churn-model[\(Self.cell(of: RichSession.churn).number)] interrupted")] {
+      var state = RichSession.live()
+      state.select(RichSession.churn)
+      Self.answered(&state, state.press("]"))
+      #expect(state.screen(size: size).text.contains("z undo 10 s"))
+      Self.answered(&state, keys.flatMap { state.press($0) })
+      #expect(state.flash?.text == text)
+      #expect(!state.screen(size: size).text.contains("z undo"))
+      for _ in 0..<2 {
+        #expect(state.press("z").isEmpty)
+        #expect(state.flash?.text == "the last order cannot be undone: \(text); what was ordered before it stands")
+      }
+      // What comes after it can be.
+      #expect(state.press("h").verbs == [.hold(RichSession.churn)])
+      #expect(state.press("z").verbs == [.release(RichSession.churn)])
+      #expect(state.press("z").verbs.isEmpty)
+    }
+  }
+
+  @Test("an interrupt that was refused, or is long past, is no bar to taking back what came before it")
+  func interruptThatNeverWas() {
+    var state = RichSession.live()
+    state.select(RichSession.churn)
+    Self.answered(&state, state.press("]"))
+    Self.answered(&state, state.press("i", "y"), refusal: Refusal(.stale, "too late"))
+    #expect(state.press("z").verbs == [.setPriority(RichSession.churn, 0)])
+
+    state = RichSession.live()
+    state.select(RichSession.digits)
+    // It can be called off for as long as it is planned.
+    Self.answered(&state, state.press("x", "+", "+", "g"))
+    state.select(RichSession.churn)
+    Self.answered(&state, state.press("i", "y"))
+    state.clock = state.clock + Span(seconds: 10.5)
+    #expect(
+      state.press("z").verbs == [.callOff(RichSession.digits, cell: Self.cell(of: RichSession.digits))])
+  }
+
+  @Test("a drain is asked about alike, whether it is typed or chosen on the grid")
+  func typedDrain() {
+    let node = NodeID(0)
+    let table: [(String, Verb)] = [
+      ("drain 14", .drain(node, CoreSet([14]), GPUSet())), ("undrain 15", .undrain(node, CoreSet([15]), GPUSet())),
+    ]
+    for (line, verb) in table {
+      var state = RichSession.live()
+      #expect(state.command(line) == [.preview([verb])], "\(line)")
+      #expect(state.screen(size: Size(columns: 80, rows: 24)).text.contains("REALLY?"))
+      #expect(state.press("enter").isEmpty && state.flash?.text == "nothing was done")
+      state.command(line)
+      #expect(state.press("y").verbs == [verb])
+    }
+  }
+
+  @Test("messages go after six seconds, in every mode, what was wrong at the start after thirty")
+  func messagesExpire() {
+    for start in [RichSession.live(), RichSession.replay(), RareBoards.state(RareBoards.many, mode: .simulated)] {
+      for (seconds, isStart) in [(6.0, false), (30.0, true)] {
+        var state = start
+        if isStart { state.tell(trouble: "keys.toml is wrong") } else { state.tell(.good, "keys.toml is read") }
+        func shows() -> Bool {
+          state.screen(size: Size(columns: 120, rows: 40)).text.contains("keys.toml is")
+        }
+        state.clock = state.clock + Span(seconds: seconds - 0.1)
+        state.show(state.board, at: state.now)
+        #expect(shows(), "\(start.session.mode)")
+        state.clock = state.clock + Span(seconds: 0.2)
+        state.show(state.board, at: state.now)
+        #expect(!shows() && state.flash == nil, "\(start.session.mode)")
+      }
+    }
+  }
+
   @Test("counts priorities from what was last asked for, and undoes them one by one")
   func fastPriorities() {
     var state = RichSession.live()
@@ -239,10 +316,12 @@ import Testing
   func drains() {
     var state = RichSession.live()
     let node = NodeID(0)
-    #expect(state.command("drain 14-15").verbs == [.drain(node, CoreSet([14, 15]), GPUSet())])
+    state.command("drain 14-15")
+    #expect(state.press("y").verbs == [.drain(node, CoreSet([14, 15]), GPUSet())])
     #expect(state.press("z").verbs == [.undrain(node, CoreSet([14]), GPUSet())])
     // What changes nothing is nothing to take back.
-    #expect(state.command("drain 15").verbs == [.drain(node, CoreSet([15]), GPUSet())])
+    state.command("drain 15")
+    #expect(state.press("y").verbs == [.drain(node, CoreSet([15]), GPUSet())])
     #expect(state.press("z").isEmpty)
   }
 }

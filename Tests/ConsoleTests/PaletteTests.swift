@@ -43,7 +43,7 @@ import Testing
     let table: [(String, [Verb])] = [
       ("suspend", [.suspend(id, cell: cell)]), ("hold", [.hold(id)]), ("hold on digits because demo", [.hold(id)]),
       ("suspend after 1m", [.suspendAfter(id, cell: cell, Span(seconds: 60))]),
-      ("priority -5", [.setPriority(id, -5)]), ("undrain 15", [.undrain(NodeID(0), CoreSet([15]), GPUSet())]),
+      ("priority -5", [.setPriority(id, -5)]),
       ("pin 0-1,5", [.pin(id, Pin(node: NodeID(0), cores: CoreSet([0, 1, 5])))]), ("", []), ("   ", []),
     ]
     for (command, verbs) in table {

@@ -223,6 +223,52 @@ import Testing
 
   // MARK: Details and graphs
 
+  @Test("a filter that nobody matches says so, and leaves the details that are being read")
+  func filterInDetails() {
+    var state = Self.live()
+    state.select(RichSession.svc)
+    state.press("enter")
+    let page = { (state: ConsoleState) in
+      state.screen(size: state.size).text.split(separator: "\n").filter {
+        $0.contains("PAST CELLS") || $0.contains("D svc of")
+      }
+    }
+    let before = page(state)
+    #expect(before.count >= 2)
+    state.press("/")
+    state.type("zzz")
+    #expect(state.screen(size: state.size).text.contains("no match: "))
+    #expect(page(state) == before)
+    state.press("enter")
+    #expect(
+      state.flash?.text == "no notebook matches /zzz; the page stays, and Esc goes back to the table")
+    state.show(state.board, at: state.now)
+    #expect(page(state) == before)
+    // Orders go to the page that is read; on the table nobody is under the cursor.
+    #expect(state.press("h").verbs == [.hold(RichSession.svc)])
+    state.press("escape")
+    #expect(state.details == nil && state.selected == nil)
+    #expect(state.screen(size: state.size).text.contains("no notebook matches /zzz"))
+    #expect(state.press("h").verbs.isEmpty)
+    state.press("escape")
+    #expect(state.selected == state.rowOrder.first)
+    state.press("5", "/")
+    state.type("zzz")
+    #expect(state.screen(size: state.size).text.contains("no match: "))
+  }
+
+  @Test(
+    "the list of columns names its keys whole, as far as there is room", arguments: [20, 24, 30, 46, 52, 53, 80, 200])
+  func columnTitle(columns: Int) {
+    var state = Self.live()
+    state.press("s")
+    let text = state.screen(size: Size(columns: columns, rows: 24)).text
+    let title =
+      columns >= 53
+      ? "COLUMNS · Space: show · Enter: sort · I: invert" : columns >= 29 ? "COLUMNS · Space Enter I" : "COLUMNS"
+    #expect(text.contains(" \(title) "), "\(text)")
+  }
+
   @Test("opens the details, goes from notebook to notebook in them, scrolls, and gives orders from them")
   func details() {
     var state = Self.live()

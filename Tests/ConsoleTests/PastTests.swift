@@ -197,11 +197,39 @@ enum PastStage {
     let size = Size(columns: 120, rows: 40)
     #expect(state.screen(size: size).text.contains("WHAT IF policy=dynamic,gpus=8"))
     state.press("escape")
-    #expect(!state.screen(size: size).text.contains("WHAT IF"))
+    let hidden = state.screen(size: size).text
+    #expect(!hidden.contains("WHAT IF"))
+    #expect(state.flash?.text == "the session as it was; W shows the other world again")
+    // Nor is anything of it left on the bar.
+    var alone = RichSession.replay()
+    alone.press("escape")
+    func bar(_ text: String) -> Substring? {
+      text.split(separator: "\n").first { $0.contains("├") && $0.contains("●") }
+    }
+    #expect(bar(hidden) == bar(alone.screen(size: size).text))
     #expect(state.press("W").isEmpty && state.alternative?.isShown == true, "W brings it back")
     var live = RichSession.live()
     #expect(live.press("W").isEmpty && live.command("what-if gpus=8").isEmpty)
     #expect(live.flash?.text.contains("history (H)") == true)
+  }
+
+  @Test("says that no reason was recorded where the recording has none, and that it is looked into where it is live")
+  func unrecordedReasons() throws {
+    var tape = Tape(node: Node(id: NodeID(0), name: "n", cores: CoreSet(0..<1)))
+    let id = tape.open("a", at: 1)
+    _ = tape.queue(id, at: 2)
+    let size = Size(columns: 120, rows: 40)
+    for (mode, queue, why) in [
+      (SessionFacts.Mode.replay, "no reason recorded", "No reason for its wait is recorded."),
+      (.live, "being looked at", "Why it waits is being looked at."),
+    ] {
+      let state = RareBoards.state(tape, mode: mode)
+      #expect(state.screen(size: size).text.contains(queue))
+      #expect(state.explanation(of: id).contains(why))
+    }
+    let report = BoardReport(
+      tape.board, at: tape.now, session: 1, end: tape.now, entries: tape.board.sequence, isReplayed: true)
+    #expect(report.queue.map(\.reason) == ["no reason recorded"])
   }
 
   @Test("shows the same columns of time in both worlds")

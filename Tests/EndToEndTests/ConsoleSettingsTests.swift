@@ -38,6 +38,32 @@ import Testing
     try await stage.end()
   }
 
+  @Test("tells a mistake among the keys as soon as it opens, and 'celltop keys' tells all and lists the actions")
+  func mistakenKeys() async throws {
+    let stage = try TmuxStage(columns: 160, rows: 30)
+    try await ConsoleTerminalTests.recorded(stage)
+    let folder = stage.folder + "/conf/celltop"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try "[keys]\nraise = \"up up\"\nhodl = \"b\"\n".write(
+      toFile: folder + "/keys.toml", atomically: true, encoding: .utf8)
+    try await stage.start("XDG_CONFIG_HOME=\(stage.folder)/conf \(Checkout.celltop) replay --at 50%")
+    // It stands for half a minute.
+    try await stage.wait("what is wrong, where, and what serves") {
+      $0.contains("the standard keys serve: ") && $0.contains("line 3: there is no action 'hodl'")
+    }
+    try await stage.type("q")
+    try await stage.wait("the end") { $0.contains("RC=0") }
+    try await stage.end()
+    let environment = stage.environment.merging(["XDG_CONFIG_HOME": stage.folder + "/conf"]) { $1 }
+    let told = try await Checkout.run(Checkout.celltop, ["keys"], environment: environment)
+    #expect(told.status == 1 && told.output.isEmpty, "\(told)")
+    for part in ["keys.toml: line 3: there is no action 'hodl'", "keys.toml: line 2: 'up up' is no key."] {
+      #expect(told.errors.contains(part), "\(told.errors)")
+    }
+    let listed = try await Checkout.run(Checkout.celltop, ["keys", "--standard"], environment: environment)
+    #expect(listed.status == 0 && listed.output.hasPrefix("[keys]\nquit = [\"q\", \"ctrl-c\"]"), "\(listed)")
+  }
+
   @Test(
     "prints a screen with the colours that are wanted and the characters that there are",
     arguments: [

@@ -17,7 +17,8 @@ import Testing
     try trace.write(toFile: path, atomically: true, encoding: .utf8)
     let history = stage.folder + "/data/celltop/history.sqlite"
     let result = try await Checkout.run(
-      Checkout.celltop, ["simulate", path, "--policy", "fcfs", "--cores", "4", "--gpus", "1", "--record", history],
+      Checkout.celltop,
+      ["simulate", path, "--policy", "fcfs", "--cores", "4", "--gpus", "1", "--record", history, "--reasons"],
       environment: stage.environment)
     #expect(result.status == 0, "\(result.errors)")
   }
@@ -27,7 +28,9 @@ import Testing
     let stage = try TmuxStage(columns: 140, rows: 44)
     try await Self.record(in: stage)
     try await stage.start("\(Checkout.celltop) replay")
-    try await stage.wait("the beginning") { $0.contains("REPLAY of session 1") && $0.contains("‖ 1×") }
+    let first = try await stage.wait("the beginning") { $0.contains("REPLAY of session 1") && $0.contains("‖ 1×") }
+    // What stands behind the bar: the session's last moment and its length.
+    let end = String(first.split(separator: "\n").last { $0.contains("┤") }?.split(separator: "┤").last ?? "never")
     try await stage.type("g", "5", "0", "%", "Enter")
     try await stage.wait("the middle") { $0.contains("NOTEBOOKS 3") || $0.contains("NOTEBOOKS 2") }
     try await stage.type("g", "/", "s", "h", "o", "r", "t", "Enter", "g", "0", "%", "Enter", "n")
@@ -46,7 +49,9 @@ import Testing
       screen.split(separator: "\n").count { $0.contains("▓") && $0.contains("long") } == 2
     }
     try await stage.type("Escape")
-    try await stage.wait("the session as it was") { !$0.contains("WHAT IF policy") }
+    try await stage.wait("the session as it was, with its own end") { screen in
+      !screen.contains("WHAT IF policy") && screen.contains(end)
+    }
     try await stage.type("S")
     try await stage.wait("the sessions") { $0.contains("SESSIONS") && $0.contains("simulated") }
     try await stage.type("Escape")
@@ -99,6 +104,14 @@ import Testing
     let board = try #require(try JSONSerialization.jsonObject(with: Data(once.output.utf8)) as? [String: Any])
     #expect(board["atSeconds"] as? Double == 30 && (board["notebooks"] as? [Any])?.count == 3)
     #expect((board["timeline"] as? [Any])?.count == 3)
+    // A simulation that was asked to records why its cells waited, as a live session does.
+    let queue = try #require(board["queue"] as? [[String: Any]])
+    #expect(queue.count == 2 && queue.allSatisfy { ($0["reason"] as? String)?.contains("need") == true }, "\(queue)")
+    // Neither has a terminal; that there is no such session is said first.
+    let missing = try await celltop("replay", "99")
+    #expect(missing.status == 1 && missing.errors.contains("no session 99"), "\(missing)")
+    let there = try await celltop("replay", "1")
+    #expect(there.status == 1 && there.errors.contains("needs a terminal"), "\(there)")
     let part = try await celltop("replay", "1", "--at", "30s", "--once", "--json", "--pane", "timeline")
     let own = try #require(try JSONSerialization.jsonObject(with: Data(part.output.utf8)) as? [String: Any])
     #expect(Set(own.keys) == ["timeline", "session", "atSeconds", "endSeconds", "sequence"])

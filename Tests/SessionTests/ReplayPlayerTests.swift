@@ -56,6 +56,23 @@ import Testing
     }
   }
 
+  @Test("is longer for a world that lasts longer, and as long as it was without it")
+  func extended() {
+    let entries = Self.session(rounds: 10, seed: 3)
+    var player = ReplayPlayer(entries)
+    let end = player.end
+    player.extend(to: end + Span(seconds: 100))
+    player.seek(to: end + Span(seconds: 50))
+    #expect(player.position == end + Span(seconds: 50))
+    player.endWithTape()
+    #expect(player.end == end && player.position == end)
+    #expect(player.board == Self.fold(entries, until: end))
+    player.extend(to: end + Span(seconds: 100))
+    player.seek(to: Instant(seconds: 5))
+    player.endWithTape()
+    #expect(player.end == end && player.position == Instant(seconds: 5))
+  }
+
   @Test("shows the same over key frames, there and back")
   func keyFrames() {
     let entries = Self.session(rounds: 2200, seed: 7)

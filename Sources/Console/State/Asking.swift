@@ -74,6 +74,7 @@ extension ConsoleState {
   /// Gives the orders of a line, or asks first where they are destructive or many.
   mutating func give(_ line: Line) -> [Intent] {
     guard mayOrder() else { return [] }
+    if line.act.isAboutNotebooks, line.whom == .shown, isStray() { return [] }
     let orders: Orders
     do throws(ParseError) { orders = try line.orders(on: shown, selection) } catch {
       say(.warning, error.description)
@@ -85,7 +86,8 @@ extension ConsoleState {
     }
     guard mayGive(orders.verbs) else { return [] }
     let isManyfold = orders.verbs.count > 1
-    guard line.act.isDestructive || isManyfold || line.act.word == "policy" else {
+    // What is about the node is everybody's, by whichever way it is ordered.
+    guard line.act.isDestructive || isManyfold || !line.act.isAboutNotebooks else {
       return give(orders.verbs, why: line.why)
     }
     layer = .confirm(
@@ -97,7 +99,7 @@ extension ConsoleState {
 
   /// Opens the menu for cells that are to give way; a suspended one goes on at once.
   mutating func openPreemptMenu() -> [Intent] {
-    guard mayOrder() else { return [] }
+    guard mayOrder(), !isStray() else { return [] }
     let targets = tagged.isEmpty ? selected.map { [$0] } ?? [] : rowsTagged
     guard mayGive(targets.map { .hold($0) }) else { return [] }
     let facts = targets.compactMap { shown[$0] }

@@ -154,7 +154,9 @@ extension ConsoleState {
     return [.whatIf(text, from: now)]
   }
 
-  mutating func say(_ level: Flash.Level, _ text: String) { flash = Flash(level, text, until: clock + Flash.span) }
+  mutating func say(_ level: Flash.Level, _ text: String, for span: Span = Flash.span) {
+    flash = Flash(level, text, until: clock + span)
+  }
 }
 
 // MARK: Prompts
@@ -199,6 +201,9 @@ extension ConsoleState {
     switch prompt.purpose {
     case .filter:
       filter = prompt.text
+      if details != nil, table.rows.isEmpty {
+        say(.warning, "no notebook matches /\(prompt.text); the page stays, and Esc goes back to the table")
+      }
       return []
     case .filterEvents:
       eventsView.filter = prompt.text

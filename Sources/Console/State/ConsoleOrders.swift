@@ -105,7 +105,7 @@ extension ConsoleState {
 
   /// The selected notebook, where orders may be given at all; else says why not.
   mutating func target() -> NotebookFacts? {
-    guard mayOrder() else { return nil }
+    guard mayOrder(), !isStray() else { return nil }
     guard let id = selected ?? rowsTagged.first, let facts = shown[id] else {
       say(.warning, "no notebook is selected")
       return nil
@@ -181,7 +181,9 @@ extension ConsoleState {
       nextCommand += 1
       awaited.append(Awaited(id: id, verb: verb, text: text, batch: batch))
       if awaited.count > 512 { awaited.removeFirst() }
-      if let back = takingBack.map({ $0[place] }) ?? verb.undoing(on: board) {
+      let back = takingBack.map { $0[place] } ?? verb.undoing(on: board)
+      // What cannot be had back is remembered as such; what changes nothing is nothing to take back.
+      if back != nil || verb.line(on: board).act.isDestructive {
         pairs.append(Undo.Pair(id: id, forward: verb, backward: back))
       }
       if case .suspendAfter(_, _, let grace) = verb { longest = max(longest, grace) }
@@ -195,13 +197,19 @@ extension ConsoleState {
   private mutating func undo() -> [Intent] {
     guard mayOrder() else { return [] }
     undoable.removeAll { $0.until < clock }
-    guard var last = undoable.popLast() else {
+    guard var last = undoable.last else {
       say(.warning, "there is nothing to undo; an order can be undone for 10 s")
       return []
     }
+    // Whoever wants back what has just been done must not be given back something else.
+    guard last.canBeTakenBack else {
+      say(.warning, "the last order cannot be undone: \(last.text); what was ordered before it stands")
+      return []
+    }
+    undoable.removeLast()
     last.until = clock + Undo.redoSpan
     redoable.append(last)
-    return give(last.pairs.map(\.backward), why: "undo", saying: "undone: \(last.text)")
+    return give(last.pairs.compactMap(\.backward), why: "undo", saying: "undone: \(last.text)")
   }
 
   private mutating func redo() -> [Intent] {
@@ -212,16 +220,18 @@ extension ConsoleState {
       return []
     }
     return give(
-      last.pairs.map(\.forward), why: "redo", takingBack: last.pairs.map(\.backward), saying: "again: \(last.text)")
+      last.pairs.map(\.forward), why: "redo", takingBack: last.pairs.compactMap(\.backward),
+      saying: "again: \(last.text)")
   }
 }
 
-/// Orders that can be taken back together.
+/// Orders that were given together, and can be taken back together or not at all.
 struct Undo: Sendable, Hashable {
   struct Pair: Sendable, Hashable {
     var id: CommandID
     var forward: Verb
-    var backward: Verb
+    /// Nil where nothing takes it back: an interrupt.
+    var backward: Verb?
   }
 
   /// How long an order can be taken back.
@@ -232,4 +242,6 @@ struct Undo: Sendable, Hashable {
   var pairs: [Pair]
   var text: String
   var until: Instant
+
+  var canBeTakenBack: Bool { pairs.allSatisfy { $0.backward != nil } }
 }

@@ -27,10 +27,14 @@ public struct ConsoleState: Sendable {
   /// Which panes share the screen, and how.
   public internal(set) var arrangement = Arrangement.overview
   /// What the table's cursor is on, by identity: a row that moves takes the cursor with it.
-  public internal(set) var cursor: TableRow?
+  public internal(set) var cursor: TableRow? {
+    didSet { if cursor != oldValue, let cursor, let place = table.rows.firstIndex(of: cursor) { cursorPlace = place } }
+  }
   /// The row on which the cursor was last, and whether what stood there went by itself.
   var cursorPlace = 0
   var isCursorLost = false
+  /// Set while a key may be meant for a row that is gone.
+  var strayed: Strayed?
   public internal(set) var sort = TableColumn.number { didSet { arrangeRows() } }
   public internal(set) var isSortInverted = false { didSet { arrangeRows() } }
   public internal(set) var filter = "" { didSet { arrangeRows() } }
@@ -51,7 +55,7 @@ public struct ConsoleState: Sendable {
   /// What is to be seen of the events.
   public internal(set) var eventsView = EventsView()
   /// The details of the selected notebook in place of the panes; nil where they are not open.
-  public internal(set) var details: DetailsView?
+  public internal(set) var details: DetailsView? { didSet { if details == nil, oldValue != nil { arrangeRows() } } }
   /// The processes of the notebook whose details are open, where they can be known.
   public var processes: ProcessFacts?
   /// The code of the cell whose notebook's details are open, where the server was configured to tell it.
@@ -145,7 +149,7 @@ extension ConsoleState {
     // Not the orders that wait for an answer: a server that was started anew knows what became of them.
     (tagged, tagAnchor, undoable, redoable) = ([], nil, [], [])
     (layer, details, marked, frozen) = (nil, nil, nil, nil)
-    (cursor, isCursorLost) = (nil, cursor != nil || isCursorLost)
+    (cursor, isCursorLost, strayed) = (nil, cursor != nil || isCursorLost, nil)
     if had { say(.warning, "the server was started anew: tags, questions and what could be undone are gone with it") }
   }
 }
@@ -303,6 +307,8 @@ public struct Flash: Sendable, Hashable {
   }
 
   static let span = Span(seconds: 6)
+  /// How long it is told what is wrong with a file that is read at the start: nobody asked, and somebody may be looking elsewhere.
+  static let startSpan = Span(seconds: 30)
 
   public var level: Level
   public var text: String
@@ -397,4 +403,7 @@ extension ConsoleState {
 
   /// Shows a message of the driver's for a few seconds.
   public mutating func tell(_ level: Flash.Level, _ text: String) { say(level, text) }
+
+  /// Tells what was found wrong at the start, for longer; once the clock is known.
+  public mutating func tell(trouble text: String) { say(.warning, text, for: Flash.startSpan) }
 }

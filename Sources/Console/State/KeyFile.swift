@@ -38,19 +38,38 @@ extension KeyMap {
     let changes = reader.changes(table)
     guard reader.problems.isEmpty else { throw KeyFileError(path: path, problems: reader.problems) }
     let map = KeyMap(.standard, with: changes)
+    func taker(of action: KeyAction) -> KeyAction? {
+      changes.first { change in change.keys.contains { KeyMap.standard.action(for: $0) == action } }?.action
+    }
     // Help and leaving must stay reachable, or nobody finds the way out.
     for action in [KeyAction.help, .quit] where map.keys(for: action).isEmpty {
-      reader.problems.append("'\(action.rawValue)' is left without a key. Give it one: \(action.rawValue) = \"ctrl-g\"")
+      let cause = changes.contains { $0.action == action } ? action : taker(of: action) ?? action
+      reader.problems.append(
+        "\(reader.place(of: cause.rawValue)): '\(action.rawValue)' is left without a key. Give it one: "
+          + "\(action.rawValue) = \"ctrl-g\"")
     }
     for action in KeyAction.allCases
     where map.keys(for: action).isEmpty && !changes.contains(where: { $0.action == action }) {
-      let taker = changes.first { change in change.keys.contains { KeyMap.standard.action(for: $0) == action } }
+      let taker = taker(of: action)
       reader.problems.append(
-        "'\(taker?.action.rawValue ?? "another action")' takes the only key of '\(action.rawValue)' (\(action.words)). "
+        "\(reader.place(of: taker?.rawValue ?? "keys")): '\(taker?.rawValue ?? "another action")' takes the only key of '\(action.rawValue)' (\(action.words)). "
           + "Give that one another, or none: \(action.rawValue) = []")
     }
     guard reader.problems.isEmpty else { throw KeyFileError(path: path, problems: reader.problems) }
     self = map
+  }
+}
+
+extension KeyMap {
+  /// The keys as a file of keys that gives them again: every action by its name, with what it does. A beginning for one's own.
+  public var file: String {
+    func quoted(_ key: String) -> String { "\"" + key.flatMap { "\\\"".contains($0) ? "\\\($0)" : "\($0)" } + "\"" }
+    let lines = KeyAction.allCases.map { action -> String in
+      let names = keys(for: action).map(quoted)
+      let value = names.count == 1 ? names[0] : "[" + names.joined(separator: ", ") + "]"
+      return "\(action.rawValue) = \(value)".padded(to: 39) + " # \(action.words)"
+    }
+    return (["[keys]"] + lines).joined(separator: "\n") + "\n"
   }
 }
 
@@ -112,7 +131,7 @@ private struct KeyFileReader {
   }
 
   /// The line in which a key of the file stands.
-  private func place(of key: String) -> String {
+  func place(of key: String) -> String {
     let index = lines.firstIndex { line in
       let text = line.drop { $0 == " " || $0 == "\t" || $0 == "[" || $0 == "\"" }
       guard text.hasPrefix(key) else { return false }
@@ -125,6 +144,7 @@ private struct KeyFileReader {
   private static func near(_ name: String) -> String {
     let all = KeyAction.allCases.map(\.rawValue)
     let near = all.filter { $0.lowercased().hasPrefix(name.prefix(2).lowercased()) }
-    return "There are \((near.isEmpty ? all : near).joined(separator: ", "))."
+    let names = (near.isEmpty ? all : near).joined(separator: ", ")
+    return "There are \(names)\(near.isEmpty ? "." : " and others: 'celltop keys' lists them.")"
   }
 }

@@ -55,7 +55,7 @@ extension ConsoleState {
     case .row(let row):
       focus = .notebooks
       if cursor == row { return perform(.details) }
-      cursor = row
+      (cursor, strayed) = (row, nil)
     case .column(let column):
       if sort == column { isSortInverted.toggle() } else { sort = column }
       say(.good, "sorted by \(sort.title)")

@@ -76,6 +76,7 @@ extension ConsoleState {
       details = nil
     } else if alternative?.isShown == true {
       alternative?.isShown = false
+      say(.good, "the session as it was; W shows the other world again")
     } else if timeline.cursor != nil, focus == .timeline {
       timeline.cursor = nil
     } else if isZoomed {
@@ -140,7 +141,9 @@ extension ConsoleState {
       cursor = rows[waiting.isEmpty && isCursorLost ? min(cursorPlace, rows.count - 1) : 0]
       return []
     }
-    cursor = rows[min(max(place + count, 0), rows.count - 1)]
+    let steps = strayed.map { $0.until >= clock ? $0.steps(count) : count } ?? count
+    strayed = nil
+    cursor = rows[min(max(place + steps, 0), rows.count - 1)]
     if details != nil { details = DetailsView() }
     return []
   }

@@ -37,6 +37,25 @@ public struct PlaceEditor: Sendable, Hashable {
 
   var count: Int { cores.count + gpus.count }
 
+  /// A row of the grid: a heading, or places side by side.
+  enum GridRow {
+    case heading(String)
+    case places(Range<Int>)
+
+    var count: Int { if case .places(let range) = self { range.count } else { 0 } }
+  }
+
+  /// The rows from the top; GPUs begin a row of their own.
+  func gridRows(perRow: Int, headings: Bool) -> [GridRow] {
+    func part(_ name: String, _ range: Range<Int>) -> [GridRow] {
+      let rows = stride(from: range.lowerBound, to: range.upperBound, by: perRow).map {
+        GridRow.places($0..<min($0 + perRow, range.upperBound))
+      }
+      return (headings ? [.heading(name)] : []) + rows
+    }
+    return part("cores", 0..<cores.count) + (gpus.isEmpty ? [] : part("GPUs", cores.count..<count))
+  }
+
   mutating func toggle() {
     if cursor < cores.count {
       let core = cores[cursor]
@@ -70,6 +89,7 @@ public struct PlaceEditor: Sendable, Hashable {
 extension ConsoleState {
   /// Opens the grid for the selected notebook: with its pin, else with what it runs on. In a replay it is to look at.
   mutating func openEditor() -> [Intent] {
+    guard !isStray() else { return [] }
     guard let id = selected, let facts = shown[id],
       let node = shown.nodes.first(where: { $0.node.id == facts.notebook.node })
     else {

@@ -160,7 +160,10 @@ extension ConsoleState {
   /// The notebook under the cursor; nil where there is none, or a user is.
   public internal(set) var selected: NotebookID? {
     get { if case .notebook(let id) = cursor { id } else { nil } }
-    set { cursor = newValue.map { .notebook($0) } }
+    set {
+      cursor = newValue.map { .notebook($0) }
+      strayed = nil
+    }
   }
 
   /// The notebooks in the order of the table's rows, filtered; those that are folded away are left out.
@@ -172,9 +175,9 @@ extension ConsoleState {
   /// Whether the least comes first.
   var isSortAscending: Bool { sort.isAscending != isSortInverted }
 
-  /// Brings the rows up to date. Where the cursor's own is gone, the first one takes it if the operator asked for other rows.
-  /// If they changed by themselves nothing is selected until the cursor is moved: a key that was on its way is not meant for
-  /// whoever stands there now.
+  /// Brings the rows up to date. Where the cursor's own is gone, the first one takes it if the operator asked for other rows. If
+  /// they changed by themselves it goes to whoever stands in that place now, and an order that was on its way is refused once
+  /// (``Strayed``).
   mutating func arrangeRows(isAsked: Bool = true) {
     table.update(
       shown, at: shownNow, sort: sort, isInverted: isSortInverted, filter: filter, isTree: isTree, folded: folded)
@@ -191,12 +194,70 @@ extension ConsoleState {
         self.cursor = .user(user)
         return
       }
+      // A filter that nobody matches does not blank the page that is being read.
+      if details != nil, table.rows.isEmpty, let selected, shown[selected].map({ $0.state != .gone }) ?? false {
+        return
+      }
     }
     if !isAsked, session.mode != .replay, cursor != nil || isCursorLost {
-      (cursor, isCursorLost) = (nil, true)
+      stray()
       return
     }
     isCursorLost = false
+    strayed = nil
     cursor = table.rows.first { if case .notebook = $0 { true } else { false } } ?? table.rows.first
   }
+
+  /// Puts the cursor onto whoever stands now where it was; onto nobody where there is nobody.
+  private mutating func stray() {
+    guard let lost = cursor, !table.rows.isEmpty else {
+      (cursor, isCursorLost) = (nil, true)
+      return
+    }
+    let place = min(cursorPlace, table.rows.count - 1)
+    let before = strayed.map(\.name) ?? name(of: lost)
+    // A line that is being typed may have been begun long ago.
+    let until = layer == nil ? clock + Strayed.span : .never
+    strayed = Strayed(name: before, isBack: cursorPlace > place, until: until)
+    (cursor, cursorPlace, isCursorLost) = (table.rows[place], place, false)
+    guard details != nil else { return }
+    details = nil
+    say(.warning, "\(before) has left the table; the cursor is on \(name(of: table.rows[place])) now")
+  }
+
+  private func name(of row: TableRow) -> String {
+    switch row {
+    case .notebook(let id): shown.name(of: id)
+    case .user(let user): user
+    }
+  }
+
+  /// Whether an order on the row under the cursor is to be held back, because somebody else stood there when its key was on its way;
+  /// says so, once.
+  mutating func isStray() -> Bool {
+    guard tagged.isEmpty, let found = strayed else { return false }
+    strayed = nil
+    guard found.until >= clock, let cursor else { return false }
+    let here = name(of: cursor)
+    say(
+      .warning,
+      "\(found.name) has left the table, and nothing was done; the cursor is on \(here) now: once more, if that is meant"
+    )
+    return true
+  }
+}
+
+/// The cursor went to another row because its own was gone, not because somebody moved it.
+struct Strayed: Sendable, Hashable {
+  /// How long a key may be meant for the row that is gone.
+  static let span = Span(seconds: 2)
+
+  /// Who was under the cursor.
+  var name: String
+  /// Whether it went to the row before, since there was none in its place.
+  var isBack: Bool
+  var until: Instant
+
+  /// How many rows a step is from where the cursor is now, when it is counted from the row that is gone.
+  func steps(_ count: Int) -> Int { isBack ? (count < 0 ? count + 1 : count) : (count > 0 ? count - 1 : count) }
 }

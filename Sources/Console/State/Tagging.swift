@@ -21,6 +21,7 @@ extension ConsoleState {
   }
 
   private mutating func tagRow() {
+    guard !isStray() else { return }
     guard let selected else { return say(.warning, "no notebook is selected") }
     if tagged.remove(selected) == nil { tagged.insert(selected) }
     tagAnchor = selected

@@ -132,7 +132,9 @@ extension ConsoleState {
 
   /// How long the last order can still be taken back, and by which key; nil where there is nothing to take back.
   private func undoText(_ keys: KeyMap) -> String? {
-    guard let last = undoable.last, last.until > clock, let key = keys.shortest(for: .undo) else { return nil }
+    guard let last = undoable.last, last.until > clock, last.canBeTakenBack, let key = keys.shortest(for: .undo) else {
+      return nil
+    }
     return "\(key) undo \(((last.until - clock).microseconds + 999_999) / 1_000_000) s"
   }
 
@@ -168,8 +170,9 @@ extension ConsoleState {
 
   private func promptHint(_ prompt: Prompt) -> String {
     switch prompt.purpose {
-    case .filter: return "name, user or state; Enter keeps, Esc clears"
-    case .filterEvents: return "what the line must say; Enter keeps, Esc clears"
+    case .filter: return (table.rows.isEmpty ? "no match: " : "") + "name, user or state; Enter keeps, Esc clears"
+    case .filterEvents:
+      return (eventPlaces().isEmpty ? "no match: " : "") + "what the line must say; Enter keeps, Esc clears"
     case .seek: return "13:41:07, 2:30, 45%, action, preempt, wait, error, /name, user:ana, wait>60"
     case .whatIf: return "policy=dynamic, cores=8, gpus=4, without=action:3, with=hold:name, same"
     case .command:

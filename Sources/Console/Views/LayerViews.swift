@@ -89,7 +89,8 @@ extension ConsoleState {
       }
       if session.mode != .replay, !session.isReadOnly { lines += remedies(wait, of: id) }
     } else if cell.allotment == nil {
-      lines.append("Why it waits is being looked at.")
+      lines.append(
+        session.mode == .replay ? "No reason for its wait is recorded." : "Why it waits is being looked at.")
     }
     if let forecast = cell.cell.forecast {
       lines.append(

@@ -274,9 +274,12 @@ extension ConsoleState {
 extension ConsoleState {
   func drawColumnList(_ grid: inout Grid, _ screen: Rect, _ chosen: TableColumn) {
     let all = TableColumn.allCases
+    let titles = ["COLUMNS · Space: show · Enter: sort · I: invert", "COLUMNS · Space Enter I", "COLUMNS"]
+    let title = titles.first { cellWidth(of: $0) + 6 <= screen.columns } ?? "COLUMNS"
     let rect = Self.centred(
-      in: screen, columns: min(46, screen.columns), rows: min(all.count + 2, screen.rows))
-    let inner = dialog(&grid, rect, "COLUMNS · Space: show · Enter: sort · I: invert")
+      in: screen, columns: min(max(cellWidth(of: title) + 6, 46), screen.columns), rows: min(all.count + 2, screen.rows)
+    )
+    let inner = dialog(&grid, rect, title)
     let first = max(0, min(chosen.rawValue - inner.rows / 2, all.count - inner.rows))
     for (index, column) in all.dropFirst(first).prefix(inner.rows).enumerated() {
       let line = inner.line(index)

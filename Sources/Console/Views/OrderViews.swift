@@ -72,62 +72,82 @@ extension ConsoleState {
     return preview.sentences(naming: shown.name).map { DialogLine($0, .textAccent) }
   }
 
+  /// The grid of cores and GPUs. What has no room is scrolled to, and its frame says how many places that are; how to leave stands on
+  /// every screen.
   func drawEditor(_ grid: inout Grid, _ screen: Rect, _ editor: PlaceEditor) {
     let perRow = editor.columns(within: screen.columns)
-    let placeWidth = editor.placeWidth
-    let width = min(max(perRow * placeWidth, 64) + 4, screen.columns)
-    let coreRows = (editor.cores.count + perRow - 1) / perRow
-    let gpuRows = (editor.gpus.count + perRow - 1) / perRow
-    let wanted = coreRows + gpuRows + (gpuRows > 0 ? 2 : 1) + 5
-    let rect = Self.centred(in: screen, columns: width, rows: min(wanted, screen.rows))
-    let (title, isPin): (String, Bool) =
+    let width = min(max(perRow * editor.placeWidth, 64) + 4, screen.columns)
+    let whole = editor.gridRows(perRow: perRow, headings: true)
+    let rect = Self.centred(in: screen, columns: width, rows: min(whole.count + 5, screen.rows))
+    let titles =
       switch editor.purpose {
-      case .pin(let id): ("CORES AND GPUS of \(shown.name(of: id).printable(at: 30))", true)
-      case .drain: ("DRAINED CORES AND GPUS", false)
+      case .pin(let id): ["CORES AND GPUS of \(shown.name(of: id).printable(at: 30))"]
+      case .drain: ["DRAINED CORES AND GPUS", "DRAIN"]
       }
-    let inner = dialog(&grid, rect, title).inset(columns: 1, rows: 0)
-    let owners = owners(on: editor.node)
-    let room = max(inner.rows - 3, 1)
+    let inner = dialog(&grid, rect, Self.fitting(titles, in: rect.columns - 6)).inset(columns: 1, rows: 0)
+    let footRows = inner.rows >= 6 ? 3 : inner.rows >= 4 ? 2 : inner.rows >= 2 ? 1 : 0
+    let body = Rect(
+      column: inner.column, row: inner.row, columns: inner.columns, rows: max(inner.rows - footRows, min(inner.rows, 1))
+    )
+    let rows = whole.count <= body.rows || body.rows >= 5 ? whole : editor.gridRows(perRow: perRow, headings: false)
     let cursorRow =
-      editor.cursor < editor.cores.count
-      ? 1 + editor.cursor / perRow
-      : 2 + coreRows + (editor.cursor - editor.cores.count) / perRow
-    let first = max(0, cursorRow - room + 1)
-    func line(_ row: Int) -> Int? { (first..<first + room).contains(row) ? inner.row + row - first : nil }
-    if let row = line(0) { grid.draw("cores", at: Point(column: inner.column, row: row), role: .tableHeader) }
-    for (place, core) in editor.cores.enumerated() {
-      guard let row = line(1 + place / perRow) else { continue }
-      let at = Point(column: inner.column + place % perRow * placeWidth, row: row)
-      draw(
-        &grid, at, editor, core, editor.chosenCores.contains(core), editor.cursor == place, owners.cores[core])
+      rows.firstIndex { if case .places(let range) = $0 { range.contains(editor.cursor) } else { false } } ?? 0
+    let first = max(0, cursorRow - body.rows + 1)
+    let owners = owners(on: editor.node)
+    for (index, row) in rows.dropFirst(first).prefix(body.rows).enumerated() {
+      drawGridRow(&grid, body.line(index), editor, row, owners)
     }
-    if !editor.gpus.isEmpty, let row = line(1 + coreRows) {
-      grid.draw("GPUs", at: Point(column: inner.column, row: row), role: .tableHeader)
+    let hidden = editor.count - rows.dropFirst(first).prefix(body.rows).reduce(0) { $0 + $1.count }
+    if hidden > 0 {
+      let at = Point(column: rect.column + 2, row: rect.endRow - 1)
+      grid.draw(" +\(hidden) more ", at: at, role: .dialogTitle, columns: rect.columns - 4)
     }
-    for (place, gpu) in editor.gpus.enumerated() {
-      guard let row = line(2 + coreRows + place / perRow) else { continue }
-      let at = Point(column: inner.column + place % perRow * placeWidth, row: row)
-      let isHere = editor.cursor == editor.cores.count + place
-      draw(&grid, at, editor, gpu, editor.chosenGPUs.contains(gpu), isHere, owners.gpus[gpu])
+    // How to answer stays longest, then what is chosen.
+    let here = editor.owner(at: editor.cursor, owners).map { "here: \(shown.name(of: $0))" } ?? "here: idle"
+    let foot = [(chosenText(editor), Role.textStrong), (here, .textDim), (hint(editor, inner.columns), .textDim)]
+    let kept = footRows == 3 ? foot : footRows == 2 ? [foot[0], foot[2]] : footRows == 1 ? [foot[2]] : []
+    for (index, line) in kept.enumerated() {
+      grid.draw(
+        line.0, at: Point(column: inner.column, row: body.endRow + index), role: line.1, columns: inner.columns)
     }
-    let foot = inner.endRow - 3
-    let none = isPin ? "any" : "none"
-    let chosen =
-      "\(isPin ? "chosen" : "drained"): cores \(editor.chosenCores.isEmpty ? none : "\(editor.chosenCores)")"
+  }
+
+  private func drawGridRow(
+    _ grid: inout Grid, _ line: Rect, _ editor: PlaceEditor, _ row: PlaceEditor.GridRow, _ owners: PlaceEditor.Owners
+  ) {
+    switch row {
+    case .heading(let text): grid.draw(text, at: line.origin, role: .tableHeader, columns: line.columns)
+    case .places(let range):
+      for (column, place) in range.enumerated() {
+        let isCore = place < editor.cores.count
+        let number = isCore ? editor.cores[place] : editor.gpus[place - editor.cores.count]
+        let isChosen = isCore ? editor.chosenCores.contains(number) : editor.chosenGPUs.contains(number)
+        let at = Point(column: line.column + column * editor.placeWidth, row: line.row)
+        draw(&grid, at, editor, number, isChosen, editor.cursor == place, editor.owner(at: place, owners))
+      }
+    }
+  }
+
+  private func chosenText(_ editor: PlaceEditor) -> String {
+    let (word, none) = if case .pin = editor.purpose { ("chosen", "any") } else { ("drained", "none") }
+    return "\(word): cores \(editor.chosenCores.isEmpty ? none : "\(editor.chosenCores)")"
       + (editor.gpus.isEmpty ? "" : ", GPUs \(editor.chosenGPUs.isEmpty ? none : "\(editor.chosenGPUs)")")
       + (editor.alone ? ", others kept off" : "")
-    guard foot > inner.row else { return }
-    grid.draw(chosen, at: Point(column: inner.column, row: foot), role: .textStrong, columns: inner.columns)
-    let here =
-      editor.cursor < editor.cores.count
-      ? owners.cores[editor.cores[editor.cursor]]
-      : owners.gpus[editor.gpus.isEmpty ? 0 : editor.gpus[editor.cursor - editor.cores.count]]
-    grid.draw(
-      here.map { "here: \(shown.name(of: $0))" } ?? "here: idle", at: Point(column: inner.column, row: foot + 1),
-      role: .textDim, columns: inner.columns)
-    grid.draw(
-      "Space toggles · \(isPin ? "o keeps others off · " : "")n none · Tab GPUs · Enter \(isPin ? "applies" : "asks") · Esc leaves",
-      at: Point(column: inner.column, row: foot + 2), role: .textDim, columns: inner.columns)
+  }
+
+  /// The keys of the grid, in as many words as there is room for; Escape is always among them.
+  private func hint(_ editor: PlaceEditor, _ columns: Int) -> String {
+    let (alone, enter) = if case .pin = editor.purpose { ("o keeps others off · ", "applies") } else { ("", "asks") }
+    return Self.fitting(
+      [
+        "Space toggles · \(alone)n none · Tab GPUs · Enter \(enter) · Esc leaves",
+        "Space toggles · Enter \(enter) · Esc leaves", "Enter \(enter) · Esc leaves", "Enter · Esc back", "Esc back",
+      ], in: columns)
+  }
+
+  /// The first text that fits, else the last.
+  private static func fitting(_ texts: [String], in columns: Int) -> String {
+    texts.first { cellWidth(of: $0) <= columns } ?? texts.last ?? ""
   }
 
   /// A place of the grid: `[12A` is chosen and has notebook A on it.
@@ -145,8 +165,8 @@ extension ConsoleState {
       columns: editor.markColumns)
   }
 
-  private func owners(on node: NodeID) -> (cores: [Int: NotebookID], gpus: [Int: NotebookID]) {
-    var owners: (cores: [Int: NotebookID], gpus: [Int: NotebookID]) = ([:], [:])
+  private func owners(on node: NodeID) -> PlaceEditor.Owners {
+    var owners: PlaceEditor.Owners = ([:], [:])
     for facts in shown.notebooks {
       guard let allotment = facts.cell?.allotment, allotment.node == node else { continue }
       for core in allotment.cores { owners.cores[core] = facts.notebook.id }
@@ -167,5 +187,16 @@ extension ConsoleState {
     }
     lines.append(DialogLine("Enter keeps · Esc goes back", .textDim))
     draw(&grid, screen, "THEMES", lines, columns: 34, atTheRight: true)
+  }
+}
+
+extension PlaceEditor {
+  /// Who is on each core and GPU.
+  fileprivate typealias Owners = (cores: [Int: NotebookID], gpus: [Int: NotebookID])
+
+  /// Who is on a place; nil for nobody, and where there is no such place.
+  fileprivate func owner(at place: Int, _ owners: Owners) -> NotebookID? {
+    if place < cores.count { return owners.cores[cores[place]] }
+    return place < count ? owners.gpus[gpus[place - cores.count]] : nil
   }
 }

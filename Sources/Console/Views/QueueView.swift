@@ -61,7 +61,9 @@ extension ConsoleState {
       row.name, toColumns: max(lines.1 == nil ? min(nameRoom, 20) : nameRoom, 4), in: grid.glyphs.repertoire)
     let head = [("\(row.notebook.mark.text) ", row.notebook.mark.role), (name, row.notebook.mark.role)] + tail
     let expected = row.wait?.expected.map { expectedText($0) + ": " } ?? ""
-    let reason: [(String, Role)] = [(expected, .textAccent), (row.reason + remedy(row.wait), .text)]
+    // The engine of a replay says nothing more.
+    let why = row.wait == nil && session.mode == .replay ? QueueTable.unrecorded : row.reason
+    let reason: [(String, Role)] = [(expected, .textAccent), (why + remedy(row.wait), .text)]
     let start = Point(column: line.column + placeWidth + 1, row: line.row)
     let room = line.columns - placeWidth - 1
     if let second = lines.1 {

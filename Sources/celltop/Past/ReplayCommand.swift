@@ -85,11 +85,11 @@ struct ReplayCommand: ParsableCommand {
   func run() throws {
     try Tool.reporting {
       let isPrinting = once || svg != nil || actions || until != nil || whatIf != nil
-      if !isPrinting {
-        try Tool.demandTerminal()
-        TerminalLoop.blockSignals()
-      }
+      // Before anything that might start a thread.
+      if !isPrinting { TerminalLoop.blockSignals() }
       let recorded = try PastSessions.store().recorded(session)
+      // Whoever names a session that is not there need not look for a terminal first.
+      if !isPrinting { try Tool.demandTerminal() }
       if actions { return try printActions(recorded) }
       let source = try ReplaySource(recorded)
       var state = ConsoleState(session: Tool.facts(of: recorded.summary))
@@ -110,7 +110,8 @@ struct ReplayCommand: ParsableCommand {
       if isPrinting, json {
         let player = source.player
         let report = BoardReport(
-          player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last)
+          player.board, at: player.position, session: recorded.id, end: recorded.end, entries: recorded.last,
+          isReplayed: true)
         return try OncePrint.print(report, of: player.board, pane: pane)
       }
       if isPrinting { return try Tool.print(state, size: Tool.size(size), theme: Tool.theme(theme), svg: svg) }

@@ -57,13 +57,21 @@ final class ReplaySource: ConsoleSource {
     state.clock = Instant(microseconds: now)
     take(&state)
     if let trouble = player.trouble { state.tell(.warning, trouble) }
+    showOther(&state)
     state.transport = TransportFacts(player)
-    if other != nil {
-      other?.player.seek(to: player.position)
-      // Hidden or shown is the console's to say.
-      if let board = other?.player.board { state.alternative?.board = board }
-    }
     state.show(player.board, at: player.position)
+  }
+
+  /// Brings the other world to the same instant. Hidden or shown is the console's to say; hidden, the session is as long as it was.
+  private func showOther(_ state: inout ConsoleState) {
+    guard let end = other?.player.end else { return }
+    guard state.alternative?.isShown == true else {
+      if player.end > player.tape.end { player.endWithTape() }
+      return
+    }
+    player.extend(to: end)
+    other?.player.seek(to: player.position)
+    if let board = other?.player.board { state.alternative?.board = board }
   }
 
   func obey(_ order: ReplayOrder, _ state: inout ConsoleState) {
@@ -170,7 +178,6 @@ extension ReplaySource {
     switch verdict {
     case .world(let table, let player):
       other = (player, table)
-      self.player.extend(to: player.end)
       state.alternative = Alternative(table: table, board: player.board)
       state.tell(.good, "both worlds are on the screen: W shows them, Esc hides them")
     case .said(let level, let text): state.tell(level, text)

@@ -58,6 +58,8 @@ final class ConsoleRunner {
   private var state: ConsoleState
   private var hasMouse = true
   private var keptLook: KeptLook
+  /// What was wrong at the start and has not been told.
+  private var trouble: String?
 
   /// - Throws: `ScreenError` where the terminal cannot show it.
   init(_ source: any ConsoleSource, state: ConsoleState, looks: Looks, log: String?) throws {
@@ -72,8 +74,8 @@ final class ConsoleRunner {
     state.paletteHistory = Looks.paletteHistory()
     keptLook = Looks.keptLook ?? state.look
     state.look = keptLook
-    if let trouble = looks.trouble { state.tell(.warning, trouble) }
     self.state = state
+    trouble = looks.trouble
   }
 
   /// Until the operator leaves, the terminal is gone or the process is told to end; says which.
@@ -247,6 +249,11 @@ final class ConsoleRunner {
 
   private func draw() {
     source.refresh(&state)
+    // Not before the source has set the person's clock, by which messages go.
+    if let trouble {
+      state.tell(trouble: trouble)
+      self.trouble = nil
+    }
     screen.present(state.screen(size: screen.size, glyphs: glyphs, keys: looks.keys), theme: theme)
   }
 }

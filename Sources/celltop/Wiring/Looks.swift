@@ -36,7 +36,8 @@ final class Looks {
     // A mistake among the keys is no reason not to start either.
     do { keys = try Self.readKeys() } catch {
       keys = .standard
-      trouble = "the standard keys serve: \((error as? KeyFileError)?.first ?? "\(error)")"
+      let keysTrouble = "the standard keys serve: \((error as? KeyFileError)?.first ?? "\(error)")"
+      trouble = [trouble, keysTrouble].compactMap { $0 }.joined(separator: "; ")
     }
   }
 
@@ -67,7 +68,10 @@ final class Looks {
   static var keysPath: String { Tool.configurationFolder() + "/keys.toml" }
 
   static func readKeys() throws -> KeyMap {
-    guard let bytes = FileManager.default.contents(atPath: keysPath) else { return .standard }
+    guard let bytes = FileManager.default.contents(atPath: keysPath) else {
+      guard FileManager.default.fileExists(atPath: keysPath) else { return .standard }
+      throw ToolError("\(keysPath): it cannot be read. Make it readable, or remove it.")
+    }
     return try KeyMap(parsing: String(decoding: bytes, as: UTF8.self), path: keysPath)
   }
 
