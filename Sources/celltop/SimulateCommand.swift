@@ -29,8 +29,15 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Record the session in this history file, to be replayed like a real one.", completion: .file())
   var record: String?
 
+  @Flag(help: "With --record: record why cells wait, too. That takes several times as long, and as much room.")
+  var reasons = false
+
   @Flag(help: "Print one JSON object instead of text.")
   var json = false
+
+  func validate() throws {
+    if reasons, record == nil { throw ValidationError("--reasons is for --record: it says what is recorded") }
+  }
 
   func run() throws {
     let trace: Trace
@@ -51,9 +58,8 @@ extension SimulateCommand {
   private func recorded(_ trace: Trace, on node: Node, in path: String) throws -> FinishedRun {
     var line = ProgressLine()
     let began = monotonicSeconds()
-    // Whoever looks at it again asks why cells waited.
     var settings = Simulator.Settings(
-      policy: policy, contention: options.contention, engine: Scheduler.Settings(explainsWaits: true))
+      policy: policy, contention: options.contention, engine: Scheduler.Settings(explainsWaits: reasons))
     settings.keepsEntries = true
     let simulator: Simulator
     do throws(Refusal) {

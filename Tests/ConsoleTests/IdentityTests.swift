@@ -33,6 +33,7 @@ import Verbs
         == "digits has left the table, and nothing was done; the cursor is on \(name) now: once more, if that is meant")
     #expect(state.selected == neighbour)
     // Who presses again means it.
+    state.flash = nil
     state.press(key)
     #expect(state.flash?.text.contains("has left the table") != true)
   }

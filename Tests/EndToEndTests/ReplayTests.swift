@@ -17,7 +17,8 @@ import Testing
     try trace.write(toFile: path, atomically: true, encoding: .utf8)
     let history = stage.folder + "/data/celltop/history.sqlite"
     let result = try await Checkout.run(
-      Checkout.celltop, ["simulate", path, "--policy", "fcfs", "--cores", "4", "--gpus", "1", "--record", history],
+      Checkout.celltop,
+      ["simulate", path, "--policy", "fcfs", "--cores", "4", "--gpus", "1", "--record", history, "--reasons"],
       environment: stage.environment)
     #expect(result.status == 0, "\(result.errors)")
   }
@@ -103,7 +104,7 @@ import Testing
     let board = try #require(try JSONSerialization.jsonObject(with: Data(once.output.utf8)) as? [String: Any])
     #expect(board["atSeconds"] as? Double == 30 && (board["notebooks"] as? [Any])?.count == 3)
     #expect((board["timeline"] as? [Any])?.count == 3)
-    // A simulation that is recorded says why its cells waited, as a live session does.
+    // A simulation that was asked to records why its cells waited, as a live session does.
     let queue = try #require(board["queue"] as? [[String: Any]])
     #expect(queue.count == 2 && queue.allSatisfy { ($0["reason"] as? String)?.contains("need") == true }, "\(queue)")
     // Neither has a terminal; that there is no such session is said first.

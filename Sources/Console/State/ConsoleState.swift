@@ -27,7 +27,9 @@ public struct ConsoleState: Sendable {
   /// Which panes share the screen, and how.
   public internal(set) var arrangement = Arrangement.overview
   /// What the table's cursor is on, by identity: a row that moves takes the cursor with it.
-  public internal(set) var cursor: TableRow?
+  public internal(set) var cursor: TableRow? {
+    didSet { if cursor != oldValue, let cursor, let place = table.rows.firstIndex(of: cursor) { cursorPlace = place } }
+  }
   /// The row on which the cursor was last, and whether what stood there went by itself.
   var cursorPlace = 0
   var isCursorLost = false
