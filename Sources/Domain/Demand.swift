@@ -78,8 +78,8 @@ public struct DemandComment: Hashable, Sendable, Codable {
   /// Reads `#celltop: cores=4 gpus=1 memory=8G` from a cell's first lines, any language's comment sign before it.
   ///
   /// Only the first `linesMost` lines are looked at, and only lines that begin with a comment sign. `cores=1-4` gives a
-  /// range. What cannot be read is left out and told in `problems`, because an author's typing error must never keep a
-  /// cell from running.
+  /// range, and the marker may be written in any case. What cannot be read is left out and told in `problems`, because an
+  /// author's typing error must never keep a cell from running; so is a line that asks without the colon.
   public static func reading(code: String, linesMost: Int = 5) -> (comment: DemandComment?, problems: [ParseError]) {
     var comment = DemandComment()
     var found = false
@@ -87,7 +87,18 @@ public struct DemandComment: Hashable, Sendable, Codable {
     for line in code.utf8.prefix(4096).split(
       separator: UInt8(ascii: "\n"), maxSplits: linesMost, omittingEmptySubsequences: false
     ).prefix(linesMost) {
-      guard let text = String(Substring(decoding: line, as: UTF8.self).trimmed()).afterMarker() else { continue }
+      guard let (text, hasColon) = String(Substring(decoding: line, as: UTF8.self).trimmed()).afterMarker() else {
+        continue
+      }
+      guard hasColon else {
+        if Self.begins(text) {
+          problems.append(
+            ParseError(
+              reading: "the demand", text: "celltop" + text, because: "there is no colon after 'celltop'",
+              mend: "#celltop: cores=4 gpus=1 memory=8G"))
+        }
+        continue
+      }
       found = true
       for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "," || $0 == "\r" }) {
         do throws(ParseError) { try comment.read(word: String(word)) } catch { problems.append(error) }
@@ -96,30 +107,47 @@ public struct DemandComment: Hashable, Sendable, Codable {
     return (found ? comment : nil, problems)
   }
 
-  /// Reads one word, such as `cores=1-4`, over what is there.
+  /// Whether a text begins with something that is asked for, such as `cores=`.
+  private static func begins(_ text: String) -> Bool {
+    guard let word = text.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "," }).first else { return false }
+    return ["cores=", "gpus=", "memory=", "gpu-memory=", "gpuMemory="].contains { word.hasPrefix($0) }
+  }
+
+  /// Reads one word, such as `cores=1-4`, into what is there.
   ///
-  /// - Throws: `ParseError` where it is no demand.
+  /// - Throws: `ParseError` where it is no demand, or that was asked for before.
   public mutating func read(word: String) throws(ParseError) {
     func fail(_ why: String) -> ParseError {
       ParseError(reading: "the demand", text: word, because: why, mend: "cores=4 gpus=1 memory=8G")
     }
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2 else { throw fail("it is not name=value") }
+    func once(_ isFirst: Bool, _ name: String) throws(ParseError) {
+      guard isFirst else { throw fail("'\(name)' is asked for twice") }
+    }
     switch parts[0] {
     case "cores":
       let ends = parts[1].split(separator: "-", omittingEmptySubsequences: false)
       guard ends.count <= 2, let least = Int32(ends[0]), let most = Int32(ends.last ?? ""), least >= 1, most >= least,
         most <= Self.countMost
       else { throw fail("'\(parts[1])' is not a number of cores from 1 to 4096, or a range of them") }
+      try once(coresLeast == nil, "cores")
       (coresLeast, coresMost) = (least, most)
     case "gpus":
       guard let count = Int32(parts[1]), (0...Self.countMost).contains(count) else {
         throw fail("'\(parts[1])' is not a number of GPUs from 0 to 4096")
       }
+      try once(gpus == nil, "gpus")
       gpus = count
-    case "memory": memory = try Bytes(parsing: parts[1])
-    case "gpuMemory", "gpu-memory": gpuMemory = try Bytes(parsing: parts[1])
-    default: throw fail("there is no demand named '\(parts[0])'; there are cores, gpus, memory and gpuMemory")
+    case "memory":
+      let size = try Bytes(parsing: parts[1])
+      try once(memory == nil, "memory")
+      memory = size
+    case "gpu-memory", "gpuMemory":
+      let size = try Bytes(parsing: parts[1])
+      try once(gpuMemory == nil, "gpu-memory")
+      gpuMemory = size
+    default: throw fail("there is no demand named '\(parts[0])'; there are cores, gpus, memory and gpu-memory")
     }
   }
 }
@@ -131,12 +159,15 @@ extension Substring {
 }
 
 extension String {
-  /// What follows `celltop:` where the text is a comment that begins with it; nil otherwise.
-  fileprivate func afterMarker() -> String? {
+  /// What follows `celltop`, in any case of its letters, where the text is a comment that begins with it, and whether a colon stands
+  /// between them; nil otherwise.
+  fileprivate func afterMarker() -> (text: String, hasColon: Bool)? {
+    let marker = "celltop"
     for sign in ["#", "//", "--", "%", ";", "*"] where hasPrefix(sign) {
       let body = drop { sign.contains($0) || $0 == " " || $0 == "|" }
-      guard body.hasPrefix("celltop:") else { return nil }
-      return String(body.dropFirst("celltop:".count))
+      guard body.prefix(marker.count).lowercased() == marker else { return nil }
+      let rest = body.dropFirst(marker.count)
+      return rest.first == ":" ? (String(rest.dropFirst()), true) : (String(rest), false)
     }
     return nil
   }

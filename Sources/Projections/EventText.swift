@@ -106,10 +106,10 @@ extension Demand {
     return gpus == 0 ? text : text + ", \(counted(Int(gpus), "GPU"))"
   }
 
-  /// The same with what it asks of memory: "1 core, 8G of memory, 16G of each GPU's".
+  /// The same with what it asks of memory: "1 core, 8G of memory, 16G on each GPU".
   public var wholeSentence: String {
     sentence + (memory > .zero ? ", \(memory.words) of memory" : "")
-      + (gpuMemory > .zero ? ", \(gpuMemory.words) of each GPU's" : "")
+      + (gpuMemory > .zero ? ", \(gpuMemory.words) on each GPU" : "")
   }
 }
 

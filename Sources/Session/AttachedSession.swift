@@ -109,6 +109,7 @@ public final class AttachedSession: @unchecked Sendable {
       let question = PreviewAsked.fitting(id: (box.asked?.id ?? 0) + 1, verbs)
       box.asked = (question.id, verbs, question.verbs.count)
       box.questions[.preview] = .preview(question)
+      box.preview = nil
       return true
     }
     if isAsked { celltop_eventfd_signal(wake) }

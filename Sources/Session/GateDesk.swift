@@ -378,14 +378,14 @@ extension GateDesk {
     recoversUntil = now + Recovery.patience
     let told = driver.state.policyName
     if let policy = recovery.policy, policy != told, (recovery.firstPolicy ?? told) == told {
-      order(.setPolicy(policy), by: Self.ownName, &driver, at: now)
+      order(.setPolicy(policy), by: recovery.policyAuthor, &driver, at: now)
     }
     for place in recovery.drained where driver.state.contains(place.node) {
       // Cores that this server was not given need no draining.
       let node = driver.state[place.node].node
       let (cores, gpus) = (place.cores.intersection(node.cores), place.gpus.intersection(node.gpuSet))
       guard !cores.isEmpty || !gpus.isEmpty else { continue }
-      order(.drain(place.node, cores, gpus), by: Self.ownName, &driver, at: now)
+      order(.drain(place.node, cores, gpus), by: place.author, &driver, at: now)
     }
   }
 

@@ -17,6 +17,8 @@ struct Recovery: Sendable {
   static let patience = Span(microseconds: 3_000_000)
   /// How many sessions before the last are looked at for gates that have not come back since.
   static let earlierMost = 4
+  /// How many of its last orders are looked at for who drained the node and chose the policy.
+  static let ordersMost = 512
 
   /// What was ordered of a notebook and still holds.
   struct StandingOrders: Sendable {
@@ -50,8 +52,10 @@ struct Recovery: Sendable {
   /// The policy that decided last, and the one that the session had begun with; nil where that is not known.
   private(set) var policy: String?
   private(set) var firstPolicy: String?
-  /// What was drained of each node.
-  private(set) var drained: [(node: NodeID, cores: CoreSet, gpus: GPUSet)] = []
+  /// Who gave the order for the policy in force.
+  private(set) var policyAuthor = GateDesk.ownName
+  /// What was drained of each node, and by whom.
+  private(set) var drained: [(author: String, node: NodeID, cores: CoreSet, gpus: GPUSet)] = []
   /// The sessions of which something is still to be taken up, as `trace` has them, the last one first.
   private(set) var pending: [String] = []
   /// The gates that a later session has seen, and their documents: what earlier ones say of them is over.
@@ -118,8 +122,29 @@ struct Recovery: Sendable {
         break
       }
     }
-    drained = state.nodes.compactMap { slot in
-      slot.drainedCores.isEmpty && slot.drainedGPUs.isEmpty ? nil : (slot.node.id, slot.drainedCores, slot.drainedGPUs)
+    let orders = ((try? recorded.orders(last: Self.ordersMost)) ?? []).filter { $0.refusal == nil }.map(\.command)
+    for order in orders where order.verb == .setPolicy(state.policyName) { policyAuthor = order.author }
+    drained = []
+    for slot in state.nodes where !(slot.drainedCores.isEmpty && slot.drainedGPUs.isEmpty) {
+      drained += Self.drains(of: slot, orders)
+    }
+  }
+
+  /// What is drained of a node, by who drained it last; what nobody is known to have drained counts as the server's.
+  private static func drains(
+    of slot: NodeSlot, _ orders: [Command]
+  ) -> [(author: String, node: NodeID, cores: CoreSet, gpus: GPUSet)] {
+    var (ofCores, ofGPUs): ([Int: String], [Int: String]) = ([:], [:])
+    for order in orders {
+      guard case .drain(slot.node.id, let cores, let gpus) = order.verb else { continue }
+      for core in cores { ofCores[core] = order.author }
+      for gpu in gpus { ofGPUs[gpu] = order.author }
+    }
+    var given: [String: (cores: [Int], gpus: [Int])] = [:]
+    for core in slot.drainedCores { given[ofCores[core] ?? GateDesk.ownName, default: ([], [])].cores.append(core) }
+    for gpu in slot.drainedGPUs { given[ofGPUs[gpu] ?? GateDesk.ownName, default: ([], [])].gpus.append(gpu) }
+    return given.sorted { $0.key < $1.key }.map { author, places in
+      (author, slot.node.id, CoreSet(places.cores), GPUSet(places.gpus))
     }
   }
 

@@ -104,7 +104,7 @@ extension DemandComment {
     }
     if let gpus { words.append("gpus=\(gpus)") }
     if let memory { words.append("memory=\(memory.count)") }
-    if let gpuMemory { words.append("gpuMemory=\(gpuMemory.count)") }
+    if let gpuMemory { words.append("gpu-memory=\(gpuMemory.count)") }
     return words.joined(separator: " ")
   }
 }

@@ -83,7 +83,7 @@ extension Grammar {
     case "demand":
       let given = earlier.dropFirst().map { $0.prefix { $0 != "=" } + "=" }
       return (earlier.count == 1 ? ["own"] : [])
-        + ["cores=", "gpus=", "memory=", "gpuMemory="].filter { name in !given.contains { $0 == name } }
+        + ["cores=", "gpus=", "memory=", "gpu-memory="].filter { name in !given.contains { $0 == name } }
     case "pin":
       return places(node?.node.cores, node?.node.gpuSet)
         + (earlier.count > 1 && !earlier.contains("alone") ? ["alone"] : [])

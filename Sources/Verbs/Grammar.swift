@@ -49,7 +49,7 @@ public enum Grammar {
     GrammarWord("hold", summary: "start no further cell of it"),
     GrammarWord("release", summary: "let its cells start again"),
     GrammarWord(
-      "demand", takes: "cores=N gpus=N memory=SIZE gpuMemory=SIZE | own",
+      "demand", takes: "cores=N gpus=N memory=SIZE gpu-memory=SIZE | own",
       summary: "what its later cells ask for, whatever else says", example: "demand cores=1-4 memory=8G"),
     GrammarWord(
       "drain", takes: "[cores] LIST | gpus LIST", summary: "give these cores or GPUs to no further cell",

@@ -359,6 +359,8 @@ import Verbs
       ("[keys\n", "line 1 is not TOML"),
       ("[keys]\nhold = \"r\"", "line 2: 'hold' takes the only key of 'release'"),
       ("[keys]\nhold = \"h\"\nquit = []", "line 3: 'quit' is left without a key."),
+      ("# mine\nkeys.hold = \"g\"", "line 2: 'hold' takes the only key of 'go'"),
+      ("[keys]\n'quit'\t= []", "line 2: 'quit' is left without a key."),
       ("[keys]\nhold = \"h\"\nmark = \"?\"\nhelp = []", "line 4: 'help' is left without a key."),
     ]
     for (text, part) in table {

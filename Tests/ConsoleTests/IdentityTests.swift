@@ -114,13 +114,14 @@ import Verbs
   }
 
   @Test("a server that was started anew takes tags, questions and what could be undone along")
-  func anew() {
+  func anew() throws {
     var state = RichSession.live()
     state.select(RichSession.digits)
     state.press("]")
     state.press("space")
     state.press("home", "space", "h")
     #expect(state.layer != nil && !state.tagged.isEmpty)
+    let here = try #require(state.selected)
     var facts = state.session
     facts.number += 1
     state.turn(to: facts, isAnother: true)
@@ -128,9 +129,36 @@ import Verbs
     #expect(state.session.number == facts.number)
     #expect(state.flash?.text.contains("started anew") == true)
     state.show(state.board, at: state.now)
-    #expect(state.selected == nil && state.press("h").verbs.isEmpty)
+    #expect(state.selected == here)
     #expect(state.press("z").isEmpty)
     #expect(state.flash?.text == "there is nothing to undo; an order can be undone for 10 s")
+  }
+
+  @Test(
+    "after a server was started anew the cursor is on the same document, whatever its number is, or on a neighbour where it stays away",
+    arguments: [true, false])
+  func anewCursor(isBack: Bool) throws {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    try #require(state.rowOrder.firstIndex(of: RichSession.digits) == 1)
+    state.show(state.board, at: state.now)
+    state.turn(to: state.session, isAnother: true)
+    var tape = Tape(node: Node(id: NodeID(0), name: "node7", cores: CoreSet(0..<16)))
+    state.show(tape.board, at: tape.now)
+    // Another user's document of that name is another one.
+    _ = tape.open("digits", user: "eve", at: 1)
+    state.show(tape.board, at: tape.now)
+    #expect(state.selected == nil && state.press("h").verbs.isEmpty)
+    let second = tape.open(isBack ? "digits" : "report", user: "ben", at: 2)
+    state.show(tape.board, at: tape.now)
+    #expect(state.selected == (isBack ? second : nil))
+    if !isBack {
+      state.clock = state.clock + SoughtNotebook.span
+      state.show(tape.board, at: tape.now)
+      #expect(state.selected == second && state.press("h").verbs.isEmpty)
+      #expect(state.flash?.text.contains("digits has left the table, and nothing was done") == true)
+    }
+    #expect(state.press("h").verbs == [.hold(second)])
   }
 
   @Test("an order to look only outlives what the server says of its session")

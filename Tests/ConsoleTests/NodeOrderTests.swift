@@ -3,6 +3,7 @@ import Domain
 import Foundation
 import Projections
 import Testing
+import Verbs
 
 @testable import Console
 
@@ -120,6 +121,30 @@ import Testing
     #expect(intents.contains(.preview([.setPolicy("sjf")])) && intents.verbs.isEmpty)
     #expect(state.press("y").verbs == [.setPolicy("sjf")])
     #expect(state.press("z").verbs == [.setPolicy("fcfs")])
+  }
+
+  @Test("a policy that there is not is refused at once, and one that the engine refuses is not asked about any more")
+  func refusedPolicy() {
+    var state = RichSession.live()
+    state.policies = ["dynamic", "fcfs", "sjf"]
+    #expect(state.command("policy nosuch").isEmpty && state.layer == nil)
+    #expect(state.flash?.text == "there is no policy 'nosuch'; there are dynamic, fcfs, sjf")
+    // A policy's options are the engine's to know.
+    let verb = Verb.setPolicy("dynamic:nosuch")
+    #expect(state.command("policy dynamic:nosuch") == [.preview([verb])])
+    let outcome = Preview.Outcome(waitMean: 12, antt: 1.5, stp: 2)
+    state.show(
+      Preview(
+        verbs: [verb], before: outcome, after: outcome, changes: [],
+        refusals: [Preview.Refused(order: 0, Refusal(.outOfRange, "it has no such option"))],
+        horizon: Span(seconds: 60), unknown: 0, isCutShort: false))
+    let refused = state.screen(size: Self.size).text
+    #expect(refused.contains("REFUSED") && refused.contains("it has no such option") && !refused.contains("[y/N]"))
+    #expect(state.press("y").isEmpty && state.layer == nil && state.flash?.text == "it has no such option")
+    // What was found out then is not what is so now.
+    state.command("policy dynamic:nosuch")
+    #expect(state.screen(size: Self.size).text.contains("[y/N]"))
+    #expect(state.press("y").verbs == [verb])
   }
 
   @Test("d says what later cells ask for, of the notebook under the cursor or of the tagged ones")

@@ -85,6 +85,19 @@ import Testing
     #expect(!state.screen(size: size).text.contains("z undo "))
   }
 
+  @Test("counts nothing down that a server which is away has not answered")
+  func countdownAway() {
+    var state = RichSession.live()
+    state.select(RichSession.digits)
+    let size = Size(columns: 80, rows: 24)
+    state.away = "the server is away"
+    let orders = state.press("h")
+    #expect(!orders.verbs.isEmpty && !state.screen(size: size).text.contains("z undo "))
+    state.away = nil
+    Self.answered(&state, orders)
+    #expect(state.screen(size: size).text.contains("z undo 10 s"))
+  }
+
   @Test("counts down once, however narrow the screen and however long the message", arguments: [20, 34, 60, 80, 200])
   func countdownOnce(columns: Int) {
     for id in [RichSession.tune, RichSession.digits] {

@@ -242,6 +242,23 @@ enum PastStage {
     #expect(axes.count == 2 && axes[0] == axes[1])
   }
 
+  @Test(
+    "what was wrong with a time to go to is told no longer once another one is gone to, nor a mistake that was mended")
+  func staleMessages() {
+    var state = RichSession.replay()
+    state.press("g")
+    state.type("blah")
+    #expect(state.press("enter").isEmpty && state.flash?.level == .warning)
+    state.press("g")
+    state.type("50%")
+    #expect(!state.press("enter").isEmpty && state.flash == nil)
+    state.tell(trouble: "the keys are wrong")
+    state.retract("the theme is wrong")
+    #expect(state.flash?.text == "the keys are wrong")
+    state.retract("the keys are wrong")
+    #expect(state.flash == nil)
+  }
+
   @Test("tells what changed since the marked moment, in either order")
   func changes() {
     var state = RichSession.replay()

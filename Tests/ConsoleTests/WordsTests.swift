@@ -35,16 +35,36 @@ import Testing
   @Test("a start that is near is not told in seconds")
   func near() {
     let state = RichSession.live()
-    func text(_ early: Double, _ median: Double, _ late: Double) -> String {
+    func text(_ early: Double, _ median: Double, _ late: Double, isBrief: Bool = false) -> String {
       let now = state.shownNow
       return state.expectedText(
         ExpectedStart(
-          early: now + Span(seconds: early), median: now + Span(seconds: median), late: now + Span(seconds: late)))
+          early: now + Span(seconds: early), median: now + Span(seconds: median), late: now + Span(seconds: late)),
+        isBrief: isBrief)
     }
     #expect(text(-3, -1, 20) == "at any moment (within 0:21)")
     #expect(text(0, 0.4, 0.4) == "at any moment (within 0:01)")
     #expect(text(5, 40, 90) == "in about 0:40 (0:05–1:30)")
     #expect(text(-9, -5, -1) == "overdue by 0:05")
+    // So wide a range says little where there is little room.
+    #expect(text(0, 70, 19_080) == "in about 1:10 (0:00–5:18:00)")
+    #expect(text(0, 70, 19_080, isBrief: true) == "in about 1:10, unsure")
+    #expect(text(5, 40, 90, isBrief: true) == "in about 0:40 (0:05–1:30)")
+  }
+
+  @Test("a wait that somebody ordered is explained by who did, and why where that was said")
+  func ordered() {
+    for (why, sentence) in [("", "olga ordered it."), ("disk\u{1B}[2J full", "olga ordered it: disk?[2J full.")] {
+      var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))
+      let (id, other) = (tape.open("a", at: 1), tape.open("b", at: 1))
+      tape.add(.commandAccepted(Command(id: CommandID(7), author: "olga", why: why, verb: .hold(id))), .held(id))
+      // Neither what was ordered of others nor another order is the reason.
+      tape.order(.hold(other), by: "omar", at: 2)
+      tape.order(.setPriority(id, 3), by: "omar", at: 2)
+      let cell = tape.queue(id, at: 3)
+      tape.add(.cellWaits(cell.id, id, Wait(cause: .held, place: 1)))
+      #expect(RareBoards.state(tape).explanation(of: id).contains(sentence))
+    }
   }
 
   @Test("a held notebook's cell that has started is told as what it does, and one that waits as held")

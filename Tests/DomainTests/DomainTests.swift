@@ -82,16 +82,52 @@ import Testing
           + "Write it like cores=4 gpus=1 memory=8G",
         "cannot read the demand 'gpus=two': 'two' is not a number of GPUs from 0 to 4096. "
           + "Write it like cores=4 gpus=1 memory=8G",
-        "cannot read the demand 'color=red': there is no demand named 'color'; there are cores, gpus, memory and gpuMemory. "
+        "cannot read the demand 'color=red': there is no demand named 'color'; there are cores, gpus, memory and gpu-memory. "
           + "Write it like cores=4 gpus=1 memory=8G",
       ])
+  }
+
+  @Test(
+    "takes the marker in any case, and tells a demand without its colon", arguments: ["celltop", "CELLTOP", "CellTop"])
+  func marker(marker: String) {
+    let read = DemandComment.reading(code: "#\(marker): cores=2")
+    #expect(read.comment?.coresLeast == 2 && read.problems.isEmpty)
+    for asked in ["cores=2", "gpus=1", "memory=1G", "gpu-memory=1G", "\tcores=2"] {
+      let read = DemandComment.reading(code: "# \(marker) \(asked)")
+      #expect(read.comment == nil)
+      #expect(
+        read.problems.map(\.description) == [
+          "cannot read the demand '\("celltop \(asked)".printable(at: 80))': there is no colon after 'celltop'. "
+            + "Write it like #celltop: cores=4 gpus=1 memory=8G"
+        ])
+    }
+    for remark in ["", " is a scheduler", "s cores=2", " needs cores=2"] {
+      let read = DemandComment.reading(code: "# \(marker)\(remark)")
+      #expect(read.comment == nil && read.problems.isEmpty, "\(remark)")
+    }
+  }
+
+  @Test("counts what is asked for twice once, and tells the second")
+  func twice() {
+    let code = "#celltop: cores=2 cores=1 gpus=1 memory=1G\n#celltop: gpus=0 memory=2G gpu-memory=3G gpuMemory=4G"
+    let read = DemandComment.reading(code: code)
+    let wanted = Demand(coresLeast: 2, coresMost: 2, gpus: 1, memory: Bytes(1 << 30), gpuMemory: Bytes(3 << 30))
+    #expect(read.comment?.over(.oneCore) == wanted)
+    let told = [("cores=1", "cores"), ("gpus=0", "gpus"), ("memory=2G", "memory"), ("gpuMemory=4G", "gpu-memory")]
+    let wantedProblems = told.map { word, name in
+      "cannot read the demand '\(word)': '\(name)' is asked for twice. Write it like cores=4 gpus=1 memory=8G"
+    }
+    #expect(read.problems.map(\.description) == wantedProblems)
   }
 
   @Test("survives any bytes on a cell's first lines", arguments: UInt64(1)...50)
   func hostile(seed: UInt64) {
     var random = SplitMix(seed: seed)
     let bytes = (0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    _ = DemandComment.reading(code: "#celltop: " + String(decoding: bytes, as: UTF8.self))
+    for marker in ["#celltop: ", "#CELLTOP", "#celltop cores="] {
+      let read = DemandComment.reading(code: marker + String(decoding: bytes, as: UTF8.self))
+      #expect(!read.problems.contains { $0.description.unicodeScalars.contains(where: isHostile) })
+    }
   }
 
   @Test(

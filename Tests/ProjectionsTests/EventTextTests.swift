@@ -86,7 +86,7 @@ import Testing
     (
       .overrideDemand(
         a, Demand(coresLeast: 1, coresMost: 4, gpus: 1, memory: Bytes(8 << 30), gpuMemory: Bytes(1536 << 20))),
-      "demand of 1-4 cores, 1 GPU, 8G of memory, 1.5G of each GPU's for churn"
+      "demand of 1-4 cores, 1 GPU, 8G of memory, 1.5G on each GPU for churn"
     ),
     (.overrideDemand(a, nil), "demand of churn as it asks itself"),
   ]

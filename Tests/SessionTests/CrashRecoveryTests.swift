@@ -172,6 +172,30 @@ import Testing
     withExtendedLifetime(back) {}
   }
 
+  @Test(
+    "drains and the policy bear the names of those who ordered them, over one restart and the next",
+    arguments: [true, false])
+  func authorsOfNodeOrders(isCrash: Bool) throws {
+    let place = Place()
+    let first = try place.session(cores: 4)
+    let orders: [(author: String, verb: Verb)] = [
+      ("olga", .drain(NodeID(0), CoreSet([0, 1]), GPUSet())), ("omar", .drain(NodeID(0), CoreSet([2]), GPUSet())),
+      ("omar", .undrain(NodeID(0), CoreSet([1]), GPUSet())), ("omar", .setPolicy("backfill")),
+    ]
+    for (number, order) in orders.enumerated() {
+      first.submit(Command(id: CommandID(UInt64(number) + 1), author: order.author, verb: order.verb))
+    }
+    #expect(eventually(first) { $0.answers.count == orders.count })
+    if isCrash { try place.crash(first) } else { first.stop() }
+    for _ in 0..<2 {
+      let next = try place.session(cores: 4)
+      #expect(eventually(next) { $0.policy == "backfill" && $0.nodes.first?.drainedCores == CoreSet([0, 2]) })
+      let given = next.board.take().answers.map { $0.command.author + ": " + $0.command.verb.word }
+      #expect(given.sorted() == ["olga: drain", "omar: drain", "omar: policy"])
+      next.stop()
+    }
+  }
+
   @Test("a hold that an operator planned stays the operator's over a restart, though the author held it meanwhile")
   func plannedByAnother() throws {
     let place = Place()

@@ -34,6 +34,7 @@ import Testing
     ("hold on \"on\" because \"because\"", Line(.hold, on: .these(["on"]), because: "because")),
     ("hold on my book,\"a \\b\"", Line(.hold, on: .these(["my book", "a \\b"]))),
     ("demand cores=1-4 memory=8G", Line(.demand(demand("cores=1-4", "memory=8G")))),
+    ("demand gpus=1 gpu-memory=2G", Line(.demand(demand("gpus=1", "gpuMemory=2G")))),
     ("demand own", Line(.demand(nil))), ("drain 0-1", Line(.drain(CoreSet([0, 1]), GPUSet()))),
     ("drain gpus 0", Line(.drain(CoreSet(), GPUSet([0])))),
     ("undrain cores 1 gpus 0", Line(.undrain(CoreSet([1]), GPUSet([0])))),
@@ -81,6 +82,10 @@ import Testing
     (
       "demand cores=0",
       "cannot read the demand 'cores=0': '0' is not a number of cores from 1 to 4096, or a range of them. Write it like cores=4 gpus=1 memory=8G"
+    ),
+    (
+      "demand cores=1 cores=2",
+      "cannot read the demand 'cores=2': 'cores' is asked for twice. Write it like cores=4 gpus=1 memory=8G"
     ),
     (
       "hold churn",

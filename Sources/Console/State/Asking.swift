@@ -85,16 +85,27 @@ extension ConsoleState {
       return []
     }
     guard mayGive(orders.verbs) else { return [] }
+    if case .policy(let name) = line.act, let why = refusal(ofPolicy: name) {
+      say(.warning, why)
+      return []
+    }
     let isManyfold = orders.verbs.count > 1
     // What is about the node is everybody's, by whichever way it is ordered.
     guard line.act.isDestructive || isManyfold || !line.act.isAboutNotebooks else {
       return give(orders.verbs, why: line.why)
     }
-    layer = .confirm(
+    return ask(
       Confirmation(
         line: line, verbs: orders.verbs, refused: orders.refused,
         word: orders.verbs.count > Confirmation.victimsMost ? line.act.word : nil))
-    return [.preview(orders.verbs)]
+  }
+
+  /// Why there can be no switch to a policy of that name, which options may follow; nil where it is one that there is, or nobody
+  /// said which there are.
+  private func refusal(ofPolicy name: String) -> String? {
+    let base = String(name.prefix { $0 != ":" })
+    guard !policies.isEmpty, !policies.contains(base) else { return nil }
+    return "there is no policy '\(base.printable(at: 40))'; there are \(policies.joined(separator: ", "))"
   }
 
   /// Opens the menu for cells that are to give way; a suspended one goes on at once.
@@ -119,6 +130,13 @@ extension ConsoleState {
     let menu = PreemptMenu(targets: targets, facts: facts)
     layer = .menu(menu)
     return ask(menu)
+  }
+
+  /// Asks whether orders are meant, and what they would bring; what was found out about such orders earlier counts no more.
+  mutating func ask(_ confirmation: Confirmation) -> [Intent] {
+    preview = nil
+    layer = .confirm(confirmation)
+    return [.preview(confirmation.verbs)]
   }
 
   /// Asks what the highlighted choice would bring.
@@ -168,15 +186,20 @@ extension ConsoleState {
       return []
     }
     guard act.isDestructive || verbs.count > 1 else { return give(verbs, why: "") }
-    layer = .confirm(
+    return ask(
       Confirmation(
         line: Line(act), verbs: verbs, refused: [], word: verbs.count > Confirmation.victimsMost ? act.word : nil))
-    return [.preview(verbs)]
   }
 
   mutating func handle(_ press: KeyPress, in asked: Confirmation) -> [Intent] {
     var asked = asked
     func isYes(_ key: Key) -> Bool { key == .character("y") || key == .character("Y") }
+    if asked.word == nil, let refusal = refusal(of: asked) {
+      // Whatever was pressed: there is nothing to answer.
+      layer = nil
+      say(.warning, refusal)
+      return []
+    }
     guard let word = asked.word else {
       layer = nil
       guard isYes(press.key), press.modifiers.isEmpty else {
@@ -204,6 +227,13 @@ extension ConsoleState {
 
   /// Takes in what orders are likely to bring; one that nobody asks about any more is forgotten.
   public mutating func show(_ preview: Preview) { self.preview = preview }
+
+  /// Why nothing of what is being asked about would be done, once that was found out; nil where something would.
+  func refusal(of asked: Confirmation) -> String? {
+    guard let preview, preview.verbs == asked.verbs, let first = preview.refusals.first else { return nil }
+    guard Set(preview.refusals.map(\.order)).isSuperset(of: asked.verbs.indices) else { return nil }
+    return first.refusal.text
+  }
 
   /// What was found out about the orders that are being asked about; nil while it is looked into.
   var previewAsked: Preview? {

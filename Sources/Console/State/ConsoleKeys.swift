@@ -220,6 +220,8 @@ extension ConsoleState {
       say(.warning, "this session is live; only a replay can go to another time")
       return []
     }
+    // What was wrong with the last one is not wrong with this one.
+    if flash?.level == .warning { flash = nil }
     func go(to instant: Instant) -> [Intent] {
       if instant <= end { return [.replay(.seek(instant))] }
       let length = "\(session.timeOfDay(.zero)) to \(session.timeOfDay(end)), \((end - .zero).clock) in all"

@@ -79,8 +79,7 @@ extension ConsoleState {
     guard mayGive(asked.verbs) else { return [] }
     guard asked.verbs.count > 1 else { return give(asked.verbs, why: "", takingBack: asked.takingBack) }
     if asked.verbs.count > Confirmation.victimsMost { asked.word = line.act.word }
-    layer = .confirm(asked)
-    return [.preview(asked.verbs)]
+    return ask(asked)
   }
 
   /// The priority that it has, or will have once the orders are obeyed that are on their way.

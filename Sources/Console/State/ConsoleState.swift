@@ -35,6 +35,8 @@ public struct ConsoleState: Sendable {
   var isCursorLost = false
   /// Set while a key may be meant for a row that is gone.
   var strayed: Strayed?
+  /// The notebook that the cursor was on when the server was started anew, until it is back.
+  var sought: SoughtNotebook?
   public internal(set) var sort = TableColumn.number { didSet { arrangeRows() } }
   public internal(set) var isSortInverted = false { didSet { arrangeRows() } }
   public internal(set) var filter = "" { didSet { arrangeRows() } }
@@ -145,11 +147,13 @@ extension ConsoleState {
     facts.isReadOnly = facts.isReadOnly || session.isReadOnly
     session = facts
     guard isAnother else { return }
+    let lost = selected.flatMap { shown[$0] }
     let had = !tagged.isEmpty || !undoable.isEmpty || layer != nil
     // Not the orders that wait for an answer: a server that was started anew knows what became of them.
     (tagged, tagAnchor, undoable, redoable) = ([], nil, [], [])
     (layer, details, marked, frozen) = (nil, nil, nil, nil)
     (cursor, isCursorLost, strayed) = (nil, cursor != nil || isCursorLost, nil)
+    if let lost { sought = SoughtNotebook(lost, until: clock + SoughtNotebook.span) }
     if had { say(.warning, "the server was started anew: tags, questions and what could be undone are gone with it") }
   }
 }
@@ -403,6 +407,9 @@ extension ConsoleState {
 
   /// Shows a message of the driver's for a few seconds.
   public mutating func tell(_ level: Flash.Level, _ text: String) { say(level, text) }
+
+  /// Takes a message back that is no longer true, where it still stands.
+  public mutating func retract(_ text: String) { if flash?.text == text { flash = nil } }
 
   /// Tells what was found wrong at the start, for longer; once the clock is known.
   public mutating func tell(trouble text: String) { say(.warning, text, for: Flash.startSpan) }

@@ -133,9 +133,11 @@ private struct KeyFileReader {
   /// The line in which a key of the file stands.
   func place(of key: String) -> String {
     let index = lines.firstIndex { line in
-      let text = line.drop { $0 == " " || $0 == "\t" || $0 == "[" || $0 == "\"" }
+      var text = line.drop { " \t[\"'".contains($0) }
+      // As in `keys.hold = "h"`.
+      if text.hasPrefix("keys.") { text = text.dropFirst("keys.".count).drop { "\"'".contains($0) } }
       guard text.hasPrefix(key) else { return false }
-      return text.dropFirst(key.count).first { $0 != " " && $0 != "\"" }.map { $0 == "=" || $0 == "]" } ?? false
+      return text.dropFirst(key.count).first { !" \t\"'".contains($0) }.map { $0 == "=" || $0 == "]" } ?? false
     }
     return index.map { "line \($0 + 1)" } ?? "[keys]"
   }

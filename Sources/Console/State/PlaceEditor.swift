@@ -178,9 +178,7 @@ extension ConsoleState {
       return []
     }
     guard mayGive(verbs) else { return [] }
-    layer = .confirm(
-      Confirmation(line: Line(.drain(drained.0, drained.1)), verbs: verbs, refused: [], word: nil))
-    return [.preview(verbs)]
+    return ask(Confirmation(line: Line(.drain(drained.0, drained.1)), verbs: verbs, refused: [], word: nil))
   }
 
   private mutating func pin(_ id: NotebookID, by editor: PlaceEditor) -> [Intent] {

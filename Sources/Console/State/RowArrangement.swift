@@ -185,6 +185,7 @@ extension ConsoleState {
     if let cursor {
       if let place = table.rows.firstIndex(of: cursor) {
         cursorPlace = place
+        sought = nil
         return
       }
       // A notebook that was folded away leaves the cursor on its user.
@@ -199,6 +200,8 @@ extension ConsoleState {
         return
       }
     }
+    if !isAsked, cursor == nil, let sought { return find(sought) }
+    sought = nil
     if !isAsked, session.mode != .replay, cursor != nil || isCursorLost {
       stray()
       return
@@ -225,6 +228,25 @@ extension ConsoleState {
     say(.warning, "\(before) has left the table; the cursor is on \(name(of: table.rows[place])) now")
   }
 
+  /// Puts the cursor onto a notebook that the server knew before it was started anew, as soon as it is back; onto its neighbour where
+  /// it stays away.
+  private mutating func find(_ lost: SoughtNotebook) {
+    let rows = table.rows
+    func first(_ isSame: (Notebook) -> Bool) -> Int? {
+      rows.firstIndex { row in
+        guard case .notebook(let id) = row, let notebook = shown[id]?.notebook else { return false }
+        return isSame(notebook)
+      }
+    }
+    if let place = first(lost.isSameGate) ?? first(lost.isSameDocument) {
+      (cursor, cursorPlace, isCursorLost, strayed, sought) = (rows[place], place, false, nil, nil)
+    } else if lost.until <= clock, !rows.isEmpty {
+      let place = min(cursorPlace, rows.count - 1)
+      strayed = Strayed(name: lost.name, isBack: cursorPlace > place, until: clock + Strayed.span)
+      (cursor, cursorPlace, isCursorLost, sought) = (rows[place], place, false, nil)
+    }
+  }
+
   private func name(of row: TableRow) -> String {
     switch row {
     case .notebook(let id): shown.name(of: id)
@@ -245,6 +267,26 @@ extension ConsoleState {
     )
     return true
   }
+}
+
+/// A notebook that was under the cursor when the server was started anew, which gives it another number.
+struct SoughtNotebook: Sendable, Hashable {
+  /// How long it is waited for: gates try to come back every half second.
+  static let span = Span(seconds: 5)
+
+  var notebook: Notebook
+  var name: String
+  var until: Instant
+
+  init(_ facts: NotebookFacts, until: Instant) { (notebook, name, self.until) = (facts.notebook, facts.name, until) }
+
+  /// Whether the same gate came back.
+  func isSameGate(_ other: Notebook) -> Bool {
+    !notebook.gate.isEmpty && notebook.gate == other.gate && notebook.user == other.user
+  }
+
+  /// Whether it is a kernel of the same document.
+  func isSameDocument(_ other: Notebook) -> Bool { notebook.documentKey == other.documentKey }
 }
 
 /// The cursor went to another row because its own was gone, not because somebody moved it.

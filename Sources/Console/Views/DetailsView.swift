@@ -164,7 +164,8 @@ extension ConsoleState {
       add("GPU memory", "keeps none", .textDim)
     }
     if let pin = facts.pin { add("pinned", pin.sentence, .corePinned) }
-    add("ran", "\((facts.ran + (facts.cell?.ran(at: shownNow) ?? .zero)).clock) in \(facts.cellsEnded) cells")
+    add(
+      "ran", "\((facts.ran + (facts.cell?.ran(at: shownNow) ?? .zero)).clock) in \(counted(facts.cellsEnded, "cell"))")
     add("waited", facts.waited(at: shownNow).clock)
     if facts.alone > .zero {
       let hundredths = Int(Double(facts.shared.microseconds) / Double(facts.alone.microseconds) * 100 + 0.5)

@@ -135,6 +135,9 @@ extension ConsoleState {
     guard let last = undoable.last, last.until > clock, last.canBeTakenBack, let key = keys.shortest(for: .undo) else {
       return nil
     }
+    // While the server is away, what it has not answered was not done.
+    let isUnanswered = last.pairs.contains { pair in awaited.contains { $0.id == pair.id } }
+    guard away == nil || !isUnanswered else { return nil }
     return "\(key) undo \(((last.until - clock).microseconds + 999_999) / 1_000_000) s"
   }
 

@@ -83,6 +83,7 @@ extension ConsoleState {
     }
     if let wait = cell.wait {
       lines.append(waitSentence(wait, of: id))
+      if let order = orderSentence(wait, of: id) { lines.append(order) }
       if let expected = wait.expected {
         lines.append("It is expected to start \(expectedText(expected)).")
       } else if wait.cause != .held, wait.cause != .operatorSuspended {
@@ -116,6 +117,20 @@ extension ConsoleState {
     case .turn, .held, .operatorSuspended, .pin, .drain, .seenGPUs, .anticipation: break
     }
     return "It waits: \(clause). It is number \(wait.place) in the line."
+  }
+
+  /// Who ordered what keeps it from starting, and why, as far as the events that are kept tell; nil where they do not.
+  private func orderSentence(_ wait: Wait, of id: NotebookID) -> String? {
+    for entry in shown.events.reversed() {
+      guard case .commandAccepted(let command) = entry.event, command.verb.notebook == id else { continue }
+      switch (wait.cause, command.verb) {
+      case (.held, .hold), (.held, .suspendAtEnd), (.operatorSuspended, .suspend), (.operatorSuspended, .suspendAfter):
+        let why = command.why.isEmpty ? "" : ": \(command.why.printable(at: 200))"
+        return "\(command.author.printable(at: 64)) ordered it\(why)."
+      default: continue
+      }
+    }
+    return nil
   }
 
   private func idleText(_ state: NotebookState) -> String {

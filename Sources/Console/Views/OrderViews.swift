@@ -50,7 +50,10 @@ extension ConsoleState {
     }
     if !asked.line.why.isEmpty { lines.append(DialogLine("because \(asked.line.why)", .textDim, rank: 6)) }
     lines += previewLines()
-    if let word = asked.word {
+    let isRefused = asked.word == nil && refusal(of: asked) != nil
+    if isRefused {
+      lines.append(DialogLine("Any key leaves; nothing is done.", .textStrong, rank: 0, short: "any key leaves"))
+    } else if let word = asked.word {
       // Where it is short, what was typed wrong is seen by its end.
       let typed = asked.typed.suffix(word.count + 1)
       lines.append(
@@ -61,7 +64,7 @@ extension ConsoleState {
       lines.append(
         DialogLine("y does it, any other key does not. [y/N]", .textStrong, rank: 0, short: "y does it [y/N]"))
     }
-    draw(&grid, screen, "REALLY?", lines)
+    draw(&grid, screen, isRefused ? "REFUSED" : "REALLY?", lines)
   }
 
   /// What the orders are likely to bring, or that it is being looked into.

@@ -60,7 +60,7 @@ extension ConsoleState {
     let name = truncated(
       row.name, toColumns: max(lines.1 == nil ? min(nameRoom, 20) : nameRoom, 4), in: grid.glyphs.repertoire)
     let head = [("\(row.notebook.mark.text) ", row.notebook.mark.role), (name, row.notebook.mark.role)] + tail
-    let expected = row.wait?.expected.map { expectedText($0) + ": " } ?? ""
+    let expected = row.wait?.expected.map { expectedText($0, isBrief: true) + ": " } ?? ""
     // The engine of a replay says nothing more.
     let why = row.wait == nil && session.mode == .replay ? QueueTable.unrecorded : row.reason
     let reason: [(String, Role)] = [(expected, .textAccent), (why + remedy(row.wait), .text)]
@@ -82,13 +82,15 @@ extension ConsoleState {
   }
 
   /// `in about 0:40 (0:20–1:30)`, `at any moment (within 1:30)`, or `overdue by 0:14` where the cells ahead take longer than
-  /// foreseen.
-  func expectedText(_ expected: ExpectedStart) -> String {
+  /// foreseen. In brief, a range so wide that it says little is `in about 0:40, unsure`.
+  func expectedText(_ expected: ExpectedStart, isBrief: Bool = false) -> String {
     func left(_ instant: Instant) -> String { max(instant - shownNow, .zero).clock }
     if expected.late <= shownNow { return "overdue by \((shownNow - expected.median).clock)" }
     if expected.median < shownNow + Span(seconds: 1) {
       return "at any moment (within \(left(expected.late + Span(seconds: 1))))"
     }
+    let least = max((expected.early - shownNow).seconds, 30)
+    if isBrief, (expected.late - shownNow).seconds > 20 * least { return "in about \(left(expected.median)), unsure" }
     let range = expected.early == expected.late ? "" : " (\(left(expected.early))–\(left(expected.late)))"
     return "in about \(left(expected.median))\(range)"
   }

@@ -60,6 +60,8 @@ final class ConsoleRunner {
   private var keptLook: KeptLook
   /// What was wrong at the start and has not been told.
   private var trouble: String?
+  /// What was told of theme and keys, until they are read without a mistake.
+  private var toldOfLooks: String?
 
   /// - Throws: `ScreenError` where the terminal cannot show it.
   init(_ source: any ConsoleSource, state: ConsoleState, looks: Looks, log: String?) throws {
@@ -208,7 +210,9 @@ final class ConsoleRunner {
 
   /// Reads theme and keys again; what cannot be used leaves what is there.
   private func reload(isAsked: Bool) {
-    if let problem = looks.reload() {
+    if let toldOfLooks { state.retract(toldOfLooks) }
+    toldOfLooks = looks.reload()
+    if let problem = toldOfLooks {
       state.tell(.warning, problem)
     } else if isAsked {
       state.tell(.good, "theme \(looks.name) and keys read again")
@@ -252,7 +256,7 @@ final class ConsoleRunner {
     // Not before the source has set the person's clock, by which messages go.
     if let trouble {
       state.tell(trouble: trouble)
-      self.trouble = nil
+      (self.trouble, toldOfLooks) = (nil, trouble)
     }
     screen.present(state.screen(size: screen.size, glyphs: glyphs, keys: looks.keys), theme: theme)
   }
@@ -274,7 +278,10 @@ final class LiveSource: ConsoleSource {
     session.board.callOnChange(body)
   }
 
-  func preview(_ verbs: [Verb]) { session.preview(verbs) { [looks] in looks.take($0) } }
+  func preview(_ verbs: [Verb]) {
+    looks.forget()
+    session.preview(verbs) { [looks] in looks.take($0) }
+  }
 
   func refresh(_ state: inout ConsoleState) {
     state.trouble = session.trouble
@@ -329,6 +336,9 @@ final class LookAheadBox: Sendable {
   var preview: Preview? { found.withLock { $0 } }
 
   func callOnChange(_ body: (@Sendable () -> Void)?) { onChange.withLock { $0 = body } }
+
+  /// Forgets what was found, because something is asked anew.
+  func forget() { found.withLock { $0 = nil } }
 
   func take(_ preview: Preview) {
     found.withLock { $0 = preview }

@@ -94,6 +94,7 @@ final class SimulatedSource: ConsoleSource {
   }
 
   func preview(_ verbs: [Verb]) {
+    looks.forget()
     previews.ask(verbs, simulator.scheduler, at: now) { [looks] in looks.take($0) }
   }
 
