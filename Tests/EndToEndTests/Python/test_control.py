@@ -91,7 +91,9 @@ def test_every_verb_is_obeyed(server):
     node = client.status()["nodes"][0]
     ctl("drain", core)
     assert client.status()["nodes"][0]["drainedCores"] == core
+    assert re.search(rf"^drained +cores {core}$", ctl("status"), re.M), ctl("status")
     ctl("undrain", core)
+    assert "drained" not in ctl("status")
     assert client.status()["nodes"][0].get("drainedCores") == node.get("drainedCores")
     ctl("policy", "backfill")
     assert client.status()["policy"] == "backfill"
