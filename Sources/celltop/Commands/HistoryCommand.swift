@@ -122,22 +122,34 @@ struct HistoryCommand: ParsableCommand {
         meanwhile. 'celltop history compact' gives the room back to the disk.
         """)
 
-    @Option(help: "How much of the past to keep: 90d, 12h, 30m.") var keep: String
-    @Flag(help: "Print one JSON object.") var json = false
+    @Option(help: "How much of the past to keep: 90d (days), 12h (hours), 30m (minutes).") var keep: String
+    @Flag(help: "Say what would be taken away, and take nothing.") var dryRun = false
+    @Flag(help: "Print JSON: an object, with --dry-run an array of them.") var json = false
 
     func validate() throws { _ = try Self.seconds(keep) }
 
     func run() throws {
       try Tool.reporting {
-        let now = Date().timeIntervalSince1970
+        let before = try Int64((Date().timeIntervalSince1970 - Self.seconds(keep)) * 1e6)
+        if dryRun { return try tell(HistoryStore(reading: path).pruning(before: before)) }
         var line = ProgressLine()
         let store = try existing()
-        let report = try store.prune(before: Int64((now - Self.seconds(keep)) * 1e6)) { entries in
+        let report = try store.prune(before: before) { entries in
           line.show("pruning, \(entries) entries gone", share: nil)
         }
         line.clear()
         if json { return try Tool.printJSON(report) }
-        print("took \(report.sessions) sessions away, shortened \(report.shortened): \(report.entries) entries")
+        print(
+          "took \(counted(report.sessions, "session")) away, shortened \(report.shortened): \(report.entries) entries")
+      }
+    }
+
+    private func tell(_ plans: [PrunePlan]) throws {
+      if json { return try Tool.printJSON(plans) }
+      if plans.isEmpty { print("nothing is older than \(keep): nothing would go") }
+      for plan in plans {
+        let what = plan.isWhole ? "would go altogether" : "would lose its beginning"
+        print("session \(plan.session) \(what): \(plan.entries) entries")
       }
     }
 
