@@ -313,20 +313,24 @@ struct ControlHistory: ParsableCommand {
       guard let path = connection.welcome.history else {
         throw ToolError("the server keeps no history that you may read")
       }
-      let sessions = try HistoryStore(reading: path).sessions().prefix(max(last, 1)).map { $0 }
+      let store = try HistoryStore(reading: path)
+      let sessions = try store.sessions().prefix(max(last, 1)).map { $0 }
       if control.json { return try control.print(sessions) }
       if sessions.isEmpty { return print("no session is recorded yet") }
-      let head = ["session", "kind", "length", "entries", "orders", "end", "note"]
-      print(columns([head] + sessions.map { Self.line($0, current: connection.welcome.session) }))
+      let head = ["session", "kind", "length", "entries", "orders", "state", "note"]
+      let current = connection.welcome.session
+      let rows = try sessions.map { session -> [String] in
+        if session.id == current { return Self.line(session, state: "goes on") }
+        return Self.line(session, state: try HistoryCommand.state(of: session, in: store))
+      }
+      print(columns([head] + rows))
     }
   }
 
-  private static func line(_ session: SessionSummary, current: Int64) -> [String] {
-    let end: String =
-      session.id == current ? "goes on" : session.endedMicroseconds == nil ? "cut short" : "ended"
-    return [
-      "\(session.id)", session.kind, Tool.clock(session.lengthMicroseconds / 1_000_000), "\(session.entries)",
-      "\(session.actions)", end, session.note.printable(at: 100),
+  private static func line(_ session: SessionSummary, state: String) -> [String] {
+    [
+      "\(session.id)", session.kind, Tool.clock(session.lengthSeconds), "\(session.entries)",
+      "\(session.actions)", state, session.note.printable(at: 100),
     ]
   }
 }
