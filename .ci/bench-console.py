@@ -178,7 +178,7 @@ class Server:
 def record(tool, home, environment):
     trace = home + "/trace.jsonl"
     run = lambda *words: subprocess.run([tool, *words], check=True, env=environment, stdout=subprocess.DEVNULL)
-    run("trace", "generate", "--kind", "mixed", "--notebooks", "200", "--cores", "64", "--gpus", "8", "--seed", "1", "-o", trace)
+    run("trace", "generate", "--kind", "mixed", "--notebooks", "200", "--cores", "64", "--gpus", "8", "--seed", "1", "--force", "-o", trace)
     run("simulate", trace, "--policy", "dynamic", "--cores", "64", "--gpus", "8", "--record",
         home + "/data/celltop/history.sqlite")
 

@@ -67,10 +67,11 @@ public struct Node: Hashable, Sendable {
   /// Why no idle node like this one could ever hold `demand`; nil where it could.
   public func refusal(of demand: Demand) -> Refusal? {
     if Int(demand.coresLeast) > cores.count {
-      return Refusal(.demandTooLarge, "asks for \(demand.coresLeast) cores, and \(name) has \(cores.count)")
+      return Refusal(
+        .demandTooLarge, "asks for \(counted(Int(demand.coresLeast), "core")), and \(name) has \(cores.count)")
     }
     if Int(demand.gpus) > gpus.count {
-      return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has \(gpus.count)")
+      return Refusal(.demandTooLarge, "asks for \(counted(Int(demand.gpus), "GPU")), and \(name) has \(gpus.count)")
     }
     if demand.gpus > 1, let most = byMaker(gpuSet).map(\.count).max(), most < Int(demand.gpus) {
       return Refusal(.demandTooLarge, "asks for \(demand.gpus) GPUs, and \(name) has no more than \(most) of one maker")
@@ -81,8 +82,12 @@ public struct Node: Hashable, Sendable {
       return Refusal(.demandTooLarge, "asks for more than a pebibyte of memory")
     }
     if memory > .zero, demand.memory > memory {
-      return Refusal(
-        .demandTooLarge, "asks for \(demand.memory.count) bytes of memory, and \(name) has \(memory.count)")
+      // Two sizes that read the same say nothing.
+      let isClose = demand.memory.words == memory.words
+      let (asked, has) =
+        isClose
+        ? ("\(demand.memory.count) bytes", "\(memory.count) bytes") : (demand.memory.words, memory.words)
+      return Refusal(.demandTooLarge, "asks for \(asked) of memory, and \(name) has \(has)")
     }
     if demand.gpus > 0, demand.gpuMemory > .zero {
       let fitting = gpuSet.filter { gpus[$0].memory == .zero || gpus[$0].memory >= demand.gpuMemory }
@@ -90,7 +95,8 @@ public struct Node: Hashable, Sendable {
       if large < Int(demand.gpus) {
         return Refusal(
           .demandTooLarge,
-          "asks for \(demand.gpus) GPUs of at least \(demand.gpuMemory.count) bytes, and \(name) has \(large)")
+          "asks for \(counted(Int(demand.gpus), "GPU")) of at least \(demand.gpuMemory.words), and \(name) has \(large)"
+        )
       }
     }
     return nil

@@ -121,6 +121,17 @@ extension Bytes {
   }
 }
 
+extension Bytes {
+  /// As people say it: `8G`, `1.5G`, `512M`, or the bytes where they are few.
+  public var words: String {
+    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] where count >= 1 << shift {
+      let tenths = (Double(count) / Double(1 << shift) * 10).rounded() / 10
+      return (tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)") + unit
+    }
+    return "\(count) bytes"
+  }
+}
+
 /// Text from outside that could not be read: what was read, what was wrong in it, and what it should look like.
 public struct ParseError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String

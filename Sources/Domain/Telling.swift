@@ -34,7 +34,7 @@ extension Wait {
     case .held: "held by an operator"
     case .operatorSuspended: "suspended by an operator"
     case .pin: "waiting for its pinned cores or GPUs"
-    case .drain: "waiting for cores or GPUs that are being drained"
+    case .drain: "waiting for cores or GPUs that an operator keeps free: it starts once they are given back"
     case .seenGPUs: "waiting for \(gpus.named), the only one\(gpus.count == 1 ? "" : "s") that its kernel sees"
     case .anticipation: "waiting while room is kept for a cell that is about to arrive"
     }
@@ -43,8 +43,8 @@ extension Wait {
   /// Whether the wait ends by an operator's act alone: a place in line then says nothing.
   public var isOperators: Bool {
     switch cause {
-    case .held, .operatorSuspended: true
-    case .cores, .gpus, .memory, .gpuMemory, .turn, .pin, .drain, .anticipation, .seenGPUs: false
+    case .held, .operatorSuspended, .drain: true
+    case .cores, .gpus, .memory, .gpuMemory, .turn, .pin, .anticipation, .seenGPUs: false
     }
   }
 }

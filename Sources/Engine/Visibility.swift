@@ -62,7 +62,7 @@ extension SchedulerState {
     if bound.contains(where: { gpus[$0].memory > .zero && gpus[$0].memory < demand.gpuMemory }) {
       return Refusal(
         .demandTooLarge,
-        "asks for \(demand.gpuMemory.count) bytes of GPU memory, and its kernel sees \(seen.named) only, which has less; restart the kernel to get a larger one"
+        "asks for \(demand.gpuMemory.words) of GPU memory, and its kernel sees \(seen.named) only, which has less; restart the kernel to get a larger one"
       )
     }
     return nil

@@ -24,6 +24,8 @@ public struct SessionPage {
     var cell: Int64
     var at: Instant
     var waited: Span
+    /// False where it was waiting still when the session, its notebook or the wait was ended.
+    var isOver: Bool
   }
 
   /// The longest waits that are told one by one.
@@ -53,15 +55,18 @@ public struct SessionPage {
     for row in reader.rows where row.table == .actions { actions.append(row.fields) }
     guard let id = entry.event.notebook, let facts = board[id] else { return }
     if facts.state != before { segments.append((Int(id.number), facts.state, entry.at)) }
-    if case .cellStarted(let number, _, _, _) = entry.event, let cell {
-      keep(
-        Wait(
-          name: facts.name, user: facts.notebook.user, cell: number.number, at: cell.cell.submitted,
-          waited: entry.at - cell.cell.submitted))
+    guard let waiting = cell, waiting.started == nil else { return }
+    switch entry.event {
+    case .cellStarted: keep(waiting, of: facts, until: entry.at, isOver: true)
+    case .cellEnded, .notebookClosed: keep(waiting, of: facts, until: entry.at, isOver: false)
+    default: break
     }
   }
 
-  private mutating func keep(_ wait: Wait) {
+  private mutating func keep(_ cell: CellFacts, of facts: NotebookFacts, until end: Instant, isOver: Bool) {
+    let wait = Wait(
+      name: facts.name, user: facts.notebook.user, cell: cell.cell.id.number, at: cell.cell.submitted,
+      waited: end - cell.cell.submitted, isOver: isOver)
     guard wait.waited > .zero else { return }
     if waits.count == Self.waitsMost, let last = waits.last, wait.waited <= last.waited { return }
     let place = waits.firstIndex { $0.waited < wait.waited } ?? waits.count
@@ -72,6 +77,9 @@ public struct SessionPage {
   /// The page, once all entries have been taken.
   public mutating func finish(screens: [Screen]) -> String {
     reader.finish()
+    for facts in board.notebooks {
+      if let cell = facts.cell, cell.started == nil { keep(cell, of: facts, until: board.now, isOver: false) }
+    }
     let notebooks = reader.rows.filter { $0.table == .notebooks }.map(\.fields)
     let overview = Overview(board)
     let title = "celltop session \(session.number)"
@@ -230,9 +238,10 @@ public struct SessionPage {
     guard !waits.isEmpty else { return "<p>Nobody waited.</p>" }
     let rows = waits.map {
       "<tr><td class=\"n\">\(Self.duration($0.waited))</td><td>\($0.name.markupEscaped) [\($0.cell)]</td>"
-        + "<td>\($0.user.markupEscaped)</td><td>\(session.wall($0.at))</td></tr>"
+        + "<td>\($0.user.markupEscaped)</td><td>\(session.wall($0.at))</td><td>\($0.isOver ? "" : "never started")</td></tr>"
     }
-    return "<table><tr><th>waited</th><th>cell</th><th>user</th><th>submitted</th></tr>\(rows.joined())</table>"
+    return
+      "<table><tr><th>waited</th><th>cell</th><th>user</th><th>submitted</th><th></th></tr>\(rows.joined())</table>"
   }
 
   private static func cut(_ text: String) -> String { text.count > 28 ? text.prefix(27) + "…" : text }

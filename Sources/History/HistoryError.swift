@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 /// What can go wrong with the history, in words for its user.
@@ -12,8 +13,10 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
       case .SQLITE_NOTADB, .SQLITE_CORRUPT:
         self.init("the history \(path) is damaged (\(Self.plain(error))). Move it away, and a new one is made")
       case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
-        self.init(
-          "cannot write the history \(path) (\(Self.plain(error))). Mend its permissions, or set CELLTOP_HISTORY")
+        let folder = (path as NSString).deletingLastPathComponent
+        let isReadOnly = [path, folder.isEmpty ? "." : folder].contains { access($0, W_OK) != 0 && errno == EROFS }
+        let mend = isReadOnly ? "Its file system is read-only: set" : "Mend its permissions, or set"
+        self.init("cannot write the history \(path) (\(Self.plain(error))). \(mend) CELLTOP_HISTORY")
       case .SQLITE_FULL:
         self.init("cannot open the history \(path): the disk is full. Make room; it is tried again")
       default: self.init("cannot open the history \(path): \(Self.plain(error))")
@@ -28,9 +31,15 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
   }
 
   init(folderOf path: String, _ failure: Folder.Failure) {
-    self.init(
-      "cannot make the folder of the history \(path) (\(failure)). Mend that folder's permissions, or name another file with CELLTOP_HISTORY"
-    )
+    // Nobody's permissions mend a file system that is mounted for reading only.
+    let mend = failure.code == EROFS ? "Name" : "Mend that folder's permissions, or name"
+    self.init("cannot make the folder of the history \(path) (\(failure)). \(mend) another file with CELLTOP_HISTORY")
+  }
+
+  /// - Parameter code: errno(3).
+  init(unwritable path: String, _ code: Int32) {
+    let mend = code == EROFS ? "Set" : "Mend its permissions, or set"
+    self.init("cannot write the history \(path) (\(String(cString: strerror(code)))). \(mend) CELLTOP_HISTORY")
   }
 
   init(doing what: String, _ error: any Error) {
@@ -39,7 +48,7 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
       return
     }
     guard let error = error as? DatabaseError else {
-      self.init("\(what): \(error)")
+      self.init("\(what): \((error as? CocoaError)?.localizedDescription ?? "\(error)")")
       return
     }
     let mend =

@@ -37,6 +37,7 @@ public final class HistoryStore: Sendable {
     self.path = path
     self.checkpointer = checkpointer
     do {
+      try Self.refuseFolder(path)
       // Empty where the path is a bare name: the folder is the present one.
       try Folder.make((path as NSString).deletingLastPathComponent)
       let isNew = !FileManager.default.fileExists(atPath: path)
@@ -64,6 +65,7 @@ public final class HistoryStore: Sendable {
     self.path = path
     checkpointer = nil
     do {
+      try Self.refuseFolder(path)
       guard FileManager.default.fileExists(atPath: path) else {
         throw HistoryError("there is no history \(path). Start a session with 'celltop demo', or set CELLTOP_HISTORY")
       }
@@ -93,10 +95,9 @@ public final class HistoryStore: Sendable {
     let folder = (path as NSString).deletingLastPathComponent
     if let failure = Folder.obstacle(to: folder) { throw HistoryError(folderOf: path, failure) }
     guard FileManager.default.fileExists(atPath: path) else { return nil }
+    try refuseFolder(path)
     guard access(path, R_OK | W_OK) == 0 else {
-      throw HistoryError(
-        "cannot write the history \(path) (\(String(cString: strerror(errno)))). Mend its permissions, or set CELLTOP_HISTORY"
-      )
+      throw HistoryError(unwritable: path, errno)
     }
     do {
       var configuration = Self.configuration
@@ -120,6 +121,12 @@ public final class HistoryStore: Sendable {
       return tries < busyMillisecondsMost * 2
     }
     return configuration
+  }
+
+  private static func refuseFolder(_ path: String) throws(HistoryError) {
+    var facts = stat()
+    guard stat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR else { return }
+    throw HistoryError("the history is a file, and \(path) is a folder. Name a file in it with CELLTOP_HISTORY")
   }
 
   private static func refuseNewer(_ database: any DatabaseReader, _ path: String) throws {

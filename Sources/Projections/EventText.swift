@@ -122,14 +122,3 @@ extension Pin {
   /// "cores 0-1, reserved".
   public var sentence: String { places(cores, gpus) + (reserves ? ", reserved" : "") }
 }
-
-extension Bytes {
-  /// As an order says it: `8G`, `1.5G`, `512M`, or the bytes where they are few.
-  fileprivate var words: String {
-    for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] where count >= 1 << shift {
-      let tenths = (Double(count) / Double(1 << shift) * 10).rounded() / 10
-      return (tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)") + unit
-    }
-    return "\(count) bytes"
-  }
-}

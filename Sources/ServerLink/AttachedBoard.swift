@@ -63,7 +63,7 @@ public enum AttachError: Error, Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .nobody(let paths):
-      "no celltop server answers at \(paths.joined(separator: " or ")). Start one with 'celltop serve', or open the console with 'celltop'"
+      "no celltop server answers at \(paths.joined(separator: " or ")). Start one with 'celltop serve', or open the console with 'celltop'; a 'celltop demo' listens on a socket of its own"
     case .unwelcome(let why): "the server refuses: \(why)"
     case .ended(let why): "the server is gone: \(why)"
     case .silent(let seconds): "the server has been silent for \(seconds) s"

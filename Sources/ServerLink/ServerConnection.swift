@@ -39,9 +39,13 @@ public final class ServerConnection {
   ) throws(AttachError) {
     self.silenceSecondsMost = silenceSecondsMost
     var found: (path: String, descriptor: Int32)?
+    var tried: [String] = []
     for path in paths where found == nil {
       let made = celltop_connect_unix(path)
-      guard made >= 0 else { continue }
+      guard made >= 0 else {
+        tried.append(Self.tried(path, errno))
+        continue
+      }
       let environment = ProcessInfo.processInfo.environment
       var (pid, uid): (pid_t, uid_t) = (0, 0)
       guard celltop_peer_credentials(made, &pid, &uid) == 0,
@@ -52,7 +56,7 @@ public final class ServerConnection {
       }
       found = (path, made)
     }
-    guard let found else { throw .nobody(paths: paths) }
+    guard let found else { throw .nobody(paths: tried) }
     (path, descriptor) = found
     let line = LineCodec.line(ClientMessage.attach(attach))
     var reader = LineBuffer(lineBytesMost: Self.lineBytesMost)
@@ -87,6 +91,13 @@ public final class ServerConnection {
   }
 
   deinit { close(descriptor) }
+
+  /// A place at which nobody answers, and why where that is not for want of a server: "/run/celltop/engine.sock (Permission denied)".
+  ///
+  /// - Parameter code: errno(3).
+  static func tried(_ path: String, _ code: Int32) -> String {
+    code == EACCES || code == EPERM ? "\(path) (\(String(cString: strerror(code))))" : path
+  }
 
   /// The session's present instant, by the server's clock: both sides read the same one of the system.
   public var now: Instant { Instant(microseconds: celltop_boottime_us() - epochMicroseconds) }

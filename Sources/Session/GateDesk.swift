@@ -122,7 +122,8 @@ struct GateDesk {
       id = known
       orphans.removeAll { $0.notebook == id }
     } else if gateNames.values.count(where: { $0.user == gate.user }) >= limits.notebooksPerUser {
-      connection.refuse("\(gate.user) has \(limits.notebooksPerUser) notebooks open here, and a user can have no more")
+      connection.refuse(
+        "\(gate.user) has \(counted(limits.notebooksPerUser, "notebook")) open here, and a user can have no more")
       return
     } else if !openings.take(connection.peer.uid, at: now) {
       connection.refuse(

@@ -14,6 +14,7 @@ enum Misuse {
 
   /// The text for arguments that could not be read; nil where the parser's own is right.
   static func text(_ arguments: [String], parser: String) -> String? {
+    if let told = unknownFormat(arguments) { return told }
     guard let first = arguments.first, !commands.contains(first), first != "help" else { return nil }
     if !first.hasPrefix("-") {
       let near = commands.filter { distance(first, $0) <= max(1, first.count / 3) }
@@ -33,6 +34,19 @@ enum Misuse {
     return
       "celltop: unknown option '\(option.printable(at: 40))'.\(hint) Without a command celltop opens the console, which takes "
       + "\(options.joined(separator: ", ")); 'celltop --help' lists the commands, and each has options of its own."
+  }
+
+  /// For a format that `trace import` and `trace export` do not know: the parser would blame the option behind it.
+  private static func unknownFormat(_ arguments: [String]) -> String? {
+    guard arguments.count > 2, arguments[0] == "trace" else { return nil }
+    let (verb, word) = (arguments[1], arguments[2])
+    guard verb == "import" || verb == "export", !word.hasPrefix("-") else { return nil }
+    let known = (verb == "import" ? TraceImport.configuration : TraceExport.configuration).subcommands.map {
+      $0.configuration.commandName ?? "\($0)"
+    }
+    guard !known.contains(word) else { return nil }
+    return
+      "celltop: 'trace \(verb)' knows no format '\(word.printable(at: 40))'. It knows \(known.joined(separator: ", "))."
   }
 
   /// How many letters have to be put in, left out or exchanged to make one of the other (Levenshtein).

@@ -65,7 +65,7 @@ extension SimulateCommand {
     do throws(Refusal) {
       simulator = try Simulator(
         trace, on: node, settings: settings, forecast: options.source(for: trace), catalogue: .standard)
-    } catch { refuseUse(error) }
+    } catch { refuseUse(options.mended(error, for: trace)) }
     do throws(HistoryError) {
       var recorder = try SimulationRecorder(simulator, into: try HistoryStore(path: path), note: trace.name)
       let cells = Double(max(trace.cellCount, 1))
@@ -103,7 +103,7 @@ func simulated(
       run: run, lowerBound: LowerBound(of: trace, on: node).antt, gpuHoursSaved: nil,
       wallSeconds: monotonicSeconds() - began)
   } catch {
-    refuseUse(error)
+    refuseUse(options.mended(error, for: trace))
   }
 }
 
@@ -113,7 +113,7 @@ extension FinishedRun {
     let m = run.measures
     func seconds(_ value: Double) -> String { duration(value) }
     let rows = [
-      ("trace", "\(trace.name): \(trace.notebooks.count) notebooks, \(trace.cellCount) cells"),
+      ("trace", "\(trace.name): \(counted(trace.notebooks.count, "notebook")), \(counted(trace.cellCount, "cell"))"),
       ("node", node.counts.joined(separator: ", ")), ("policy", run.policy),
       ("ANTT", "\(decimal(m.antt, digits: 4))  (no schedule is below \(decimal(lowerBound, digits: 4)))"),
       ("STP", "\(decimal(m.stp, digits: 4)) of \(trace.notebooks.count)"),

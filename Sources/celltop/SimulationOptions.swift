@@ -94,6 +94,19 @@ struct SimulationOptions: ParsableArguments {
       memory: size(memory) ?? .zero, gpuSwapRate: size(swapRate) ?? Node.gpuSwapRateMeasured)
   }
 
+  /// The refusal of a trace, with the options that make the node large enough for it.
+  func mended(_ refusal: Refusal, for trace: Trace) -> Refusal {
+    guard refusal.cause == .demandTooLarge else { return refusal }
+    let cells = trace.notebooks.lazy.flatMap(\.cells)
+    let coresMost = Int(cells.map(\.cores).max() ?? 0)
+    let gpusMost = Int(cells.map(\.gpus).max() ?? 0)
+    var needed: [String] = []
+    if let cores, cores < coresMost { needed.append("--cores \(coresMost)") }
+    if let gpus, gpus < gpusMost { needed.append("--gpus \(gpusMost)") }
+    guard !needed.isEmpty else { return refusal }
+    return Refusal(refusal.cause, "\(refusal.text). The trace needs \(needed.joined(separator: " "))")
+  }
+
   /// A size that `validate` has read already.
   private func size(_ text: String?) -> Bytes? { text.flatMap { try? Bytes(parsing: $0) } }
 

@@ -2,6 +2,22 @@ import Chance
 import Domain
 import Testing
 
+@Suite struct NodeTests {
+  @Test("says what is too large as people say it, and exactly where that would read the same")
+  func refusals() {
+    let node = Node(
+      id: NodeID(0), name: "vm", cores: CoreSet(0..<4), gpus: [GPU(uuid: "a", memory: Bytes(8 << 30))],
+      memory: Bytes(25_276_510_208))
+    func refusal(_ demand: Demand) -> String? { node.refusal(of: demand)?.text }
+    #expect(refusal(Demand(memory: Bytes(900 << 30))) == "asks for 900G of memory, and vm has 23.5G")
+    #expect(
+      refusal(Demand(memory: Bytes(25_276_510_209)))
+        == "asks for 25276510209 bytes of memory, and vm has 25276510208 bytes")
+    #expect(refusal(Demand(gpus: 2)) == "asks for 2 GPUs, and vm has 1")
+    #expect(refusal(Demand(gpus: 1, gpuMemory: Bytes(16 << 30))) == "asks for 1 GPU of at least 16G, and vm has 0")
+  }
+}
+
 @Suite struct ResourceSetTests {
   @Test(
     "reads and writes the list format of cpuset files",

@@ -12,7 +12,7 @@ import Testing
     """
 
   /// A simulated session in the stage's own history.
-  private static func record(in stage: TmuxStage) async throws {
+  private static func record(_ trace: String = ReplayTests.trace, in stage: TmuxStage) async throws {
     let path = stage.folder + "/three.jsonl"
     try trace.write(toFile: path, atomically: true, encoding: .utf8)
     let history = stage.folder + "/data/celltop/history.sqlite"
@@ -63,6 +63,24 @@ import Testing
     try await stage.type("q")
     try await stage.wait("the end") { $0.contains("RC=0") && $0.contains("TTY=same") }
     try await stage.end()
+  }
+
+  @Test("shows no figures of worlds in which nothing can be compared")
+  func nothingToCompare() async throws {
+    let stage = try TmuxStage()
+    let trace = """
+      {"celltop-trace": 1, "name": "alone", "note": ""}
+      {"notebook": "alone", "user": "ana", "arrival": 0.0, "cells": [{"think": 1.0, "run": 6.0, "cores": 1, "gpus": 1}]}
+
+      """
+    try await Self.record(trace, in: stage)
+    let result = try await Checkout.run(
+      Checkout.celltop, ["replay", "1", "--what-if", "gpus=0"], environment: stage.environment)
+    #expect(result.status == 0 && result.output.contains("no cell can be compared"), "\(result)")
+    for name in ["ANTT", "STP", "Jain's index", "wait mean"] {
+      let line = result.output.split(separator: "\n").first { $0.hasPrefix(name + " ") } ?? ""
+      #expect(line.dropFirst(name.count).split(separator: " ") == ["-", "-"], "\(result.output)")
+    }
   }
 
   @Test("goes from a live session into its history and back")

@@ -39,8 +39,8 @@ struct SimulationCommandTests {
       ["t.jsonl:2", "cells[1].gpu", "There are think, run, cores"]
     ),
     ("job,what\n1,2\n", [], ["t.jsonl", "A native trace begins with"]),
-    (good, ["--cores", "1", "--gpus", "1"], ["cell 1 of notebook 'a'", "asks for 2 cores", "has 1"]),
-    (good, ["--gpus", "0"], ["notebook 'b'", "asks for 1 GPUs", "has 0"]),
+    (good, ["--cores", "1", "--gpus", "1"], ["cell 1 of notebook 'a'", "asks for 2 cores", "has 1", "--cores 2"]),
+    (good, ["--gpus", "0"], ["notebook 'b'", "asks for 1 GPU,", "has 0", "--gpus 1"]),
     (good, ["--gpus", "1", "--cores", "zero"], ["zero", "--cores"]),
     (good, ["--gpus", "1", "--cores", "0"], ["--cores is 0", "from 1 to"]),
     (good, ["--gpus", "1", "--memory", "8Q"], ["--memory", "8Q", "8G"]),

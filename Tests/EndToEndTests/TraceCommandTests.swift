@@ -27,7 +27,7 @@ struct TraceCommandTests {
 
     let imported = try await celltop("import", "arkouda", folder + "/a.log", "-o", folder + "/a.jsonl")
     #expect(imported.status == 0, "\(imported.errors)")
-    #expect(imported.output.contains("a: 1 notebooks of 1 users, 2 cells"))
+    #expect(imported.output.contains("a: 1 notebook of 1 user, 2 cells"))
     #expect(imported.output.contains("left   1 × lines of other output, first at \(folder)/a.log:5"))
 
     let shown = try await celltop("show", folder + "/a.jsonl", "--size", "60x20")
@@ -44,6 +44,18 @@ struct TraceCommandTests {
     let generated = try await celltop(
       "generate", "--kind", "ml", "--notebooks", "40", "--think", "lognormal:2.7,1.2", "-o", folder + "/g.jsonl")
     #expect(generated.status == 0, "\(generated.errors)")
+    for again in [
+      ["generate", "-o", folder + "/g.jsonl"], ["export", "swf", folder + "/a.jsonl", "-o", folder + "/a.swf"],
+      ["import", "arkouda", folder + "/a.log", "-o", folder + "/a.jsonl"],
+    ] {
+      let before = try Data(contentsOf: URL(fileURLWithPath: again[again.count - 1]))
+      let refused = try await Checkout.run(Checkout.celltop, ["trace"] + again)
+      #expect(refused.status == 2 && refused.errors.contains("is there already"), "\(again): \(refused.errors)")
+      #expect(refused.errors.contains("--force"))
+      #expect(try Data(contentsOf: URL(fileURLWithPath: again[again.count - 1])) == before)
+    }
+    let replaced = try await celltop("import", "arkouda", folder + "/a.log", "--force", "-o", folder + "/a.jsonl")
+    #expect(replaced.status == 0, "\(replaced.errors)")
     let fitted = try await celltop("fit", folder + "/g.jsonl", "--json")
     let fit = try JSONSerialization.jsonObject(with: Data(fitted.output.utf8)) as? [String: Any]
     #expect((fit?["models"] as? [[String: Any]])?.count == 6)
@@ -60,6 +72,11 @@ struct TraceCommandTests {
       (
         ["generate", "--kind", "cpu", "--like", folder + "/a.jsonl", "-o", folder + "/x"], "--think and --like are for"
       ),
+      (
+        ["import", "nosuch", folder + "/a.log", "-o", folder + "/x"],
+        "knows no format 'nosuch'. It knows adobe, arkouda"
+      ),
+      (["export", "nosuch", folder + "/a.jsonl", "-o", folder + "/x"], "knows no format 'nosuch'. It knows swf."),
       (["import", "arkouda", folder + "/none.log", "-o", folder + "/x"], "none.log: No such file"),
       (["import", "history", "--history", folder + "/\u{1B}[2Jnone", "-o", folder + "/x"], "[2Jnone"),
     ] {

@@ -118,7 +118,7 @@ struct CommandTests {
     Row(.overrideDemand(id, Demand(gpus: 3)), .refuses(.demandTooLarge, "asks for 3 GPUs, and n has 2")),
     Row(
       .overrideDemand(id, Demand(memory: Bytes(101))),
-      .refuses(.demandTooLarge, "asks for 101 bytes of memory, and n has 100")),
+      .refuses(.demandTooLarge, "asks for 101 bytes of memory, and n has 100 bytes")),
   ]
 
   /// Gives the order and compares all that is recorded; a refused one changes nothing but the clock.

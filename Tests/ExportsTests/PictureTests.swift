@@ -133,6 +133,38 @@ import Testing
     #expect(page.contains("default-src 'none'"))
   }
 
+  @Test("tell the waits that never ended beside those that did")
+  func neverStarted() {
+    var page = SessionPage(DrawnSession.facts)
+    var sequence: Int64 = 0
+    func tell(_ event: Event, at seconds: Double) {
+      sequence += 1
+      page.take(Entry(sequence: sequence, at: Instant(seconds: seconds), event: event))
+    }
+    func open(_ number: Int32, _ name: String, cell: Int64, at seconds: Double) {
+      let id = NotebookID(number)
+      tell(.notebookOpened(Notebook(id: id, node: NodeID(0), user: "ana", path: "/x/\(name).ipynb")), at: seconds)
+      tell(.kernelReady(id), at: seconds)
+      tell(
+        .cellQueued(
+          Domain.Cell(id: CellID(cell), notebook: id, submitted: Instant(seconds: seconds), demand: .oneCore)),
+        at: seconds)
+    }
+    tell(.nodeAdded(Node(id: NodeID(0), name: "n", cores: CoreSet(0..<1))), at: 0)
+    open(0, "first", cell: 1, at: 1)
+    open(1, "left", cell: 2, at: 1)
+    open(2, "late", cell: 3, at: 20)
+    let place = Allotment(node: NodeID(0), cores: CoreSet([0]), gpus: GPUSet())
+    tell(.cellStarted(CellID(1), NotebookID(0), place, Reason(.firstCome)), at: 6)
+    tell(.notebookClosed(NotebookID(1)), at: 121)
+    tell(.cellEnded(CellID(1), NotebookID(0), .ok), at: 200)
+    let rows = page.finish(screens: []).components(separatedBy: "<tr>").filter { $0.contains("ana</td>") }
+    func row(_ name: String) -> String { rows.first { $0.contains("<td>\(name) [") } ?? "" }
+    #expect(row("late").contains(">3 min 0 s<") && row("late").contains("never started"))
+    #expect(row("left").contains(">2 min 0 s<") && row("left").contains("never started"))
+    #expect(row("first").contains(">5.0 s<") && !row("first").contains("never started"))
+  }
+
   @Test("escape every name from outside")
   func escaped() throws {
     let page = try Self.page(seed: 6)

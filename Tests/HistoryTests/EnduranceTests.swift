@@ -198,7 +198,13 @@ import Testing
         sql:
           "UPDATE session SET began_us = began_us - 90000000000000, ended_us = ended_us - 90000000000000 WHERE id = 1")
     }
-    let report = try store.prune(before: TemporaryHistory.heading.beganMicroseconds + middle)
+    let wall = TemporaryHistory.heading.beganMicroseconds + middle
+    let plans = try store.pruning(before: wall)
+    #expect(plans.map(\.session) == [1, writer.session] && plans.map(\.isWhole) == [true, false])
+    #expect(try store.sessions().count == 2 && plans == (try store.pruning(before: wall)), "nothing is gone yet")
+    let report = try store.prune(before: wall)
+    #expect(plans.reduce(0) { $0 + $1.entries } == report.entries)
+    #expect(try store.pruning(before: wall).isEmpty)
     #expect(report.sessions == 1 && report.shortened == 1 && report.entries > Int64(old.entries.count))
     let session = try store.recorded()
     #expect(try store.sessions().map(\.id) == [writer.session])

@@ -126,6 +126,28 @@ private func entry(_ sequence: Int64, _ event: Event) -> Entry {
     #expect { try place.open() } throws: { "\($0)".contains("newer celltop") }
   }
 
+  @Test("says what is wrong with a place: a folder for the file, no folder for a copy, a file system for reading only")
+  func places() throws {
+    let place = TemporaryHistory()
+    let store = try place.open()
+    for open in [
+      { _ = try HistoryStore(path: place.folder) }, { _ = try HistoryStore(reading: place.folder) },
+      { _ = try HistoryStore.look(at: place.folder) },
+    ] as [() throws -> Void] {
+      #expect { try open() } throws: {
+        "\($0)".contains("\(place.folder) is a folder") && "\($0)".contains("CELLTOP_HISTORY")
+      }
+    }
+    #expect { try store.backUp(to: place.folder + "/none/copy") } throws: {
+      "\($0)".contains("there is no folder \(place.folder)/none")
+    }
+    let mounted = HistoryError(folderOf: "/ro/a/history.sqlite", Folder.Failure(path: "/ro/a", code: EROFS))
+    #expect(mounted.description.hasSuffix("(/ro/a: Read-only file system). Name another file with CELLTOP_HISTORY"))
+    #expect(
+      HistoryError(unwritable: "/ro/h", EROFS).description.hasSuffix("(Read-only file system). Set CELLTOP_HISTORY"))
+    #expect(HistoryError(unwritable: "/h", EACCES).description.contains("Mend its permissions"))
+  }
+
   @Test("goes on when the file cannot be written, says so, and writes all of it once it can")
   func unwritable() throws {
     let place = TemporaryHistory()

@@ -115,6 +115,21 @@ struct KernelSpecsTests {
     #expect(message(["mine"]).hasSuffix("remove it first, or choose another place"))
   }
 
+  @Test("says in the system's words which folder cannot be made, and where else to write")
+  func unwritable() throws {
+    let place = try Place()
+    let file = place.kernels + "/mine/kernel.json"
+    do throws(KernelSpecError) {
+      _ = try KernelSpecs.install(["mine"], to: file + "/kernels", gate: "/g", environment: place.environment)
+      Issue.record("a file was taken for a folder")
+    } catch {
+      #expect(
+        error.description
+          == "cannot write '\(file)/kernels': Not a directory. Mend its permissions, or name another place with --user, --sys-prefix or --prefix"
+      )
+    }
+  }
+
   @Test("takes a bare python for the one of the prefix in which the spec lies")
   func python() throws {
     let place = try Place()

@@ -3,9 +3,9 @@ import Domain
 import Foundation
 import GateLink
 import Projections
-import ServerLink
 import Testing
 
+@testable import ServerLink
 @testable import Session
 
 @Suite("A client's connection") struct ClientConnectionTests {
@@ -21,6 +21,16 @@ import Testing
     let ours = ClientConnection(
       peer, Attach(client: "t", stream: stream), role: .operator, veiledFor: nil, limits: limits, at: .zero)
     return (ours, pair[1])
+  }
+
+  @Test("tells a place that may not be entered from one where nobody listens")
+  func nobody() {
+    #expect(ServerConnection.tried("/run/a.sock", EACCES) == "/run/a.sock (Permission denied)")
+    #expect(ServerConnection.tried("/run/a.sock", ENOENT) == "/run/a.sock")
+    let none = "/nowhere/\(UInt64.random(in: 0 ... .max)).sock"
+    #expect { _ = try ServerConnection([none], Attach(client: "t", stream: .none)) } throws: {
+      ($0 as? AttachError)?.description.hasPrefix("no celltop server answers at \(none). ") == true
+    }
   }
 
   private func say(_ count: Int, to descriptor: Int32) {

@@ -131,7 +131,7 @@ private final class Flood: Sendable {
     #expect(first.await { if case .welcome = $0 { true } else { false } } != nil)
     let second = try stage.gate("b")
     let answer = second.await { if case .unwelcome = $0 { true } else { false } }
-    #expect(answer == .unwelcome(why: "\(NSUserName()) has 1 notebooks open here, and a user can have no more"))
+    #expect(answer == .unwelcome(why: "\(NSUserName()) has 1 notebook open here, and a user can have no more"))
     let again = try stage.gate("a")
     #expect(again.await { if case .welcome = $0 { true } else { false } } != nil)
   }

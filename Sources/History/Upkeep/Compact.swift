@@ -63,6 +63,11 @@ extension HistoryStore {
     guard !FileManager.default.fileExists(atPath: copy) else {
       throw HistoryError("\(copy) is there already, and a backup overwrites nothing. Name another file")
     }
+    let folder = (copy as NSString).deletingLastPathComponent
+    guard folder.isEmpty || FileManager.default.fileExists(atPath: folder) else {
+      throw HistoryError(
+        "cannot copy the history to \(copy): there is no folder \(folder). Make it, or name another file")
+    }
     let unfinished = copy + ".unfinished"
     try? FileManager.default.removeItem(atPath: unfinished)
     do {

@@ -14,7 +14,53 @@ public struct PruneReport: Sendable, Hashable, Codable {
   public var longestStepMilliseconds = 0.0
 }
 
+/// What pruning would take of a session.
+public struct PrunePlan: Sendable, Hashable, Codable {
+  public var session: Int64
+  /// Whether it would be gone altogether, and not lose its beginning alone.
+  public var isWhole: Bool
+  /// How many entries would go.
+  public var entries: Int64
+}
+
 extension HistoryStore {
+  /// What `prune` would take away, the oldest session first. Nothing is changed.
+  ///
+  /// - Parameter wall: in microseconds since 1970.
+  /// - Throws: `HistoryError` where the file cannot be read.
+  public func pruning(before wall: Int64) throws(HistoryError) -> [PrunePlan] {
+    var plans: [PrunePlan] = []
+    do {
+      for session in try sessions().reversed() {
+        if try isOver(session, before: wall) {
+          let entries = try countEntries(of: session.id, through: .max)
+          plans.append(PrunePlan(session: session.id, isWhole: true, entries: entries))
+        } else if session.beganMicroseconds < wall, let frame = try lastFrame(of: session, before: wall) {
+          let entries = try countEntries(of: session.id, through: frame.sequence)
+          if entries > 0 { plans.append(PrunePlan(session: session.id, isWhole: false, entries: entries)) }
+        }
+      }
+    } catch { throw HistoryError(doing: "cannot read the history \(path)", error) }
+    return plans
+  }
+
+  /// How many entries of a session lie in stretches that end by `last`.
+  private func countEntries(of session: Int64, through last: Int64) throws -> Int64 {
+    try database.read { db in
+      try Int64.fetchOne(
+        db, sql: "SELECT sum(last - first + 1) FROM stretch WHERE session = ? AND last <= ?",
+        arguments: [session, last]) ?? 0
+    }
+  }
+
+  /// Whether a session had ended by then, and nobody writes it.
+  private func isOver(_ session: SessionSummary, before wall: Int64) throws -> Bool {
+    let end = session.endedMicroseconds ?? session.beganMicroseconds + session.lengthMicroseconds
+    guard end < wall else { return false }
+    if session.endedMicroseconds != nil { return true }
+    return try !isBeingWritten(session.id)
+  }
+
   /// Takes away what happened before a wall time: sessions that had ended by then altogether, and the beginning of a longer
   /// or unfinished one up to the last key frame before it, so that the rest still replays.
   ///
@@ -29,8 +75,7 @@ extension HistoryStore {
     var report = PruneReport()
     do {
       for session in try sessions().reversed() {
-        let end = session.endedMicroseconds ?? session.beganMicroseconds + session.lengthMicroseconds
-        if end < wall, try session.endedMicroseconds != nil || !isBeingWritten(session.id) {
+        if try isOver(session, before: wall) {
           report.entries += try remove(session, through: .max, at: .never, &report, progress)
           try step(&report) { db in
             try db.execute(sql: "DELETE FROM session WHERE id = ?", arguments: [session.id])

@@ -44,7 +44,8 @@ public enum KernelSpecError: Error, Equatable, Sendable, CustomStringConvertible
     case .provisioned(let name):
       "the kernelspec '\(name)' has a provisioner of its own, which starts its kernel elsewhere: it cannot be gated"
     case .foreign(let path): "'\(path)' exists and was not made by celltop: remove it first, or choose another place"
-    case .unwritable(let path, let why): "cannot write '\(path)': \(why)"
+    case .unwritable(let path, let why):
+      "cannot write '\(path)': \(why). Mend its permissions, or name another place with --user, --sys-prefix or --prefix"
     }
   }
 }

@@ -153,16 +153,35 @@ public enum KernelSpecs {
     let fresh = directory + ".new"
     do {
       if files.fileExists(atPath: fresh) { try files.removeItem(atPath: fresh) }
-      try files.createDirectory(atPath: fresh, withIntermediateDirectories: true)
+      try makeFolder(fresh)
       for name in try files.contentsOfDirectory(atPath: original) where name != "kernel.json" {
         try files.copyItem(atPath: original + "/" + name, toPath: fresh + "/" + name)
       }
       try encoder.encode(members).write(to: URL(filePath: fresh + "/kernel.json"))
       if files.fileExists(atPath: directory) { try files.removeItem(atPath: directory) }
       try files.moveItem(atPath: fresh, toPath: directory)
+    } catch let error as KernelSpecError {
+      throw error
     } catch {
-      throw .unwritable(path: directory, why: "\(error)")
+      throw .unwritable(path: directory, why: systemWords(error))
     }
+  }
+
+  /// Makes a folder with those above it; Foundation would not say at which it failed.
+  private static func makeFolder(_ path: String) throws(KernelSpecError) {
+    var made = path.hasPrefix("/") ? "" : "."
+    for part in path.split(separator: "/") {
+      made += "/" + part
+      if mkdir(made, 0o777) != 0, errno != EEXIST {
+        throw .unwritable(path: made, why: String(cString: strerror(errno)))
+      }
+    }
+  }
+
+  /// Why a file could not be written, in the system's words where Foundation says what they are.
+  private static func systemWords(_ error: any Error) -> String {
+    guard let cause = (error as? CocoaError)?.underlying as? POSIXError else { return "\(error)" }
+    return String(cString: strerror(cause.code.rawValue))
   }
 
   /// Wraps the specs of these names, or with no name every one that is not wrapped itself and can be.
@@ -219,7 +238,7 @@ public enum KernelSpecs {
     }
     for spec in wanted {
       do { try FileManager.default.removeItem(atPath: spec.directory) } catch {
-        throw .unwritable(path: spec.directory, why: "\(error)")
+        throw .unwritable(path: spec.directory, why: systemWords(error))
       }
     }
     return Removal(removed: wanted.map(\.name).sorted(), absent: absent)

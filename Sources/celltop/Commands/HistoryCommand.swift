@@ -53,13 +53,12 @@ struct HistoryCommand: ParsableCommand {
         let store = try HistoryStore(reading: path)
         let sessions = try store.sessions()
         if json { return try Tool.printJSON(sessions) }
-        print(Self.row("SESSION", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ACTIONS", "STATE", "NOTE"))
+        print(Self.row("SESSION", "BEGAN", "LENGTH", "KIND", "USER", "ENTRIES", "ORDERS", "STATE", "NOTE"))
         for session in sessions {
-          let length = session.endedMicroseconds.map { $0 - session.beganMicroseconds } ?? session.lengthMicroseconds
-          let seconds = max(length, session.lengthMicroseconds) / 1_000_000
           print(
             Self.row(
-              "\(session.id)", day(session.beganMicroseconds), Tool.clock(seconds), session.kind, session.user,
+              "\(session.id)", day(session.beganMicroseconds), Tool.clock(session.lengthSeconds), session.kind,
+              session.user,
               "\(session.entries)", "\(session.actions)", try state(of: session, in: store), session.note))
         }
       }
@@ -77,10 +76,10 @@ struct HistoryCommand: ParsableCommand {
     }
   }
 
-  /// `ended`, `open` (a process records it) or `cut`.
+  /// `ended`, `goes on` (a process records it) or `cut short`.
   static func state(of session: SessionSummary, in store: HistoryStore) throws -> String {
     if session.endedMicroseconds != nil { return "ended" }
-    return try store.isBeingWritten(session.id) ? "open" : "cut"
+    return try store.isBeingWritten(session.id) ? "goes on" : "cut short"
   }
 
   struct Show: ParsableCommand {
@@ -98,13 +97,17 @@ struct HistoryCommand: ParsableCommand {
         let board = try session.fold(Board.self, through: session.last)
         let cells = board.notebooks.reduce(0) { $0 + $1.cellsEnded }
         let markers = Dictionary(grouping: try session.markers(), by: \.kind).mapValues(\.count)
+        // Those that were refused are no moments to jump to.
+        let refused = summary.actions - Int64(markers[.action] ?? 0)
+        let orders: String = refused > 0 ? "\(summary.actions), \(refused) of them refused" : "\(summary.actions)"
         let marked = RecordedMarker.Kind.allCases.compactMap { kind in markers[kind].map { "\($0) \(kind.rawValue)" } }
         for (name, text) in [
           ("session", "\(summary.id), \(summary.kind), \(try state(of: summary, in: store))"),
           ("began", "\(day(summary.beganMicroseconds)) by \(summary.user) on \(summary.host)"),
-          ("length", Tool.clock(summary.lengthMicroseconds / 1_000_000)), ("note", summary.note),
+          ("length", Tool.clock(summary.lengthSeconds)), ("note", summary.note),
           ("policy", board.policy), ("entries", "\(summary.first) to \(summary.entries)"),
           ("notebooks", "\(board.notebooks.count)"), ("cells", "\(cells) ended"),
+          ("orders", orders),
           ("markers", marked.isEmpty ? "none" : marked.joined(separator: ", ")),
           ("digest", summary.digest ?? "none: the session goes on, was cut short or lacks its beginning"),
         ] where !text.isEmpty {
@@ -122,22 +125,34 @@ struct HistoryCommand: ParsableCommand {
         meanwhile. 'celltop history compact' gives the room back to the disk.
         """)
 
-    @Option(help: "How much of the past to keep: 90d, 12h, 30m.") var keep: String
-    @Flag(help: "Print one JSON object.") var json = false
+    @Option(help: "How much of the past to keep: 90d (days), 12h (hours), 30m (minutes).") var keep: String
+    @Flag(help: "Say what would be taken away, and take nothing.") var dryRun = false
+    @Flag(help: "Print JSON: an object, with --dry-run an array of them.") var json = false
 
     func validate() throws { _ = try Self.seconds(keep) }
 
     func run() throws {
       try Tool.reporting {
-        let now = Date().timeIntervalSince1970
+        let before = try Int64((Date().timeIntervalSince1970 - Self.seconds(keep)) * 1e6)
+        if dryRun { return try tell(HistoryStore(reading: path).pruning(before: before)) }
         var line = ProgressLine()
         let store = try existing()
-        let report = try store.prune(before: Int64((now - Self.seconds(keep)) * 1e6)) { entries in
+        let report = try store.prune(before: before) { entries in
           line.show("pruning, \(entries) entries gone", share: nil)
         }
         line.clear()
         if json { return try Tool.printJSON(report) }
-        print("took \(report.sessions) sessions away, shortened \(report.shortened): \(report.entries) entries")
+        print(
+          "took \(counted(report.sessions, "session")) away, shortened \(report.shortened): \(report.entries) entries")
+      }
+    }
+
+    private func tell(_ plans: [PrunePlan]) throws {
+      if json { return try Tool.printJSON(plans) }
+      if plans.isEmpty { print("nothing is older than \(keep): nothing would go") }
+      for plan in plans {
+        let what = plan.isWhole ? "would go altogether" : "would lose its beginning"
+        print("session \(plan.session) \(what): \(plan.entries) entries")
       }
     }
 

@@ -4,6 +4,7 @@ import Foundation
 import History
 import Projections
 import ServerLink
+import Verbs
 
 /// `celltop ctl status`: the session in a few lines.
 struct ControlStatus: ParsableCommand {
@@ -21,7 +22,12 @@ struct ControlStatus: ParsableCommand {
       let notebooks =
         "\(report.running) running, \(report.queued) queued, \(report.suspended) suspended, \(report.thinking) thinking"
       let faults: String = report.faults == 0 ? "none" : "\(report.faults): see the events; these are bugs of celltop"
-      let rows: [[String]] = [
+      let drained = report.nodes.flatMap { node -> [String] in
+        let cores = node.drainedCores.isEmpty ? nil : "cores \(node.drainedCores)"
+        let gpus = node.drainedGPUs.isEmpty ? nil : "GPUs \(node.drainedGPUs)"
+        return [cores, gpus].compactMap(\.self)
+      }
+      var rows: [[String]] = [
         ["server", "\(welcome.server) on \(welcome.host), at \(connection.path)"],
         ["session", welcome.session == 0 ? "not recorded" : "\(welcome.session)"],
         ["running for", Tool.clock(Int64(report.atSeconds))], ["you are", "\(welcome.user), \(welcome.role.rawValue)"],
@@ -29,6 +35,10 @@ struct ControlStatus: ParsableCommand {
         ["GPUs", "\(report.gpusAllotted) of \(report.gpus) allotted"], ["notebooks", notebooks],
         ["recording", report.notRecorded.map { "NOT COMPLETE: \($0)" } ?? "complete"], ["faults", faults],
       ]
+      if !drained.isEmpty {
+        let place = rows.firstIndex { $0[0] == "notebooks" } ?? rows.endIndex
+        rows.insert(["drained", drained.joined(separator: ", ")], at: place)
+      }
       print(columns(rows))
     }
   }
@@ -126,7 +136,7 @@ struct ControlExplain: ParsableCommand {
     var expectedEarlySeconds: Double?
     var expectedLateSeconds: Double?
     var holders: [String]
-    /// An order that would change it, where one is sure to.
+    /// What would let it start sooner, as a shell takes it; nil where nothing is known to.
     var order: String?
     /// How long its cell has run, and has been suspended by the clock; nil where it has not begun.
     var ranSeconds: Double?
@@ -166,8 +176,12 @@ struct ControlExplain: ParsableCommand {
       explanation.order = "celltop ctl release on \(facts.name)"
     } else if facts.state == .suspended, facts.cell?.isOperatorSuspended == true {
       explanation.order = "celltop ctl resume on \(facts.name)"
-    } else if facts.state == .queued, let holder = explanation.holders.first, facts.cell?.wait?.cause == .cores {
-      explanation.order = "celltop ctl suspend on \(holder)"
+    } else {
+      let now = Instant(microseconds: Int64(report.atSeconds * 1_000_000))
+      let orders = board.remedy(for: id, at: now, in: WaitingOrder(board)).map {
+        "celltop ctl \($0.line(on: board).text)"
+      }
+      if !orders.isEmpty { explanation.order = orders.joined(separator: " && ") }
     }
     return explanation
   }
@@ -299,20 +313,24 @@ struct ControlHistory: ParsableCommand {
       guard let path = connection.welcome.history else {
         throw ToolError("the server keeps no history that you may read")
       }
-      let sessions = try HistoryStore(reading: path).sessions().prefix(max(last, 1)).map { $0 }
+      let store = try HistoryStore(reading: path)
+      let sessions = try store.sessions().prefix(max(last, 1)).map { $0 }
       if control.json { return try control.print(sessions) }
       if sessions.isEmpty { return print("no session is recorded yet") }
-      let head = ["session", "kind", "length", "entries", "orders", "end", "note"]
-      print(columns([head] + sessions.map { Self.line($0, current: connection.welcome.session) }))
+      let head = ["session", "kind", "length", "entries", "orders", "state", "note"]
+      let current = connection.welcome.session
+      let rows = try sessions.map { session -> [String] in
+        if session.id == current { return Self.line(session, state: "goes on") }
+        return Self.line(session, state: try HistoryCommand.state(of: session, in: store))
+      }
+      print(columns([head] + rows))
     }
   }
 
-  private static func line(_ session: SessionSummary, current: Int64) -> [String] {
-    let end: String =
-      session.id == current ? "goes on" : session.endedMicroseconds == nil ? "cut short" : "ended"
-    return [
-      "\(session.id)", session.kind, Tool.clock(session.lengthMicroseconds / 1_000_000), "\(session.entries)",
-      "\(session.actions)", end, session.note.printable(at: 100),
+  private static func line(_ session: SessionSummary, state: String) -> [String] {
+    [
+      "\(session.id)", session.kind, Tool.clock(session.lengthSeconds), "\(session.entries)",
+      "\(session.actions)", state, session.note.printable(at: 100),
     ]
   }
 }

@@ -3,6 +3,13 @@ import Domain
 import Foundation
 import History
 
+extension SessionSummary {
+  /// How long it lasted, in seconds: to its end where that is known, else to its last entry.
+  var lengthSeconds: Int64 {
+    max((endedMicroseconds ?? beganMicroseconds) - beganMicroseconds, lengthMicroseconds) / 1_000_000
+  }
+}
+
 /// The recorded sessions, for a console that is open.
 enum PastSessions {
   /// - Parameter path: the history's file; nil for the standard one.

@@ -62,6 +62,8 @@ extension WhatIfRun {
       _ name: String, _ key: KeyPath<WorldComparison.Figures, Double>, isLessBetter: Bool? = true,
       _ show: (Double) -> String
     ) -> SideBySide.Measure {
+      // Where nothing is compared, 0 and 1 are no figures of anything.
+      guard comparison.cellsCompared > 0 else { return .init(name: name, recorded: "-", again: "-", verdict: .same) }
       let (a, b) = (then[keyPath: key], now[keyPath: key])
       let isSame = show(a) == show(b) || isLessBetter == nil
       return .init(

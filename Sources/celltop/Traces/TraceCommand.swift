@@ -9,6 +9,12 @@ struct TraceCommand: ParsableCommand {
     commandName: "trace", abstract: "Import, show, fit, generate and export traces.",
     subcommands: [TraceImport.self, TraceShow.self, TraceFit.self, TraceGenerate.self, TraceExport.self])
 
+  /// Nothing that is there is replaced unasked: ends the process, as for wrong use.
+  static func demandNothing(at output: String, unless force: Bool) {
+    guard !force else { return }
+    do { try AtomicOutput.demandNothing(at: output) } catch { refuseUse(error) }
+  }
+
   /// Writes a trace, and tells what is in it and what is not.
   ///
   /// - Parameter json: tells it as one JSON object.
@@ -76,7 +82,7 @@ struct TraceCommand: ParsableCommand {
     }
     let ends = failed.isEmpty ? "" : "\nends   \(failed.joined(separator: ", "))"
     return """
-      \(trace.name): \(trace.notebooks.count) notebooks of \(users) users, \(cells.count) cells over \(duration(trace.span.seconds))
+      \(trace.name): \(counted(trace.notebooks.count, "notebook")) of \(counted(users, "user")), \(counted(cells.count, "cell")) over \(duration(trace.span.seconds))
       \(row("run  ", cells.map(\.run)))
       \(row("think", thinks))
       cores  up to \(cells.map(\.cores).max() ?? 0); GPUs up to \(cells.map(\.gpus).max() ?? 0)\(ends)

@@ -25,6 +25,7 @@ struct TraceGenerate: ParsableCommand {
   var like: String?
   @OptionGroup var range: ThinkRange
   @Option(name: [.short, .long], help: "The native trace to write.") var output: String
+  @Flag(help: "Replace what is there.") var force = false
 
   enum WorkloadKind: String, ExpressibleByArgument, CaseIterable { case cpu, mixed, notebooks, ml, training }
 
@@ -44,6 +45,7 @@ struct TraceGenerate: ParsableCommand {
   }
 
   func run() throws {
+    TraceCommand.demandNothing(at: output, unless: force)
     do throws(TraceError) {
       let trace = try made()
       try TraceFile.write(NativeTrace.write(trace), to: output)

@@ -14,6 +14,7 @@ struct TraceImport: ParsableCommand {
   /// What all have in common.
   struct Output: ParsableArguments {
     @Option(name: [.short, .long], help: "The native trace to write.") var output: String
+    @Flag(help: "Replace what is there.") var force = false
     @Option(help: "The trace's name. Without it: the output's.") var name: String?
     @Flag(help: "Print the summary as one JSON object.") var json = false
 
@@ -26,6 +27,7 @@ struct TraceImport: ParsableCommand {
 
     /// Does the work; an error is told in a line, and the exit status is 2.
     func deliver(_ body: () throws(TraceError) -> Imported) {
+      TraceCommand.demandNothing(at: output, unless: force)
       do throws(TraceError) { try TraceCommand.deliver(try body(), to: output, json: json) } catch { refuseUse(error) }
     }
   }
@@ -177,10 +179,12 @@ struct TraceExport: ParsableCommand {
       commandName: "swf", abstract: "Export to the Standard Workload Format: each cell is a job.")
     @Argument(help: "A native trace, the AdobeTrace's CSV or a table of timings.") var file: String
     @Option(name: [.short, .long], help: "The SWF file to write.") var output: String
+    @Flag(help: "Replace what is there.") var force = false
     @Flag(help: "Write fractions of seconds, which the standard does not have, but this and other readers take.")
     var exact = false
 
     func run() {
+      TraceCommand.demandNothing(at: output, unless: force)
       do throws(TraceError) {
         let trace = try TraceFile.read(file)
         let (bytes, notes) = StandardWorkload.write(trace, isExact: exact)

@@ -91,7 +91,9 @@ def test_every_verb_is_obeyed(server):
     node = client.status()["nodes"][0]
     ctl("drain", core)
     assert client.status()["nodes"][0]["drainedCores"] == core
+    assert re.search(rf"^drained +cores {core}$", ctl("status"), re.M), ctl("status")
     ctl("undrain", core)
+    assert "drained" not in ctl("status")
     assert client.status()["nodes"][0].get("drainedCores") == node.get("drainedCores")
     ctl("policy", "backfill")
     assert client.status()["policy"] == "backfill"
@@ -162,7 +164,7 @@ def test_places_that_cannot_be_used_are_named_with_what_mends_them(tmp_path):
         return done.stderr
 
     told = refused("serve", CELLTOP_SOCKET=below + "/engine.sock")
-    assert f"cannot make the folder {below} ({tmp_path / "file"}: Not a directory)" in told and "CELLTOP_SOCKET" in told, told
+    assert f"cannot make the folder {below} ({tmp_path / 'file'}: Not a directory)" in told and "CELLTOP_SOCKET" in told, told
     told = refused("serve", CELLTOP_SOCKET="engine.sock")
     assert "CELLTOP_SOCKET" in told and not os.path.exists("engine.sock"), told
     # The console starts a server, whose log it cannot write.
@@ -173,7 +175,7 @@ def test_places_that_cannot_be_used_are_named_with_what_mends_them(tmp_path):
     os.close(master)
     os.close(terminal)
     assert done.returncode == 1, done
-    assert f"cannot write the console's log ({tmp_path / "file"}: Not a directory)" in done.stderr and "XDG_STATE_HOME" in done.stderr, done
+    assert f"cannot write the console's log ({tmp_path / 'file'}: Not a directory)" in done.stderr and "XDG_STATE_HOME" in done.stderr, done
     assert "celltop: cannot start" not in done.stderr, done
 
 

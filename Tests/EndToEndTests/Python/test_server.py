@@ -131,6 +131,12 @@ def test_killed_and_started_again(server):
     assert client.status()["notebooks"][0]["priority"] == 3
     shown = subprocess.run([TOOL, "history", "list"], env=server.environment, capture_output=True, text=True, timeout=60)
     assert f"continues session {session}" in shown.stdout, shown.stdout
+    # One session is told alike by whoever tells of it.
+    told = subprocess.run(
+        [TOOL, "ctl", "history", "--socket", server.socket], env=server.environment, capture_output=True, text=True,
+        timeout=60)
+    for text in (shown.stdout, told.stdout):
+        assert "goes on" in text and "cut short" in text and "orders" in text.lower() and "state" in text.lower(), text
 
 
 def test_descriptors_run_out(tmp_path):
