@@ -39,6 +39,9 @@ public enum Folder {
     return nil
   }
 
+  /// Whether nothing can be written there because its file system is mounted for reading only.
+  static func isOfReadOnlySystem(_ path: String) -> Bool { access(path, W_OK) != 0 && errno == EROFS }
+
   private static func isThere(_ path: String) -> Bool {
     var facts = stat()
     return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR

@@ -14,7 +14,7 @@ public struct HistoryError: Error, Sendable, Equatable, CustomStringConvertible 
         self.init("the history \(path) is damaged (\(Self.plain(error))). Move it away, and a new one is made")
       case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
         let folder = (path as NSString).deletingLastPathComponent
-        let isReadOnly = [path, folder.isEmpty ? "." : folder].contains { access($0, W_OK) != 0 && errno == EROFS }
+        let isReadOnly = [path, folder.isEmpty ? "." : folder].contains(where: Folder.isOfReadOnlySystem)
         let mend = isReadOnly ? "Its file system is read-only: set" : "Mend its permissions, or set"
         self.init("cannot write the history \(path) (\(Self.plain(error))). \(mend) CELLTOP_HISTORY")
       case .SQLITE_FULL:
