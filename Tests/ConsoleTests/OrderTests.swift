@@ -211,7 +211,7 @@ import Testing
       #expect(state.screen(size: size).text.contains("z undo 10 s"))
       Self.answered(&state, keys.flatMap { state.press($0) })
       #expect(state.flash?.text == text)
-      #expect(!state.screen(size: size).text.contains("z undo"))
+      #expect(!state.screen(size: size).text.contains("z undo "))
       for _ in 0..<2 {
         #expect(state.press("z").isEmpty)
         #expect(state.flash?.text == "the last order cannot be undone: \(text); what was ordered before it stands")
