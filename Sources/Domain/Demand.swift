@@ -160,14 +160,15 @@ extension Substring {
 
 extension String {
   /// What follows `celltop`, in any case of its letters, where the text is a comment that begins with it, and whether a colon stands
-  /// between them; nil otherwise.
+  /// between them, after blanks or none; nil otherwise.
   fileprivate func afterMarker() -> (text: String, hasColon: Bool)? {
     let marker = "celltop"
     for sign in ["#", "//", "--", "%", ";", "*"] where hasPrefix(sign) {
       let body = drop { sign.contains($0) || $0 == " " || $0 == "|" }
       guard body.prefix(marker.count).lowercased() == marker else { return nil }
       let rest = body.dropFirst(marker.count)
-      return rest.first == ":" ? (String(rest.dropFirst()), true) : (String(rest), false)
+      let mark = rest.drop { $0 == " " || $0 == "\t" }
+      return mark.first == ":" ? (String(mark.dropFirst()), true) : (String(rest), false)
     }
     return nil
   }

@@ -22,7 +22,7 @@ extension Scheduler {
     }
     switch verb {
     case .suspend(let id, let cell):
-      try demandState(id, cell, [.running], "only a running cell can be suspended; hold a waiting one with h")
+      try demandState(id, cell, [.running], "only a running cell can be suspended; h holds one that has not started")
       return [.cellSuspended(cell, id, Reason(.operatorSuspended))]
     case .resume(let id, let cell):
       try demandState(id, cell, [.suspended], "only a suspended cell can be resumed")
@@ -70,7 +70,7 @@ extension Scheduler {
   private func plan(_ verb: Verb) throws(Refusal) -> [Event] {
     guard let id = verb.notebook, let cell = verb.cell else { return [] }
     if case .suspendAfter(_, _, let grace) = verb {
-      try demandState(id, cell, [.running], "only a running cell can be suspended; hold a waiting one with h")
+      try demandState(id, cell, [.running], "only a running cell can be suspended; h holds one that has not started")
       guard Verb.graces.contains(grace) else {
         throw Refusal(.outOfRange, "a grace is from 1 s to 24 h, and \(grace.seconds) s is not")
       }

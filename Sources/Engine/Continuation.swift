@@ -13,6 +13,9 @@ extension Scheduler {
     try self.init(policy: name, from: catalogue, settings: settings)
     ledger.state = state
     ledger.now = state.now
+    for one in state.descriptions where state.notebooks[Int(one.id.number)].state != .gone {
+      _ = openDocuments.open(one.id, one.documentKey)
+    }
   }
 
   /// Gives a known node more cores, GPUs or memory, and has the policy look at everything anew at the next input.

@@ -45,11 +45,11 @@ public struct OpenDocuments: Sendable {
 
   /// Takes a notebook away that has closed.
   ///
-  /// - Returns: the one that was opened last of those that are open still; nil where it was the only one.
+  /// - Returns: its successor, which was opened after it and is open still; nil where there is none.
   public mutating func close(_ id: NotebookID, _ document: String) -> NotebookID? {
     ids[document]?.removeAll { $0 == id }
     if ids[document]?.isEmpty == true { ids[document] = nil }
-    return ids[document]?.last
+    return ids[document]?.first { $0 > id }
   }
 }
 
@@ -65,26 +65,22 @@ struct Legacy: Sendable {
   init?(of slot: NotebookSlot, opened: Notebook) {
     priority = slot.priority == opened.priority ? nil : slot.priority
     pin = slot.pin
-    isHeld = slot.isHeld
+    // What is to be held at its cell's end is, where the cell ends with its kernel.
+    isHeld = slot.isHeld || slot.planned.map { $0.due == nil } ?? false
     demandOverride = slot.demandOverride
     if priority == nil, pin == nil, !isHeld, demandOverride == nil { return nil }
   }
 
   /// The same orders for its successor.
   ///
-  /// - Parameter isOpen: whether the predecessor is open still: what it reserves cannot be reserved for both, each would keep
-  ///   the other off; the successor is bound to it and no more.
+  /// - Parameter isOpen: whether the predecessor is open still: what it reserves it keeps everybody off, the successor too,
+  ///   which gets such a pin once it is gone.
   func events(for id: NotebookID, on node: NodeID, besides isOpen: Bool = false) -> [Event] {
     var events: [Event] = []
     if let priority { events.append(.priorityChanged(id, priority)) }
-    if let pin, pin.node == node { events.append(.pinned(id, isOpen ? pin.shared : pin)) }
+    if let pin, pin.node == node, !isOpen || !pin.reserves { events.append(.pinned(id, pin)) }
     if isHeld { events.append(.held(id)) }
     if let demandOverride { events.append(.demandOverridden(id, demandOverride)) }
     return events
   }
-}
-
-extension Pin {
-  /// The same places, with nobody kept off them.
-  var shared: Pin { Pin(node: node, cores: cores, gpus: gpus) }
 }

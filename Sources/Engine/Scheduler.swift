@@ -12,7 +12,7 @@ public struct Scheduler: Sendable {
   var commandsSeen: [UInt64] = []
   /// What was ordered of notebooks that are gone, by user and document.
   private var legacies = Legacies<Legacy>()
-  private var openDocuments = OpenDocuments()
+  var openDocuments = OpenDocuments()
 
   /// How a session wants its engine.
   public struct Settings: Sendable {
@@ -186,16 +186,19 @@ extension Scheduler {
     }
   }
 
-  /// Gives a notebook the orders of the last one of the same user and document, whether that is gone or about to go: who is
-  /// held is not let go by a restart.
+  /// Gives a notebook the orders of the last one of the same user and document that closed, else of one that is open and may be
+  /// about to close: who is held is not let go by a restart.
   private mutating func inherit(_ notebook: Notebook) {
     let predecessor = openDocuments.open(notebook.id, notebook.documentKey)
-    let legacy =
-      predecessor.map {
-        Legacy(of: ledger.state.notebooks[Int($0.number)], opened: ledger.state.descriptions[Int($0.number)])
-      } ?? legacies.take(notebook.documentKey)
-    guard let legacy else { return }
-    for event in legacy.events(for: notebook.id, on: notebook.node, besides: predecessor != nil) { ledger.emit(event) }
+    if let left = legacies.take(notebook.documentKey) {
+      for event in left.events(for: notebook.id, on: notebook.node) { ledger.emit(event) }
+    } else if let predecessor,
+      let own = Legacy(
+        of: ledger.state.notebooks[Int(predecessor.number)],
+        opened: ledger.state.descriptions[Int(predecessor.number)])
+    {
+      for event in own.events(for: notebook.id, on: notebook.node, besides: true) { ledger.emit(event) }
+    }
   }
 
   /// Closes a notebook. What was ordered of it is kept for the next one, where no successor has it already; what it reserved is
@@ -208,7 +211,9 @@ extension Scheduler {
       legacies.leave(legacy, for: opened.documentKey)
     }
     ledger.emit(.notebookClosed(id))
-    if let successor, let pin = slot.pin, pin.reserves, ledger.state[successor].pin == pin.shared {
+    if let successor, let pin = slot.pin, pin.reserves, ledger.state[successor].pin == nil,
+      pin.node == ledger.state[successor].node
+    {
       ledger.emit(.pinned(successor, pin))
     }
   }

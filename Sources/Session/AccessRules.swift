@@ -132,14 +132,16 @@ struct OperatorsOrders {
   /// A notebook was opened.
   mutating func open(_ id: NotebookID, _ document: String) {
     let predecessor = openDocuments.open(id, document)
-    for kind in predecessor.map({ legacy(of: $0) }) ?? legacies.take(document) ?? [] {
+    for kind in legacies.take(document) ?? predecessor.map({ legacy(of: $0) }) ?? [] {
       places.insert(Place(notebook: id, kind: kind))
     }
   }
 
   /// What operators ordered of a notebook that the next one of its document gets, too.
   private func legacy(of id: NotebookID) -> Set<Kind> {
-    Set(places.filter { $0.notebook == id }.map(\.kind)).intersection([.hold, .pin, .priority, .demand])
+    let kinds = Set(places.filter { $0.notebook == id }.map(\.kind))
+    // What is to be held at its cell's end is, where the cell ends with its kernel.
+    return kinds.intersection([.hold, .pin, .priority, .demand]).union(kinds.contains(.end) ? [.hold] : [])
   }
 
   /// A cell ended, and with it its suspension; a notebook closed, and with it all.

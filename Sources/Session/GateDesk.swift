@@ -37,6 +37,8 @@ struct GateDesk {
   private var standingOrders: [GateName: Recovery.StandingOrders] = [:]
   /// The gates of the server before this one.
   private var knownGates: Set<GateName> = []
+  /// Those of them that have not been back yet.
+  private var returning: Set<GateName> = []
   /// What was ordered of the cells in the hands of gates that are back, until those are in the books.
   private var cellOrders: [NotebookID: Recovery.StandingOrders] = [:]
   /// Gates that came while others were awaited and that the server before did not know: what was ordered of a document is
@@ -375,7 +377,7 @@ extension GateDesk {
   mutating func recover(_ recovery: Recovery, _ driver: inout EngineDriver, at now: Instant) {
     self.recovery = recovery
     standingOrders = recovery.orders
-    knownGates = recovery.gates
+    (knownGates, returning) = (recovery.gates, recovery.gates)
     recoversUntil = now + Recovery.patience
     let told = driver.state.policyName
     if let policy = recovery.policy, policy != told, (recovery.firstPolicy ?? told) == told {
@@ -412,12 +414,31 @@ extension GateDesk {
   ) {
     guard let gate = gateNames[id] else { return }
     if recovery != nil, standingOrders[gate] == nil, !knownGates.contains(gate) { return newcomers.append(id) }
+    if returning.remove(gate) != nil {
+      dropInherited(id, standingOrders[gate]?.orders ?? [], &driver, at: now)
+    }
     let path = driver.state.descriptions[Int(id.number)].path
     guard let name = standingOrders[gate] == nil ? predecessor(of: gate, path) : gate,
       let given = standingOrders.removeValue(forKey: name)
     else { return }
     for one in given.orders { order(one.verb(id, CellID(0), now), by: one.author, &driver, at: now) }
     if !given.ofCell.isEmpty { cellOrders[id] = given }
+  }
+
+  /// Takes away what a notebook that is back got from another one of its document that was back before it, and had not itself.
+  private mutating func dropInherited(
+    _ id: NotebookID, _ own: [Recovery.StandingOrders.Order], _ driver: inout EngineDriver, at now: Instant
+  ) {
+    let words = Set(own.map { $0.verb(id, CellID(0), now).word })
+    let slot = driver.state[id]
+    let inherited: [(isThere: Bool, given: Verb, back: Verb)] = [
+      (slot.priority != 0, .setPriority(id, 0), .setPriority(id, 0)), (slot.isHeld, .hold(id), .release(id)),
+      (slot.pin != nil, .pin(id, slot.pin ?? Pin(node: NodeID(0), cores: CoreSet(), gpus: GPUSet())), .unpin(id)),
+      (slot.demandOverride != nil, .overrideDemand(id, slot.demandOverride), .overrideDemand(id, nil)),
+    ]
+    for one in inherited where one.isThere && !words.contains(one.given.word) {
+      order(one.back, by: Self.ownName, &driver, at: now)
+    }
   }
 
   /// A gate of the same user and document that did not come back, for one that was not there before.

@@ -19,7 +19,7 @@ public struct Selection: Sendable, Hashable {
 extension Board {
   /// What names a notebook in a line: its name, which the board makes unique, or its number where the name would be read as
   /// something else.
-  func word(naming id: NotebookID) -> String {
+  public func word(naming id: NotebookID) -> String {
     guard let name = self[id]?.name, !["#", "/", "user:", "state:"].contains(where: { name.hasPrefix($0) }) else {
       return "#\(id.number)"
     }

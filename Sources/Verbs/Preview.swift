@@ -97,7 +97,8 @@ public struct Preview: Sendable, Hashable {
       let some = refusals.count < verbs.count ? "\(refusals.count) of the \(verbs.count) orders" : "it"
       lines.append("The engine would refuse \(some): \(first.refusal.text).")
     }
-    guard refusals.count < max(verbs.count, 1) else { return lines }
+    // Without a horizon nothing was played ahead.
+    guard refusals.count < max(verbs.count, 1), horizon > .zero else { return lines }
     if changes.isEmpty {
       lines.append("Nobody is expected to start or end at another time.")
     } else {

@@ -106,8 +106,10 @@ import Testing
   @Test(
     "takes the marker in any case, and tells a demand without its colon", arguments: ["celltop", "CELLTOP", "CellTop"])
   func marker(marker: String) {
-    let read = DemandComment.reading(code: "#\(marker): cores=2")
-    #expect(read.comment?.coresLeast == 2 && read.problems.isEmpty)
+    for colon in [":", " :", "\t:  "] {
+      let read = DemandComment.reading(code: "#\(marker)\(colon)cores=2")
+      #expect(read.comment?.coresLeast == 2 && read.problems.isEmpty, "\(colon)")
+    }
     for asked in ["cores=2", "gpus=1", "memory=1G", "gpu-memory=1G", "\tcores=2"] {
       let read = DemandComment.reading(code: "# \(marker) \(asked)")
       #expect(read.comment == nil)

@@ -20,7 +20,8 @@ enum Checkout {
   static let programs: String = {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let arguments = CommandLine.arguments.first { $0.contains(".build/") && $0.hasSuffix(".xctest") } ?? own
-    return (arguments as NSString).deletingLastPathComponent
+    // Whole, since the programs are started in other folders, too.
+    return URL(fileURLWithPath: arguments).standardizedFileURL.deletingLastPathComponent().path
   }()
 
   static var celltop: String { programs + "/celltop" }

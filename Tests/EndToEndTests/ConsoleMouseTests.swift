@@ -82,7 +82,7 @@ import Testing
     #expect(first != second)
     let bar = try row(of: "entry ", screen)
     func entry(_ screen: String) -> Int? {
-      screen.firstMatch(of: /entry (\d+)\//).flatMap { Int($0.1) }
+      screen.firstMatch(of: /entry +(\d+)\//).flatMap { Int($0.1) }
     }
     let before = try #require(entry(screen))
     let track = try #require(lines(screen)[bar].firstIndex(of: "├"))

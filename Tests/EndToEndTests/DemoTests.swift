@@ -116,8 +116,8 @@ struct DemoTests {
   @Test("a killed console leaves a history that replays to its last entry, and kernels that go on")
   func killed() async throws {
     let stage = try TmuxStage(columns: 80, rows: 24)
-    try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.02 --rounds 1")
-    try await stage.wait("cells that ended") { screen in
+    try await stage.start("\(Checkout.celltop) demo --notebooks 4 --think-scale 0.5 --rounds 1")
+    try await stage.wait("a cell that runs") { screen in
       screen.contains("NOTEBOOKS 4") && screen.contains("run ")
         && screen.split(separator: "\n").contains { $0.contains("● running") }
     }

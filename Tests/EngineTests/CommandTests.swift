@@ -70,7 +70,8 @@ struct CommandTests {
   static let id = Stage.subject
   static let cell = Stage.cell
   static let stale = Answer.refuses(.stale, "the cell on the screen has ended since")
-  static let noSuspend = Answer.refuses(.wrongState, "only a running cell can be suspended; hold a waiting one with h")
+  static let noSuspend = Answer.refuses(
+    .wrongState, "only a running cell can be suspended; h holds one that has not started")
   static let noResume = Answer.refuses(.wrongState, "only a suspended cell can be resumed")
   static let noInterrupt = Answer.refuses(.wrongState, "only a running or suspended cell can be interrupted")
   static let suspends = Answer.does([.cellSuspended(cell, id, Reason(.operatorSuspended))])

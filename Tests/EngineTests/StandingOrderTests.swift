@@ -220,11 +220,9 @@ struct LegacyTests {
     stage.order(.hold(old))
     stage.order(.overrideDemand(old, Self.demand))
     let new = stage.open()
-    let bound = Pin(node: NodeID(0), cores: .list("0"))
     #expect(
-      stage.events.dropFirst() == [
-        .priorityChanged(new, 7), .pinned(new, bound), .held(new), .demandOverridden(new, Self.demand),
-      ], "two that reserve the same core would keep each other off it")
+      stage.events.dropFirst() == [.priorityChanged(new, 7), .held(new), .demandOverridden(new, Self.demand)],
+      "what the old one reserves, it keeps the new one off")
     stage.tell(.notebookClosed(old))
     #expect(stage.events.last == .pinned(new, Self.pin))
     stage.order(.release(new))
@@ -240,13 +238,27 @@ struct LegacyTests {
   func apart() throws {
     var stage = try Stage()
     let one = stage.open()
-    stage.order(.pin(one, Self.pin))
+    stage.order(.setPriority(one, 3))
     let two = stage.open()
-    stage.order(.unpin(two))
+    stage.order(.setPriority(two, 0))
     stage.order(.hold(two))
     stage.tell(.notebookClosed(two))
     #expect(stage.events.last == .notebookClosed(two))
-    #expect(stage.state[one].pin == Self.pin && !stage.state[one].isHeld)
+    #expect(stage.state[one].priority == 3 && !stage.state[one].isHeld)
+    let three = stage.open()
+    #expect(stage.events.dropFirst() == [.held(three)], "it comes after the second, not after the first")
+  }
+
+  @Test("a hold planned for the cell's end is its successor's, though the cell has not ended yet")
+  func plannedHold() throws {
+    var stage = try Stage("fcfs")
+    let old = stage.open()
+    stage.submit(old)
+    stage.order(.suspendAtEnd(old, cell: Stage.cell))
+    let new = stage.open()
+    #expect(stage.state[new].isHeld)
+    stage.tell(.notebookClosed(old))
+    #expect(stage.state[new].isHeld && stage.state[new].state != .gone)
   }
 
   @Test("survive a second restart too")

@@ -140,6 +140,36 @@ import Testing
     withExtendedLifetime(both) {}
   }
 
+  @Test("two kernels of one document have their own orders back, and not each other's")
+  func twoOfOneDocument() throws {
+    let place = Place()
+    let first = try place.session()
+    func gate(_ name: String) throws -> FakeGate { try FakeGate(place.socket, name: name, document: "/x/a.ipynb") }
+    let (a, b) = (NotebookID(0), NotebookID(1))
+    let before = try [gate("a"), gate("b")]
+    #expect(eventually(first) { $0.notebooks.map(\.notebook.gate) == ["a", "b"] })
+    let orders: [Verb] = [
+      .hold(a), .setPriority(a, 7), .overrideDemand(a, Demand(coresLeast: 2)), .setPriority(b, -3),
+    ]
+    for (number, verb) in orders.enumerated() {
+      first.submit(Command(id: CommandID(UInt64(number) + 1), author: "olga", verb: verb))
+    }
+    #expect(eventually(first) { $0.answers.count == orders.count })
+    try withExtendedLifetime(before) { try place.crash(first) }
+    let second = try place.session()
+    defer { second.stop() }
+    let back = try [gate("a"), gate("b")]
+    #expect(
+      eventually(second) { board in
+        board.notebooks.count == 2 && board.notebooks[0].isHeld && board.notebooks[0].priority == 7
+          && board.notebooks[1].priority == -3
+      })
+    let board = second.board.take()
+    #expect(!board.notebooks[1].isHeld && board.notebooks[1].demandOverride == nil, "what a was ordered is not b's")
+    #expect(board.notebooks[0].demandOverride?.coresLeast == 2)
+    withExtendedLifetime(back) {}
+  }
+
   @Test(
     "a hold bears the name of who gave it, also where it came from a plan or of a kernel that was started anew",
     arguments: [true, false])

@@ -66,7 +66,9 @@ public struct ConsoleState: Sendable {
   public var readsProcesses = false
   /// The board that stands still while the screen is frozen.
   var frozen: (board: Board, now: Instant)? { didSet { arrangeRows(isAsked: false) } }
-  public internal(set) var layer: Layer?
+  public internal(set) var layer: Layer? {
+    didSet { if layer == nil, strayed?.until == .never { strayed?.until = clock + Strayed.span } }
+  }
   public internal(set) var flash: Flash?
   /// Orders that can be taken back, newest last, and those that were and can be given again.
   var undoable: [Undo] = []

@@ -173,14 +173,12 @@ struct ControlExplain: ParsableCommand {
       )
     }
     if facts.isStoppedByHold {
-      explanation.order = "celltop ctl release on \(facts.name)"
-    } else if facts.state == .suspended, facts.cell?.isOperatorSuspended == true {
-      explanation.order = "celltop ctl resume on \(facts.name)"
+      explanation.order = OrderLine.forShell(.release(id), on: board)
+    } else if facts.state == .suspended, let cell = facts.cell, cell.isOperatorSuspended {
+      explanation.order = OrderLine.forShell(.resume(id, cell: cell.cell.id), on: board)
     } else {
       let now = Instant(microseconds: Int64(report.atSeconds * 1_000_000))
-      let orders = board.remedy(for: id, at: now, in: WaitingOrder(board)).map {
-        "celltop ctl \($0.line(on: board).text)"
-      }
+      let orders = board.remedy(for: id, at: now, in: WaitingOrder(board)).map { OrderLine.forShell($0, on: board) }
       if !orders.isEmpty { explanation.order = orders.joined(separator: " && ") }
     }
     return explanation

@@ -102,6 +102,22 @@ enum OrderLine {
     return line
   }
 
+  /// An order as a shell takes it. Authors choose the names of their notebooks: what a shell or `ctl` would not read as one plain
+  /// word is told by its number.
+  static func forShell(_ verb: Verb, on board: Board) -> String {
+    let line = verb.line(on: board)
+    guard let id = verb.notebook else { return "celltop ctl \(line.text)" }
+    let name = board.word(naming: id)
+    func isPlain(_ letter: Unicode.Scalar) -> Bool {
+      letter.isASCII && (letter.properties.isAlphabetic || letter.properties.numericType != nil)
+    }
+    let isWord =
+      name.unicodeScalars.first.map(isPlain) ?? false
+      && name.unicodeScalars.allSatisfy { isPlain($0) || "._-".unicodeScalars.contains($0) }
+      && Grammar.quoted(name) == name
+    return "celltop ctl \(line.act.text) on \(isWord ? name : "'#\(id.number)'")"
+  }
+
   /// The arguments of `celltop ctl` with its first word spelled out, where that is a beginning which fits one alone, as on the
   /// console's command line. What fits several or none is left for the parser to refuse.
   static func spelledOut(_ arguments: [String]) -> [String] {

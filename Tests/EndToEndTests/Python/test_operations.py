@@ -298,6 +298,23 @@ class TestControl:
         text = server.ctl("events", "--last", "50")
         assert "hold first (a demo)" in text and "priority -5 for first" in text
 
+    def test_what_helps_can_be_pasted_whatever_a_notebook_is_called(self, serve, kernels, tmp_path):
+        server = serve("--cores", "0")
+        names = ["a;touch owned;b", "$(touch owned)", "it's `touch owned`", "two words, a comma", "-rf", "naïve", "plain"]
+        for number, name in enumerate(names):
+            one = book(kernels, tmp_path, name)
+            server.ctl("hold", "on", f"#{number}")
+            held = one.client.execute("1")
+            until(lambda: server.json("queue"), what="a queued cell")
+            order = server.json("explain", f"#{number}")[0]["order"]
+            assert order.endswith(" on plain" if name == "plain" else f" on '#{number}'"), order
+            tool = order.replace("celltop ", f"{TOOL} ", 1) + f" --socket {server.socket}"
+            done = subprocess.run(
+                ["sh", "-c", tool], capture_output=True, text=True, cwd=tmp_path, timeout=60, env=server.environment())
+            assert done.returncode == 0, (order, done.stdout, done.stderr)
+            assert one.reply(held)["content"]["status"] == "ok"
+        assert not (tmp_path / "owned").exists()
+
     def test_what_is_refused_or_wrong_is_told_by_its_status(self, serve, kernels, tmp_path):
         server = serve("--cores", "0")
         book(kernels, tmp_path, "a-one"), book(kernels, tmp_path, "a-two")
