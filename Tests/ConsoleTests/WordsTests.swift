@@ -67,6 +67,20 @@ import Testing
     }
   }
 
+  @Test("who planned a hold that came true is told, and nobody whose plan was called off", arguments: [true, false])
+  func orderedByPlan(comesTrue: Bool) {
+    var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))
+    let id = tape.open("a", at: 1)
+    if !comesTrue { tape.add(.commandAccepted(Command(id: CommandID(1), author: "olga", verb: .hold(id))), .held(id)) }
+    tape.order(.suspendAtEnd(id, cell: CellID(0)), by: "omar", at: 2)
+    if comesTrue { tape.add(.held(id)) } else { tape.order(.callOff(id, cell: CellID(0)), by: "omar", at: 2) }
+    let cell = tape.queue(id, at: 3)
+    tape.add(.cellWaits(cell.id, id, Wait(cause: .held, place: 1)))
+    #expect(RareBoards.state(tape).explanation(of: id).contains(comesTrue ? "omar ordered it." : "olga ordered it."))
+    tape.add(.released(id), .held(id))
+    #expect(!RareBoards.state(tape).explanation(of: id).joined().contains("ordered it"), "nobody known held it anew")
+  }
+
   @Test("a held notebook's cell that has started is told as what it does, and one that waits as held")
   func heldAndStarted() {
     var tape = Tape(node: Node(id: NodeID(0), name: "small", cores: CoreSet(0..<2)))

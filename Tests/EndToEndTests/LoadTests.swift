@@ -58,7 +58,9 @@ import Testing
     "an engine that is killed under load loses no cell, gives no core twice, and its successor says what it resumes")
   func recovery() async throws {
     let result = try await Checkout.run(
-      Checkout.celltop, ["bench", "recovery", "--gates", "30", "--kills", "2", "--allowed", "5", "--json"], seconds: 480
+      Checkout.celltop,
+      // Cells long enough that some outlive the two seconds that a server takes to start on a busy machine.
+      ["bench", "recovery", "--gates", "30", "--kills", "2", "--allowed", "5", "--run", "5", "--json"], seconds: 480
     )
     #expect(result.status == 0, "\(result.output.suffix(2000))\n\(result.errors.suffix(2000))")
     let line = try #require(result.output.split(separator: "\n").last)

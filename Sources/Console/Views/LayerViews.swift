@@ -121,16 +121,29 @@ extension ConsoleState {
 
   /// Who ordered what keeps it from starting, and why, as far as the events that are kept tell; nil where they do not.
   private func orderSentence(_ wait: Wait, of id: NotebookID) -> String? {
-    for entry in shown.events.reversed() {
-      guard case .commandAccepted(let command) = entry.event, command.verb.notebook == id else { continue }
-      switch (wait.cause, command.verb) {
-      case (.held, .hold), (.held, .suspendAtEnd), (.operatorSuspended, .suspend), (.operatorSuspended, .suspendAfter):
-        let why = command.why.isEmpty ? "" : ": \(command.why.printable(at: 200))"
-        return "\(command.author.printable(at: 64)) ordered it\(why)."
-      default: continue
+    guard wait.cause == .held || wait.cause == .operatorSuspended else { return nil }
+    // What is in force, and what is planned: a plan that comes true is in force, one that was called off has done nothing.
+    var (given, planned): (Command?, Command?) = (nil, nil)
+    for entry in shown.events {
+      switch (entry.event, wait.cause) {
+      case (.commandAccepted(let command), _) where command.verb.notebook == id:
+        switch (command.verb, wait.cause) {
+        case (.hold, .held), (.suspend, .operatorSuspended): given = command
+        case (.suspendAtEnd, .held), (.suspendAfter, .operatorSuspended): planned = command
+        case (.callOff, _): planned = nil
+        default: break
+        }
+      case (.held(id), .held), (.cellSuspended(_, id, Reason(.operatorSuspended)), .operatorSuspended):
+        if given == nil { (given, planned) = (planned, nil) }
+      case (.released(id), .held), (.cellResumed(_, id, _, _), .operatorSuspended),
+        (.cellEnded(_, id, _), .operatorSuspended):
+        given = nil
+      default: break
       }
     }
-    return nil
+    guard let given else { return nil }
+    let why = given.why.isEmpty ? "" : ": \(given.why.printable(at: 200))"
+    return "\(given.author.printable(at: 64)) ordered it\(why)."
   }
 
   private func idleText(_ state: NotebookState) -> String {
