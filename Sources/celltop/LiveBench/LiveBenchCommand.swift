@@ -36,7 +36,7 @@ struct LiveBenchCommand: ParsableCommand {
 
   @Option(
     help:
-      "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.015, half of that with --quick)."
+      "What the bundled notebooks' sizes are multiplied by; 1 is as they are (default: 0.012, and 0.0075 with --quick)."
   )
   var size: Double?
 
@@ -44,10 +44,10 @@ struct LiveBenchCommand: ParsableCommand {
   var spread: String?
 
   @Option(help: "What think times are multiplied by; 1 is what real people were seen to need.")
-  var thinkScale = 0.015
+  var thinkScale = 0.012
 
   @Option(help: "The longest think time, in seconds.")
-  var thinkMax = 3.0
+  var thinkMax = 2.5
 
   @Option(help: "The policy of the dynamic schemes, with its options.")
   var dynamic = "dynamic"
@@ -146,7 +146,7 @@ extension LiveBenchCommand {
     let documents = try (files.isEmpty ? Self.bundled(Installation()).map(\.path) : files).map(Self.name(of:))
     let plan = BenchPlan(
       blocks: blocks, repetitions: repetitions ?? (quick ? 1 : 3), aloneRuns: alone ?? (quick ? 1 : 2),
-      crowds: crowds ?? (quick ? 0 : 2), size: size ?? (!files.isEmpty ? 1 : quick ? 0.0075 : 0.015), spread: spread,
+      crowds: crowds ?? (quick ? 0 : 2), size: size ?? (!files.isEmpty ? 1 : quick ? 0.0075 : 0.012), spread: spread,
       thinkScale: thinkScale, thinkSecondsMost: thinkMax, dynamic: dynamic, seed: seed,
       // What no workload comes to needs no T_alone either.
       documents: Array(documents.prefix(loads.map(\.notebooks).max() ?? documents.count)))
