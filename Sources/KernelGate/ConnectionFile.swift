@@ -70,6 +70,9 @@ struct ConnectionFile: Equatable {
   /// A channel's port; 0 where the file says none.
   private func port(_ channel: Channel) -> Int { members[channel.key].flatMap { Int($0) } ?? 0 }
 
+  /// All ports that the file names.
+  var ports: Set<UInt16> { Set(Channel.allCases.compactMap { UInt16(exactly: port($0)) }) }
+
   /// Where a channel's socket is, as ZeroMQ writes it.
   func endpoint(_ channel: Channel) -> String {
     let port = port(channel)

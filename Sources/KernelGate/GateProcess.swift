@@ -161,9 +161,11 @@ extension Gate {
   }
 
   /// A kernel that ended before its first word because somebody took one of its ports gets others; what else ends it
-  /// is final.
+  /// is final. The clients' ports are bound by now.
   private func kernelExited(_ status: Int32) {
-    guard !kernelSpoke, restartsLeft > 0, status != 0, ports?.isTaken == true, let others = HeldPorts() else {
+    guard !kernelSpoke, restartsLeft > 0, status != 0, ports?.isTaken == true,
+      let others = HeldPorts(avoiding: [])
+    else {
       exitStatus = status
       return
     }

@@ -231,7 +231,7 @@ struct KernelStart {
     self.group = group
     let isLocal = client.transport == "ipc"
     if !isLocal {
-      ports = HeldPorts()
+      ports = HeldPorts(avoiding: client.ports)
       guard ports != nil else { return nil }
     }
     guard let directory = PrivateFile.directory(bytesMost: isLocal ? ConnectionFile.directoryBytesMost : .max)

@@ -35,7 +35,7 @@ import Testing
 
   @Test("who asks for any port is given none of them")
   func kept() throws {
-    let held = try #require(HeldPorts())
+    let held = try #require(HeldPorts(avoiding: []))
     let own = Set(held.numbers.values)
     #expect(own.count == 5)
     let others = (0..<400).compactMap { Bound(port: 0, shares: $0.isMultiple(of: 2)) }
@@ -45,7 +45,7 @@ import Testing
 
   @Test("the kernel, which shares its addresses, can listen on each, and that is seen")
   func taken() throws {
-    let held = try #require(HeldPorts())
+    let held = try #require(HeldPorts(avoiding: []))
     #expect(!held.isTaken)
     let kernel = held.numbers.values.compactMap { Bound(port: $0, shares: true) }
     #expect(kernel.count == 5 && kernel.allSatisfy { listen($0.descriptor, 1) == 0 })
@@ -54,10 +54,61 @@ import Testing
 
   @Test("once they are let go, anybody can have them")
   func released() throws {
-    let held = try #require(HeldPorts())
+    let held = try #require(HeldPorts(avoiding: []))
     held.release()
     let others = held.numbers.values.compactMap { Bound(port: $0, shares: false) }
     // Another test's socket may have been given one in between.
     #expect(!others.isEmpty)
+  }
+
+  @Test("a port that was looked up for somebody else, and let go of, is not taken")
+  func promised() throws {
+    let range = try #require(PortRange.here(), "skipped: this system does not say which ports it hands out")
+    for _ in 0..<200 {
+      // As what launches a kernel finds its ports: bound to any, then let go of.
+      let lookedUp = (0..<5).compactMap { _ in Bound(port: 0, shares: false)?.port }
+      let held = try #require(HeldPorts(avoiding: [], from: range))
+      #expect(Set(lookedUp).isDisjoint(with: held.numbers.values))
+      #expect(held.numbers.values.allSatisfy { $0 % 2 == range.all.lowerBound % 2 && range.all.contains($0) })
+    }
+  }
+
+  @Test("ports that somebody has, was promised, or keeps for services are passed over")
+  func passedOver() throws {
+    let free = try #require(HeldPorts(avoiding: []))
+    let low = try #require(free.numbers.values.min())
+    free.release()
+    // Twelve ports of this parity; one is somebody's, two are promised, two are reserved.
+    let range = try #require(PortRange(range: "\(low)\t\(low + 22)\n", reserved: "\(low + 8)-\(low + 10)\n"))
+    let theirs = Bound(port: low + 2, shares: false)
+    for _ in 0..<20 {
+      let held = try #require(HeldPorts(avoiding: [low + 4, low + 6], from: range))
+      #expect(held.numbers.values.allSatisfy { ![2, 4, 6, 8, 10].contains(Int($0) - Int(low)) })
+    }
+    _ = theirs
+  }
+
+  @Test("where all are promised or reserved the system gives any")
+  func any() throws {
+    let range = try #require(PortRange(range: "40000 40010", reserved: "1-65535"))
+    #expect(try #require(HeldPorts(avoiding: [], from: range)).numbers.count == 5)
+    #expect(try #require(HeldPorts(avoiding: [], from: nil)).numbers.count == 5)
+  }
+
+  @Test(
+    "what is not understood of the system's range is not guessed at",
+    arguments: [
+      ("", ""), ("1", ""), ("2 1", ""), ("0 9", ""), ("1 65536", ""), ("1 2 3", ""), ("a b", ""), ("1 9", "x"),
+      ("1 9", "3-2"), ("1 9", "3-4-5"), ("1 9", "-"),
+    ])
+  func unknown(range: String, reserved: String) { #expect(PortRange(range: range, reserved: reserved) == nil) }
+
+  @Test("the system's range and what is reserved of it")
+  func understood() throws {
+    let range = try #require(PortRange(range: "32768\t60999\n", reserved: "8080,9148-9160\n"))
+    #expect(range.all == 32768...60999 && range.reserved == [8080...8080, 9148...9160])
+    var generator = SystemRandomNumberGenerator()
+    let whole = try #require(PortRange(range: "1 65535", reserved: ""))
+    for _ in 0..<1000 { #expect((whole.unpromised(using: &generator) ?? 0) % 2 == 1) }
   }
 }

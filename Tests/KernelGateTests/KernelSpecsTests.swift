@@ -229,7 +229,8 @@ struct GateOptionsTests {
   func moves() throws {
     let file = try ConnectionFile(parsing: Array(Self.file.utf8), name: "f")
     #expect(file.endpoint(.control) == "tcp://127.0.0.1:4" && file.notebook == "/n.ipynb")
-    let ports = try #require(HeldPorts())
+    #expect(file.ports == [1, 2, 3, 4, 5])
+    let ports = try #require(HeldPorts(avoiding: file.ports))
     #expect(Set(ports.numbers.values).count == 5 && !ports.isTaken)
     let moved = try ConnectionFile(parsing: file.moved(to: ports.numbers).text(), name: "f")
     #expect(moved.endpoint(.shell) == "tcp://127.0.0.1:\(ports.numbers[.shell]!)" && moved.key == "k")
