@@ -24,6 +24,9 @@ setup: ## install what is missing: system packages and the Python environment
 build: setup ## build the tool and the gate in release
 	swift build -c release --product celltop
 	swift build -c release --product celltop-gate
+	@# Swift's backtracer is looked for beside a program that has Swift's libraries inside it.
+	@ln -sfn "$$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/../../libexec/swift/linux/swift-backtrace-static" \
+		.build/release/swift-backtrace
 
 test: ## build, lint and run every test
 	@.ci/setup --tests

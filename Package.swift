@@ -12,6 +12,17 @@ func tests(_ name: String, _ also: [Target.Dependency] = [], files: [String] = [
     name: "\(name)Tests", dependencies: [.byName(name: name)] + also, path: "Tests/\(name)Tests", exclude: files)
 }
 
+/// A gate stands before every kernel's start, and a console is opened to be looked at at once: with Swift's libraries inside
+/// them, both need a third of the time to load.
+let swiftInside: [LinkerSetting] = [
+  .unsafeFlags(
+    [
+      "-static-stdlib", "-l_FoundationCShims", "-l_FoundationCollections", "-lCoreFoundation", "-l_FoundationICU",
+      "-lswiftSynchronization",
+    ],
+    .when(configuration: .release))
+]
+
 let package = Package(
   name: "celltop",
   products: [
@@ -98,15 +109,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
-      path: "Sources/celltop"),
+      path: "Sources/celltop", linkerSettings: swiftInside),
     .executableTarget(
       name: "celltop-gate", dependencies: ["KernelGate"], path: "Sources/celltop-gate",
-      // A gate stands before every kernel's start: with Swift's libraries inside it, it needs a third of the time to load.
-      linkerSettings: [
-        .unsafeFlags(
-          ["-static-stdlib", "-l_FoundationCShims", "-l_FoundationCollections", "-lswiftSynchronization"],
-          .when(configuration: .release))
-      ]),
+      linkerSettings: swiftInside),
 
     tests("Chance"),
     tests("Domain", ["Chance"]),

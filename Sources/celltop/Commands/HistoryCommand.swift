@@ -39,7 +39,8 @@ struct HistoryCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the recorded sessions, newest first.")
+    static let configuration = CommandConfiguration(
+      commandName: "list", abstract: "List the recorded sessions, newest first.")
 
     @Flag(help: "Print JSON: an array of objects, times in microseconds.")
     var json = false
@@ -83,7 +84,7 @@ struct HistoryCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say what one session holds.")
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Say what one session holds.")
 
     @Argument(help: "The session's number (default: the newest).") var session: Int64?
     @Flag(help: "Print one JSON object, times in microseconds.") var json = false
@@ -119,6 +120,7 @@ struct HistoryCommand: ParsableCommand {
 
   struct Prune: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "prune",
       abstract: "Take away what is older than a length of time.",
       discussion: """
         Sessions that ended before are taken away altogether, longer ones lose their beginning. Others may record \
@@ -170,6 +172,7 @@ struct HistoryCommand: ParsableCommand {
 
   struct Compact: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "compact",
       abstract: "Give the disk back what is unused; others may record meanwhile.")
 
     @Flag(help: "Print one JSON object.") var json = false
@@ -189,6 +192,7 @@ struct HistoryCommand: ParsableCommand {
 
   struct Backup: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "backup",
       abstract: "Copy the history as it is now into a new file; others may record meanwhile.")
 
     @Argument(help: "The copy, which must not be there yet.", completion: .file()) var copy: String
@@ -203,6 +207,7 @@ struct HistoryCommand: ParsableCommand {
 
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "verify",
       abstract: "Read everything, and hold digests, sequences and key frames against the entries.",
       discussion: "The exit status is 1 where something is wrong.")
 

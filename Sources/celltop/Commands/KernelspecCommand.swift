@@ -53,6 +53,7 @@ struct KernelspecCommand: ParsableCommand {
 
   struct Install: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "install",
       abstract: "Wrap installed kernelspecs; doing it again brings them up to date.")
 
     @OptionGroup var choice: Choice
@@ -74,7 +75,7 @@ struct KernelspecCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the wrapped kernelspecs.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the wrapped kernelspecs.")
 
     @Flag(help: "Print JSON: an array of objects.")
     var json = false
@@ -113,6 +114,7 @@ struct KernelspecCommand: ParsableCommand {
 
   struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "remove",
       abstract: "Remove wrapped kernelspecs; what is not celltop's stays.")
 
     @OptionGroup var choice: Choice

@@ -15,7 +15,7 @@ struct ThemesCommand: ParsableCommand {
     subcommands: [List.self, Lint.self, Show.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the themes' names.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the themes' names.")
 
     @Flag(help: "Print as JSON.")
     var json = false
@@ -30,6 +30,7 @@ struct ThemesCommand: ParsableCommand {
 
   struct Lint: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "lint",
       abstract:
         "Check themes: their files, and that every text has a contrast of 4.5 or more (exit status 1 where not).")
 
@@ -67,7 +68,8 @@ struct ThemesCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show what a theme makes of each meaning.")
+    static let configuration = CommandConfiguration(
+      commandName: "show", abstract: "Show what a theme makes of each meaning.")
 
     @Argument(help: "The theme.")
     var name: String
