@@ -13,7 +13,7 @@ func tests(_ name: String, _ also: [Target.Dependency] = [], files: [String] = [
 }
 
 /// A gate stands before every kernel's start, and a console is opened to be looked at at once: with Swift's libraries inside
-/// them, both need a third of the time to load.
+/// them, the gate loads in a third of the time and the tool in two thirds.
 let swiftInside: [LinkerSetting] = [
   .unsafeFlags(
     [
