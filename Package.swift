@@ -133,7 +133,7 @@ let package = Package(
     tests("NodeControl", ["Domain", "CLinux"]),
     tests("NodeInventory", ["Domain", "NodeControl"], files: ["StandIn"]),
     tests("JupyterWire", ["Chance"]),
-    tests("GateLink", ["Domain"]),
+    tests("GateLink", ["Chance", "Domain"]),
     tests("KernelGate", ["Domain", "GateLink", "JupyterWire", "CLinux"]),
     tests("Projections", ["Chance", "Domain", "Metrics"]),
     tests("Verbs", ["Domain", "Projections"]),

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// Turns messages into lines of JSON and back.
 ///
@@ -45,8 +46,20 @@ public enum LineCodec {
     return Array(data) + [UInt8(ascii: "\n")]
   }
 
+  /// A gate's message, by the shorter way where there is one.
+  ///
+  /// - Throws: `LinkError.malformed` with what was wrong.
+  public static func read(_ type: GateMessage.Type, from line: [UInt8]) throws(LinkError) -> GateMessage {
+    if let message = GateMessage(quickLine: line) { return message }
+    return try decoded(type, from: line)
+  }
+
   /// - Throws: `LinkError.malformed` with what was wrong.
   public static func read<Message: Decodable>(_ type: Message.Type, from line: some Sequence<UInt8>) throws(LinkError)
+    -> Message
+  { try decoded(type, from: line) }
+
+  static func decoded<Message: Decodable>(_ type: Message.Type, from line: some Sequence<UInt8>) throws(LinkError)
     -> Message
   {
     let bytes = Array(line)
@@ -79,18 +92,30 @@ public struct LineBuffer: Sendable {
   /// Adds bytes as they came and gives the complete lines, without their newlines, in order.
   ///
   /// - Throws: `LinkError.lineTooLong` once more than `lineBytesMost` bytes stand without a newline.
-  public mutating func add(_ more: some RandomAccessCollection<UInt8>) throws(LinkError) -> [[UInt8]] {
+  public mutating func add(_ more: UnsafeRawBufferPointer) throws(LinkError) -> [[UInt8]] {
     var lines: [[UInt8]] = []
-    var rest = more[...]
-    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-      guard bytes.count + rest.distance(from: rest.startIndex, to: end) <= lineBytesMost else { throw .lineTooLong }
-      bytes += rest[rest.startIndex..<end]
+    var rest = more
+    while let start = rest.baseAddress, let end = memchr(start, 10, rest.count) {
+      let count = UnsafeRawPointer(end) - start
+      guard bytes.count + count <= lineBytesMost else { throw .lineTooLong }
+      bytes += UnsafeRawBufferPointer(rebasing: rest[..<count])
       if !bytes.isEmpty { lines.append(bytes) }
       bytes.removeAll(keepingCapacity: bytes.count <= LineCodec.lineBytesMost)
-      rest = rest[rest.index(after: end)...]
+      rest = UnsafeRawBufferPointer(rebasing: rest[(count + 1)...])
     }
     guard bytes.count + rest.count <= lineBytesMost else { throw .lineTooLong }
     bytes += rest
     return lines
+  }
+
+  /// The same for bytes in an array.
+  ///
+  /// - Throws: `LinkError.lineTooLong` once more than `lineBytesMost` bytes stand without a newline.
+  public mutating func add(_ more: some Collection<UInt8>) throws(LinkError) -> [[UInt8]] {
+    let all = Array(more)
+    let result: Result<[[UInt8]], LinkError> = all.withUnsafeBytes { all in
+      do throws(LinkError) { return .success(try add(all)) } catch { return .failure(error) }
+    }
+    return try result.get()
   }
 }

@@ -20,9 +20,4 @@ extension GateMessage {
     case .hello, .withdrawn, .backlog, .kernel, .applied, .failed, .code, .pong: return nil
     }
   }
-
-  /// Whether a byte stands for itself in a JSON string.
-  private static func isPlain(_ byte: UInt8) -> Bool {
-    (0x20..<0x7f).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-  }
 }

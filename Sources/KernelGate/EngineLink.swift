@@ -176,7 +176,9 @@ package final class EngineLink {
     while isConnected {
       let got = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
       if got < 0, errno == EAGAIN || errno == EINTR { break }
-      guard got > 0, let complete = try? lines.add(buffer[..<got]) else {
+      guard got > 0,
+        let complete = try? buffer.withUnsafeBytes({ try lines.add(UnsafeRawBufferPointer(rebasing: $0[..<got])) })
+      else {
         lose(at: now)
         break
       }

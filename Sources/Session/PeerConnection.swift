@@ -111,7 +111,9 @@ final class PeerConnection {
           hangUp()
           break
         }
-        do throws(LinkError) { lines += try buffer.add(chunk[..<count]) } catch { return .failure(error) }
+        do throws(LinkError) { lines += try buffer.add(UnsafeRawBufferPointer(rebasing: chunk[..<count])) } catch {
+          return .failure(error)
+        }
         // One that sends without an end must not keep the others from being heard.
         if count < chunk.count || lines.count > 256 { break }
       }
@@ -126,7 +128,9 @@ final class PeerConnection {
   func receiveRest() -> Bool {
     withUnsafeTemporaryAllocation(byteCount: 16_384, alignment: 1) { chunk in
       let count = recv(descriptor, chunk.baseAddress, chunk.count, 0)
-      guard count > 0, let complete = try? buffer.add(chunk[..<count]) else { return false }
+      guard count > 0, let complete = try? buffer.add(UnsafeRawBufferPointer(rebasing: chunk[..<count])) else {
+        return false
+      }
       lines += complete
       return true
     }

@@ -1,3 +1,4 @@
+import Chance
 import Domain
 import Testing
 
@@ -60,8 +61,48 @@ struct LineCodecTests {
       ]
     for message in messages {
       #expect(LineCodec.line(message) == LineCodec.encoded(message), "\(message)")
+      // And what was written so is read so, all of it.
+      let line = Array(LineCodec.line(message).dropLast())
+      #expect(GateMessage(quickLine: line) == (message.quickLine == nil ? nil : message), "\(message)")
+      #expect(GateMessage(quickLine: line + [32]) == nil && GateMessage(quickLine: Array(line.dropLast())) == nil)
     }
     #expect(messages.filter { $0.quickLine != nil }.count == 7)
+  }
+
+  @Test("what is read by hand is what the decoder reads, whatever comes")
+  func quickReading() {
+    var numbers = SplitMix(seed: 7)
+    let lines =
+      Self.gateMessages.map { Array(LineCodec.line($0).dropLast()) }
+      + [
+        #"{"ended":{"key":18446744073709551615,"outcome":0}}"#, #"{"ended":{"key":18446744073709551616,"outcome":0}}"#,
+        #"{"ended":{"key":01,"outcome":0}}"#, #"{"ended":{"key":1,"outcome":300}}"#,
+        #"{"ended":{"key":1,"outcome":-1}}"#,
+        #"{"applied":{"cores":"3-1","sequence":1}}"#, #"{"applied":{"cores":"0","sequence":9223372036854775808}}"#,
+        #"{"applied":{"cores":"","sequence":0}}"#, #"{"submitted":{"_0":{"cell":"a\u0062","codeHash":1,"key":2}}}"#,
+        #"{"submitted":{"_0":{"codeHash":1,"key":2}}} "#, #"{"submitted":{"_0":{"codeHash":,"key":2}}}"#,
+      ].map { Array($0.utf8) }
+    var read = 0
+    for line in lines {
+      for turn in 0..<600 {
+        var line = line
+        // The first as it is; of the others up to three bytes are changed, taken out or cut off.
+        for _ in 0..<(turn == 0 ? 0 : Int(numbers.next() % 3) + 1) where !line.isEmpty {
+          let place = Int(numbers.next() % UInt64(line.count))
+          switch numbers.next() % 4 {
+          case 0: line.remove(at: place)
+          case 1: line[place] = UInt8(numbers.next() % 128)
+          case 2: line[place] = Array("0123456789\"\\,:{}-".utf8)[Int(numbers.next() % 17)]
+          default: line.removeLast(line.count - place)
+          }
+        }
+        guard let message = GateMessage(quickLine: line) else { continue }
+        read += 1
+        #expect(
+          (try? LineCodec.decoded(GateMessage.self, from: line)) == message, "\(String(decoding: line, as: UTF8.self))")
+      }
+    }
+    #expect(read > 50)
   }
 
   @Test("is written as documented, so that others can speak it")
