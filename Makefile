@@ -25,8 +25,10 @@ build: setup ## build the tool and the gate in release
 	swift build -c release --product celltop
 	swift build -c release --product celltop-gate
 	@# Swift's backtracer is looked for beside a program that has Swift's libraries inside it.
-	@ln -sfn "$$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/../../libexec/swift/linux/swift-backtrace-static" \
-		.build/release/swift-backtrace
+	@libraries="$$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')"; \
+	tracer="$${libraries%/lib/swift}/libexec/swift/linux/swift-backtrace-static"; \
+	if [ -x "$$tracer" ]; then ln -sfn "$$tracer" .build/release/swift-backtrace; \
+	else echo "there is no $$tracer: a crash of the release build will not be traced" >&2; fi
 
 test: ## build, lint and run every test
 	@.ci/setup --tests

@@ -108,7 +108,7 @@ public struct LineBuffer: Sendable {
     return lines
   }
 
-  /// The same for bytes in an array.
+  /// The same for bytes in any collection; they are copied first.
   ///
   /// - Throws: `LinkError.lineTooLong` once more than `lineBytesMost` bytes stand without a newline.
   public mutating func add(_ more: some Collection<UInt8>) throws(LinkError) -> [[UInt8]] {

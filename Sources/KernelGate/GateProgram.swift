@@ -243,7 +243,7 @@ struct KernelStart {
   }
 }
 
-/// Files that only their owner may read: they hold the key.
+/// Small files, read whole; what is written is for its owner alone, because it holds the key.
 enum PrivateFile {
   static func read(_ path: String) -> [UInt8]? { read(Array(path.utf8)) }
 

@@ -21,7 +21,7 @@ final class HeldPorts {
   /// Nil with `errno` where there is no port or no descriptor to be had.
   ///
   /// - Parameters:
-  ///   - promised: ports that somebody is about to bind; none of them is drawn.
+  ///   - promised: ports that somebody is about to bind; none of them is taken.
   ///   - range: whence they are drawn; where nil, or nearly all of it is in use, the system gives any.
   init?(
     avoiding promised: Set<UInt16>, from range: PortRange? = .here(),
@@ -31,33 +31,54 @@ final class HeldPorts {
     var numbers: [Channel: UInt16] = [:]
     var open: [Int32] = []
     for channel in Channel.allCases {
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      if descriptor >= 0 { open.append(descriptor) }
-      guard descriptor >= 0, Self.bindUnpromised(descriptor, promised, range, &generator),
-        let port = Self.port(of: descriptor), Self.shares(descriptor)
-      else {
+      guard let (descriptor, port) = Self.held(promised, range, &generator) else {
         let reason = errno
         for descriptor in open { close(descriptor) }
         errno = reason
         return nil
       }
+      open.append(descriptor)
       numbers[channel] = port
     }
     self.numbers = numbers
     descriptors = open
   }
 
-  /// Binds a socket to a port that nobody has been promised, as far as that can be known.
-  private static func bindUnpromised(
-    _ descriptor: Int32, _ promised: Set<UInt16>, _ range: PortRange?, _ generator: inout some RandomNumberGenerator
-  ) -> Bool {
-    if let range {
-      for _ in 0..<draws {
-        guard let port = range.unpromised(using: &generator), !promised.contains(port) else { continue }
-        if bound(descriptor, port: port) { return true }
+  /// A socket on a port that nobody has been promised, as far as that can be known; nil with `errno` where there is none.
+  private static func held(
+    _ promised: Set<UInt16>, _ range: PortRange?, _ generator: inout some RandomNumberGenerator
+  ) -> (descriptor: Int32, port: UInt16)? {
+    // Those that the system gave and that are promised: kept until it has given another one.
+    var aside: [Int32] = []
+    defer { for descriptor in aside { close(descriptor) } }
+    while true {
+      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+      guard descriptor >= 0 else { return nil }
+      let isBound = bindDrawn(descriptor, promised, range, &generator) || bound(descriptor, port: 0)
+      guard isBound, let port = port(of: descriptor) else {
+        let reason = errno
+        close(descriptor)
+        errno = reason
+        return nil
+      }
+      if promised.contains(port) {
+        aside.append(descriptor)
+      } else if shares(descriptor) {
+        return (descriptor, port)
       }
     }
-    return bound(descriptor, port: 0)
+  }
+
+  /// Whether a socket was bound to a port of those that are hardly ever promised to anybody.
+  private static func bindDrawn(
+    _ descriptor: Int32, _ promised: Set<UInt16>, _ range: PortRange?, _ generator: inout some RandomNumberGenerator
+  ) -> Bool {
+    guard let range else { return false }
+    for _ in 0..<draws {
+      guard let port = range.unpromised(using: &generator), !promised.contains(port) else { continue }
+      if bound(descriptor, port: port) { return true }
+    }
+    return false
   }
 
   deinit { release() }

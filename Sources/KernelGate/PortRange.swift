@@ -4,7 +4,7 @@
 /// Linux gives a socket that is *bound* to port 0 a port of the other parity than the range's first, and one that only
 /// *connects* a port of the same parity, as long as there are some (`inet_csk_find_open_port`). What launches kernels
 /// (jupyter_client) looks ports up by binding, lets go of them, and names them to a kernel that binds them much later.
-/// Ports of the first's parity are therefore those that nobody has been promised.
+/// Ports of the first's parity are therefore hardly ever promised to anybody.
 struct PortRange: Equatable {
   let all: ClosedRange<UInt16>
   /// Kept by the machine's administrator for services that name their ports.

@@ -237,7 +237,11 @@ extension ServerConnection {
       let got = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT))
       if got < 0, errno == EAGAIN || errno == EINTR { continue }
       guard got > 0 else { throw .ended("it hung up") }
-      do throws(LinkError) { lines += try buffer.add(chunk[..<got]) } catch { throw .unreadable("a line is too long") }
+      guard let complete = try? chunk.withUnsafeBytes({ try buffer.add(UnsafeRawBufferPointer(rebasing: $0[..<got])) })
+      else {
+        throw .unreadable("a line is too long")
+      }
+      lines += complete
     }
     return true
   }

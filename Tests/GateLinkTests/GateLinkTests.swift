@@ -75,6 +75,8 @@ struct LineCodecTests {
     let lines =
       Self.gateMessages.map { Array(LineCodec.line($0).dropLast()) }
       + [
+        #"{"submitted":{"_0":{"cell":"3b0e-1","codeHash":14,"key":25}}}"#,
+        #"{"submitted":{"_0":{"codeHash":304,"key":21}}}"#, #"{"applied":{"cores":"0-3,8","sequence":1}}"#,
         #"{"ended":{"key":18446744073709551615,"outcome":0}}"#, #"{"ended":{"key":18446744073709551616,"outcome":0}}"#,
         #"{"ended":{"key":01,"outcome":0}}"#, #"{"ended":{"key":1,"outcome":300}}"#,
         #"{"ended":{"key":1,"outcome":-1}}"#,
@@ -82,27 +84,38 @@ struct LineCodecTests {
         #"{"applied":{"cores":"","sequence":0}}"#, #"{"submitted":{"_0":{"cell":"a\u0062","codeHash":1,"key":2}}}"#,
         #"{"submitted":{"_0":{"codeHash":1,"key":2}}} "#, #"{"submitted":{"_0":{"codeHash":,"key":2}}}"#,
       ].map { Array($0.utf8) }
-    var read = 0
+    var read: [Int: Int] = [:]
     for line in lines {
-      for turn in 0..<600 {
+      let digits = line.indices.filter { (48..<58).contains(line[$0]) }
+      for turn in 0..<300 {
         var line = line
-        // The first as it is; of the others up to three bytes are changed, taken out or cut off.
-        for _ in 0..<(turn == 0 ? 0 : Int(numbers.next() % 3) + 1) where !line.isEmpty {
+        // The first as it is; of half of the others a digit is another byte, of the other half up to three bytes are changed, taken
+        // out or cut off.
+        if turn > 0, turn.isMultiple(of: 2), let digit = digits.randomElement(using: &numbers) {
+          line[digit] =
+            turn.isMultiple(of: 4) ? UInt8(48 + numbers.next() % 10) : UInt8(truncatingIfNeeded: numbers.next())
+        }
+        for _ in 0..<(turn.isMultiple(of: 2) ? 0 : Int(numbers.next() % 3) + 1) where !line.isEmpty {
           let place = Int(numbers.next() % UInt64(line.count))
           switch numbers.next() % 4 {
           case 0: line.remove(at: place)
-          case 1: line[place] = UInt8(numbers.next() % 128)
+          case 1: line[place] = UInt8(truncatingIfNeeded: numbers.next())
           case 2: line[place] = Array("0123456789\"\\,:{}-".utf8)[Int(numbers.next() % 17)]
           default: line.removeLast(line.count - place)
           }
         }
         guard let message = GateMessage(quickLine: line) else { continue }
-        read += 1
+        switch message {
+        case .submitted(let cell): read[cell.cell == nil ? 0 : 1, default: 0] += 1
+        case .ended: read[2, default: 0] += 1
+        default: read[3, default: 0] += 1
+        }
         #expect(
           (try? LineCodec.decoded(GateMessage.self, from: line)) == message, "\(String(decoding: line, as: UTF8.self))")
       }
     }
-    #expect(read > 50)
+    // Cells without and with a name, ends, and what was applied: each was read often, spoiled or whole.
+    #expect((0..<4).allSatisfy { read[$0, default: 0] > 20 }, "\(read)")
   }
 
   @Test("is written as documented, so that others can speak it")
