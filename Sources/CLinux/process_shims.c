@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -157,3 +158,12 @@ int64_t celltop_thread_processor_us(void) {
 void celltop_return_memory(void) { malloc_trim(0); }
 
 void celltop_share_one_heap(void) { mallopt(M_ARENA_MAX, 1); }
+
+int celltop_finish_output(void) {
+  errno = 0;
+  int flushed = fflush(stdout);
+  int reason = errno;
+  // What a full buffer could not write before is not tried again, and its reason is forgotten.
+  if (flushed == 0 && !ferror(stdout)) return 0;
+  return reason != 0 ? reason : EIO;
+}

@@ -27,6 +27,7 @@ struct Celltop: ParsableCommand {
     do {
       var command = try parseAsRoot(OrderLine.spelledOut(arguments))
       try command.run()
+      Tool.finishPrinting()
     } catch {
       let code = exitCode(for: error)
       let parser = fullMessage(for: error)

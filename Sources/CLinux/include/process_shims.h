@@ -53,3 +53,6 @@ void celltop_give_way(int more);
 int64_t celltop_thread_processor_us(void);
 // mallopt(M_ARENA_MAX, 1): all threads share one heap, which shrinks again. Before there is a second thread.
 void celltop_share_one_heap(void);
+
+// Writes out what was printed to standard output. Returns 0, or the reason why some of it could not be written.
+int celltop_finish_output(void);

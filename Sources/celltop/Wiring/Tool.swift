@@ -41,8 +41,17 @@ enum Tool {
     progress("celltop: " + lines.joined(separator: "\n"))
   }
 
-  /// A line on standard error.
-  static func progress(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+  /// A line on standard error. A terminal that is gone takes nothing, which is no reason to leave the rest undone.
+  static func progress(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8)) }
+
+  /// Writes out what was printed, and ends with status 1 where it cannot be: whoever reads it would take a part for all of it. A
+  /// reader that went away knows it.
+  static func finishPrinting() {
+    let reason = celltop_finish_output()
+    guard reason != 0, reason != EPIPE else { return }
+    complain("cannot write to standard output: \(String(cString: strerror(reason))); what was printed is not whole")
+    Foundation.exit(1)
+  }
 
   /// A folder for sockets and the like, for this user alone: in `XDG_RUNTIME_DIR`, else in `/tmp`. A socket's path may
   /// have no more than 107 bytes (unix(7)), so that a long one is passed over.

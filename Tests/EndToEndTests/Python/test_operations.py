@@ -440,3 +440,18 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         subprocess.run([TOOL, "manual", "--install", str(tmp_path)], check=True, capture_output=True)
         assert "dynamic" in complete("celltop", "ctl", "policy")
         assert "churn" in complete("celltop", "ctl", "hold", "on")
+
+
+@pytest.mark.parametrize("words", [["themes"], ["keys"]])
+def test_what_cannot_be_written_is_said_and_fails(words, tmp_path):
+    """A script that prints into a file on a full disk must not take a part for all of it."""
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([TOOL, *words], env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "cannot write to standard output" in done.stderr
+
+
+def test_what_cannot_be_complained_of_ends_as_it_would():
+    """As on a terminal that is gone: the demonstration must still end its kernels."""
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([TOOL, "nothing-of-the-kind"], stderr=full, timeout=60).returncode == 2
