@@ -11,10 +11,20 @@ import Testing
     let port: UInt16
 
     /// Nil where somebody has the port; 0 asks for any.
-    init?(port asked: UInt16, shares: Bool) {
+    convenience init?(port: UInt16, shares: Bool) {
+      self.init(port) { descriptor, address, length in
+        var yes: Int32 = 1
+        if shares { setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)) }
+        return bind(descriptor, address, length)
+      }
+    }
+
+    /// A connection from a port that the system chose.
+    convenience init?(connectedTo port: UInt16) { self.init(port, connect) }
+
+    /// - Parameter call: what is done with the socket and the address of the port; nil where it fails.
+    private init?(_ asked: UInt16, _ call: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) {
       descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      var yes: Int32 = 1
-      if shares { setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)) }
       var address = sockaddr_in()
       address.sin_family = sa_family_t(AF_INET)
       address.sin_port = asked.bigEndian
@@ -23,28 +33,10 @@ import Testing
       let descriptor = descriptor
       let done = withUnsafeMutablePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-          bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+          call(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
         }
       }
       port = UInt16(bigEndian: address.sin_port)
-      guard done else { return nil }
-    }
-
-    /// A connection from a port that the system chose.
-    init?(connectedTo port: UInt16) {
-      descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = port.bigEndian
-      address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      let descriptor = descriptor
-      let done = withUnsafeMutablePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-          connect(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
-        }
-      }
-      self.port = UInt16(bigEndian: address.sin_port)
       guard done else { return nil }
     }
 
